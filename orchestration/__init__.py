@@ -1,0 +1,1 @@
+"""Ingest, orchestration, quality and publication of Credit Usage. Dagster lives in `defs` only."""
