@@ -1,0 +1,38 @@
+"""Writing files so that a crash or power loss leaves the old state or the new one, never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def sync_file(path: Path) -> None:
+    """Force a file's content to the disk."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries (creations, renames) to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """Move a finished file over another: content first, then the name, then the folder."""
+    sync_file(source)
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document atomically, keys sorted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".writing")
+    temporary.write_text(json.dumps(document, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+    replace_file(temporary, path)

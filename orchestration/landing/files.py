@@ -1,0 +1,226 @@
+"""Which landing files there are, what they are and whether they may be read now.
+
+Identity is the SHA-256 of a file's bytes, so a renamed or re-sent file is recognised. A file is left for the next night while it
+is still being written, which is told by (in this order): a name that writers use for unfinished files (`.tmp`, `.part`, …, a
+leading dot); a process that has it open for writing (Linux: the kernel refuses a read lease); a change of size or time within
+`settle_seconds` of watching, for files modified that recently. What does not belong here: reading rows.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Format = Literal["jsonl", "csv", "parquet"]
+Compression = Literal["none", "gzip", "zstd"]
+
+UNFINISHED_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".filepart", ".swp", ".inprogress")
+FORMATS: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What `stat` says of a file; equal fingerprints mean that nobody touched it in between."""
+
+    size_bytes: int
+    modified_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Fingerprint:
+        """The current fingerprint; raises OSError where the file is gone."""
+        stat = path.stat()
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@dataclass(frozen=True)
+class LandingFile:
+    """One candidate file. `path` is absolute, `name` is its path below the landing folder."""
+
+    path: Path
+    name: str
+    format: Format
+    compression: Compression
+    fingerprint: Fingerprint
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is not read tonight. `deferred` means it will be looked at again, else it is no export at all."""
+
+    name: str
+    reason: str
+    deferred: bool
+
+
+def discover(
+    landing_dir: Path, *, settle_seconds: float, known: set[str], cache_path: Path
+) -> tuple[list[LandingFile], list[str], list[Skipped]]:
+    """Files to read, names of files whose content is already known, and files left alone with the reason.
+
+    New files come in the order in which later ones win ties: by modification time, then by name. `known` holds the SHA-256 of every
+    file of every committed batch. `cache_path` remembers hashes by fingerprint, so that a night costs what is new and not what is
+    there; it may be deleted at any time.
+    """
+    new: dict[str, LandingFile] = {}
+    already: list[str] = []
+    skipped: list[Skipped] = []
+    cache = _read_cache(cache_path)
+    fresh_cache: dict[str, list[object]] = {}
+    candidates: list[tuple[Path, str, Format, Compression, Fingerprint]] = []
+    for path, name in _walk(landing_dir):
+        kind = _kind(path)
+        if isinstance(kind, Skipped):
+            skipped.append(Skipped(name, kind.reason, kind.deferred))
+            continue
+        if not path.resolve().is_relative_to(landing_dir.resolve()):
+            skipped.append(Skipped(name, "points outside the landing folder", deferred=False))
+            continue
+        try:
+            candidates.append((path, name, *kind, Fingerprint.of(path)))
+        except FileNotFoundError:
+            skipped.append(Skipped(name, "vanished while the folder was read", deferred=True))
+    moving = _still_moving([c for c in candidates if c[1] not in cache or cache[c[1]][:3] != _key(c[4])], settle_seconds)
+    for path, name, file_format, compression, fingerprint in sorted(candidates, key=lambda c: (c[4].modified_ns, c[1])):
+        if name in moving:
+            skipped.append(Skipped(name, moving[name], deferred=True))
+            continue
+        entry = cache.get(name)
+        try:
+            digest = str(entry[3]) if entry and entry[:3] == _key(fingerprint) else _sha256(path)
+            if Fingerprint.of(path) != fingerprint:
+                raise FileNotFoundError
+        except FileNotFoundError:
+            skipped.append(Skipped(name, "changed while it was read", deferred=True))
+            continue
+        except PermissionError:
+            skipped.append(Skipped(name, "may not be read: check its permissions", deferred=True))
+            continue
+        fresh_cache[name] = [*_key(fingerprint), digest]
+        if digest in known or digest in new:
+            already.append(name)
+        else:
+            new[digest] = LandingFile(path, name, file_format, compression, fingerprint, digest)
+    if fresh_cache != cache:
+        _write_cache(cache_path, fresh_cache)
+    return list(new.values()), already, skipped
+
+
+def _walk(root: Path) -> list[tuple[Path, str]]:
+    found = []
+    for folder, subfolders, files in os.walk(root, followlinks=False):
+        subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
+        found += [Path(folder) / file for file in files]
+    return sorted(((path, path.relative_to(root).as_posix()) for path in found), key=lambda item: item[1])
+
+
+def _kind(path: Path) -> tuple[Format, Compression] | Skipped:
+    """Format and compression by name, corrected by the first bytes (a gzip named .jsonl is still a gzip)."""
+    name = path.name.lower()
+    if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
+        return Skipped(name, "named as an unfinished file", deferred=True)
+    suffixes = path.suffixes[-2:]
+    last = suffixes[-1].lower() if suffixes else ""
+    compression: Compression = "none"
+    if last in COMPRESSIONS:
+        compression = COMPRESSIONS[last]
+        last = suffixes[-2].lower() if len(suffixes) > 1 else ""
+    if last not in FORMATS:
+        return Skipped(name, f"not an export: the name ends in none of {', '.join(FORMATS)} (.gz, .zst)", deferred=False)
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+    except OSError:
+        return FORMATS[last], compression
+    if magic == b"PAR1":
+        return "parquet", "none"
+    if magic[:2] == b"\x1f\x8b":
+        compression = "gzip"
+    elif magic == b"\x28\xb5\x2f\xfd":
+        compression = "zstd"
+    elif magic and compression != "none":
+        compression = "none"
+    return FORMATS[last], compression
+
+
+def _still_moving(
+    candidates: list[tuple[Path, str, Format, Compression, Fingerprint]], settle_seconds: float
+) -> dict[str, str]:
+    """Names of files that are being written, with the reason. Waits at most `settle_seconds`, and only if a file is that fresh."""
+    moving = {name: "open for writing in another program" for path, name, *_ in candidates if _has_writer(path)}
+    now_ns = time.time_ns()
+    fresh = [c for c in candidates if abs(now_ns - c[4].modified_ns) < settle_seconds * 1e9]
+    if fresh:
+        youngest = max(c[4].modified_ns for c in fresh)
+        time.sleep(min(settle_seconds, max(0.0, settle_seconds - (now_ns - youngest) / 1e9)))
+        for path, name, _, _, fingerprint in fresh:
+            try:
+                if Fingerprint.of(path) != fingerprint:
+                    moving[name] = "still being written"
+            except FileNotFoundError:
+                moving[name] = "vanished while it was watched"
+    return moving
+
+
+def _has_writer(path: Path) -> bool:
+    """Whether a process has the file open for writing: Linux grants a read lease only where none has."""
+    try:
+        import fcntl  # noqa: PLC0415 - absent on Windows
+
+        set_lease, unlock, read_lock = fcntl.F_SETLEASE, fcntl.F_UNLCK, fcntl.F_RDLCK
+    except (ImportError, AttributeError):  # no leases on this system: watching for changes has to do
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.fcntl(descriptor, set_lease, read_lock)
+        fcntl.fcntl(descriptor, set_lease, unlock)
+    except OSError as error:
+        return error.errno == errno.EAGAIN  # EACCES: not our file, the kernel does not tell
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_READ_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _key(fingerprint: Fingerprint) -> list[object]:
+    return [fingerprint.size_bytes, fingerprint.modified_ns, fingerprint.inode]
+
+
+def _read_cache(path: Path) -> dict[str, list[object]]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # a cache: absent or damaged means that the files are hashed again
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _write_cache(path: Path, cache: dict[str, list[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".writing")
+    temporary.write_text(json.dumps(cache, sort_keys=True), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,425 @@
+"""One night's landing: whatever is new becomes one committed batch.
+
+Path of a row: text row (`readers`) → typed row or quarantine (`conform`) → Parquet by date (one streaming pass per source) → rows that
+are already known are taken out again (only parts that hold some are rewritten) → manifest. What does not belong here: the contract, the
+formats, anything after the lake.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration import sql
+from orchestration.landing import conform, readers
+from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, RUNS, Entity
+from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
+from orchestration.landing.lake import COUNTS, FileEntry, Lake, Manifest, Part
+from orchestration.sql import identifier, literal, string_list
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.settings import Settings
+
+Progress = Callable[[str, int, int], None]
+
+# Small files are read together: a statement costs about 30 ms, so 5,000 files one by one would take minutes.
+_GROUP_BYTES = 32 << 20
+_GROUP_FILES = 500
+
+
+class IngestError(RuntimeError):
+    """The books of a batch do not balance. A bug, never bad data: nothing was committed."""
+
+
+@dataclass
+class IngestReport:
+    """What one landing did. `manifest` is None when nothing was new."""
+
+    manifest: Manifest | None = None
+    known_files: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def unreadable(self) -> list[FileEntry]:
+        """Files of this batch that could not be read at all."""
+        return [entry for entry in self.manifest.files if entry.status == "unreadable"] if self.manifest else []
+
+
+def ingest(settings: Settings, *, now: datetime | None = None, progress: Progress | None = None) -> IngestReport:
+    """Land every new file as one batch and commit it to the lake.
+
+    The caller holds the run lock. Raises LakeError for a damaged lake and IngestError where counts do not add up; bad data never raises.
+    """
+    lake = Lake(settings.lake_dir)
+    manifests = lake.manifests()
+    known = {entry.sha256 for manifest in manifests for entry in manifest.files}
+    settings.landing_dir.mkdir(parents=True, exist_ok=True)
+    files, already, skipped = discover(
+        settings.landing_dir,
+        settle_seconds=settings.settle_seconds,
+        known=known,
+        cache_path=settings.lake_dir / "seen.json",
+    )
+    report = IngestReport(known_files=already, skipped=skipped)
+    if not files:
+        return report
+    batch_seq = max((manifest.batch_seq for manifest in manifests), default=0) + 1
+    lake.remove_leftovers(batch_seq)
+    batch = _Batch(settings, lake, batch_seq, manifests)
+    try:
+        manifest = batch.run(files, skipped, progress, (now or datetime.now(UTC)).astimezone(UTC))
+    finally:
+        batch.close()
+    if manifest.files:
+        lake.commit(manifest)
+        report.manifest = manifest
+    return report
+
+
+class _Batch:
+    """State of one batch under construction."""
+
+    def __init__(self, settings: Settings, lake: Lake, batch_seq: int, manifests: list[Manifest]) -> None:
+        self.lake = lake
+        self.batch_seq = batch_seq
+        self.manifests = manifests
+        self.scratch = lake.root / "building"
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        (self.scratch / "in").mkdir(parents=True)
+        self.connection: duckdb.DuckDBPyConnection = sql.connect(settings)
+        for macro in (readers.MACROS, *conform.MACROS):
+            self.connection.execute(macro)
+        # A few open partition writers at a time keep memory flat however many dates a file spans.
+        self.connection.execute("set partitioned_write_flush_threshold = 65536")
+        self.entries: dict[int, FileEntry] = {}
+        self.units = 0
+
+    def close(self) -> None:
+        self.connection.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def run(self, files: list[LandingFile], skipped: list[Skipped], progress: Progress | None, now: datetime) -> Manifest:
+        numbered = list(enumerate(files, start=1))
+        total = sum(file.fingerprint.size_bytes for file in files) or 1
+        done = 0
+        for group in _grouped(numbered):
+            if progress:
+                progress(f"Landing {group[0][1].name}", done, total)
+            self._land(group, skipped)
+            done += sum(file.fingerprint.size_bytes for _, file in group)
+        if progress:
+            progress("Recognising known rows", total, total)
+        for entity in ENTITIES:
+            self._take_out_known(entity)
+        manifest = Manifest(self.batch_seq, now.isoformat(), CONTRACT_VERSION, [e for _, e in sorted(self.entries.items())])
+        manifest.parts = [part for entity in ENTITIES for part in self._place(entity)]
+        self._place_quarantine()
+        self._balance(manifest)
+        return manifest
+
+    # -- reading ---------------------------------------------------------------------------------------------------------------
+
+    def _land(self, group: list[tuple[int, LandingFile]], skipped: list[Skipped]) -> None:
+        """Read a group of files in one go; when that fails, one by one, so that only the bad file is lost."""
+        links = tuple(readers.link(file_no, file, self.scratch / "in") for file_no, file in group)
+        self.units += 1
+        unit = self.units
+        try:
+            rows = readers.open_source(self.connection, readers.Source(tuple(group), links), self.scratch)
+            quarantined = self._write(unit, rows)
+        except readers.UnreadableFile as error:
+            self._forget(unit)
+            if len(group) > 1:
+                for item in group:
+                    self._land([item], skipped)
+                return
+            file_no, file = group[0]
+            if self._changed(file):
+                skipped.append(Skipped(file.name, "changed while it was read", deferred=True))
+                return
+            reason = str(error).replace(str(links[0]), file.name)
+            self.entries[file_no] = _entry(file_no, file, status="unreadable", reason=reason)
+            return
+        if changed := [item for item in group if self._changed(item[1])]:
+            self._forget(unit)
+            skipped += [Skipped(file.name, "changed while it was read", deferred=True) for _, file in changed]
+            if rest := [item for item in group if item not in changed]:
+                self._land(rest, skipped)
+            return
+        for file_no, file in group:
+            entry = _entry(file_no, file, status="loaded", reason=None)
+            entry.rows_read = rows.rows.get(file_no, 0)
+            entry.rows_quarantined = quarantined.get(file_no, 0)
+            self.entries[file_no] = entry
+
+    @staticmethod
+    def _changed(file: LandingFile) -> bool:
+        try:
+            return Fingerprint.of(file.path) != file.fingerprint
+        except OSError:
+            return True
+
+    def _unit_folder(self, entity: Entity, unit: int) -> Path:
+        return self.scratch / entity.name / f"unit={unit:06d}"
+
+    def _forget(self, unit: int) -> None:
+        for entity in ENTITIES:
+            shutil.rmtree(self._unit_folder(entity, unit), ignore_errors=True)
+            self._quarantine_file(unit, entity).unlink(missing_ok=True)
+
+    def _quarantine_file(self, unit: int, entity: Entity) -> Path:
+        return self.scratch / f"quarantine-{unit:06d}-{entity.name}.parquet"
+
+    def _write(self, unit: int, rows: readers.TextRows) -> dict[int, int]:
+        """Write the conforming rows by date; only if some are missing, look for the other entity and quarantine the rest.
+
+        Returns the quarantined rows per file_no.
+        """
+        import duckdb  # noqa: PLC0415
+
+        expected = sum(rows.rows.values())
+        try:
+            written = self._write_typed(unit, rows.majority, rows)
+            if written == expected:
+                return {}
+            rows.refuse_foreign(self.connection)
+            others = [entity for entity in ENTITIES if entity is not rows.majority and rows.may_be_mixed]
+            written += sum(self._write_typed(unit, entity, rows) for entity in others)
+            if written == expected:
+                return {}
+            targets = []
+            for entity in [rows.majority, *others]:
+                targets.append(self._quarantine_file(unit, entity))
+                rejected = conform.rejected(entity, rows.select(entity, numbered=True))
+                self.connection.execute(f"copy ({rejected}) to {literal(targets[-1])} (format parquet)")
+        except duckdb.Error as error:
+            raise readers.UnreadableFile(str(error).splitlines()[0]) from error
+        counted: dict[int, int] = dict(
+            self.connection.execute(f"select file_no, count(*) from {_parquet(targets)} group by file_no").fetchall()
+        )
+        if written + sum(counted.values()) != expected:
+            raise IngestError(
+                f"unit {unit}: {expected} rows read, but {written} conform and {sum(counted.values())} are quarantined"
+            )
+        return counted
+
+    def _write_typed(self, unit: int, entity: Entity, rows: readers.TextRows) -> int:
+        folder = self._unit_folder(entity, unit)
+        folder.mkdir(parents=True)
+        return self._execute_count(f"""
+            copy ({conform.typed(entity, rows.select(entity))}) to {literal(folder)}
+            (format parquet, compression zstd, compression_level 1, partition_by (lake_date), overwrite_or_ignore)
+        """)
+
+    def _execute_count(self, statement: str) -> int:
+        row = self.connection.execute(statement).fetchone()
+        return int(row[0]) if row else 0
+
+    # -- known rows ------------------------------------------------------------------------------------------------------------
+
+    def _written(self, entity: Entity) -> list[Path]:
+        return sorted((self.scratch / entity.name).glob("unit=*/lake_date=*/*.parquet"))
+
+    def _existing(self, entity: Entity, dates: set[str]) -> list[str]:
+        """Committed parts of the given dates. A run may have moved its start across midnight, so its neighbours count too."""
+        wanted = set(dates)
+        if entity is RUNS and dates:
+            listed = ", ".join(f"date {literal(day)}" for day in sorted(dates))
+            around = self.connection.execute(
+                f"select distinct (d + step)::varchar from (select unnest([{listed}]) as d), (values (-1), (0), (1)) as s (step)"
+            ).fetchall()
+            wanted = {str(row[0])[:10] for row in around}
+        return [
+            str(self.lake.root / name)
+            for manifest in self.manifests
+            for part in manifest.parts
+            if part.entity == entity.name and part.lake_date in wanted
+            for name in part.files
+        ]
+
+    def _take_out_known(self, entity: Entity) -> None:
+        """Remove exact copies and older versions of rows, whether known from earlier batches or from this one."""
+        written = self._written(entity)
+        if not written:
+            return
+        dates = {path.parent.name.partition("=")[2] for path in written}
+        existing = self._existing(entity, dates)
+        keys = ", ".join(identifier(name) for name in entity.key)
+        columns = conform.lake_columns(entity)
+        content = [name for name in columns if name not in conform.LINEAGE_COLUMNS]
+        shape = ", ".join(identifier(name) for name in columns)
+        # Hive columns come from the path; committed parts carry their batch there, ours none yet.
+        new_rows = f"select {self.batch_seq} as batch_seq, filename, file_row_number, {shape} from {_parquet(written, filename=True)}"
+        old_rows = f"select batch_seq::integer, null as filename, 0 as file_row_number, {shape} from {_parquet(existing, hive=True)}"
+        both_keys = f"select {keys} from {_parquet(written)}"
+        if existing:
+            both_keys += f" union all select {keys} from {_parquet(existing)}"
+        self.connection.execute(f"""
+            create or replace temp table repeated_hash as
+            select hash({keys}) as key_hash from ({both_keys}) group by all having count(*) > 1
+        """)
+        if not self._execute_count("select count(*) from repeated_hash"):
+            return
+        candidates = f"{new_rows} where hash({keys}) in (from repeated_hash)"
+        if existing:
+            candidates += f" union all {old_rows} where hash({keys}) in (from repeated_hash)"
+        self.connection.execute(f"""
+            create or replace temp table taken_out as
+            with rows as (
+                select *, md5(row({", ".join(identifier(name) for name in content)})::varchar) as content_hash
+                from ({candidates})
+            ),
+            numbered as (
+                select
+                    *,
+                    row_number() over (
+                        partition by {keys}, content_hash order by batch_seq, file_no, file_row_number
+                    ) as copy_number,
+                    row_number() over (
+                        partition by {keys} order by version_at desc, batch_seq desc, file_no desc, content_hash desc
+                    ) as version_number
+                from rows
+            ),
+            judged as (
+                select
+                    *,
+                    copy_number > 1 as is_copy,
+                    first(content_hash) over (partition by {keys} order by version_number) as winning_hash
+                from numbered
+            )
+            select
+                filename,
+                file_no,
+                file_row_number,
+                is_copy as is_duplicate
+            from judged
+            where batch_seq = {self.batch_seq} and (is_copy or content_hash <> winning_hash)
+        """)
+        self._rewrite(shape)
+        for file_no, duplicates, superseded in self.connection.execute("""
+            select file_no, count(*) filter (is_duplicate), count(*) filter (not is_duplicate) from taken_out group by file_no
+        """).fetchall():
+            self.entries[file_no].rows_duplicate += duplicates
+            self.entries[file_no].rows_superseded += superseded
+
+    def _rewrite(self, shape: str) -> None:
+        for (name,) in self.connection.execute("select distinct filename from taken_out order by 1").fetchall():
+            path = Path(name)
+            slim = path.with_suffix(".slim")
+            left = self._execute_count(f"""
+                copy (
+                    select {shape} from {_parquet([path])}
+                    where file_row_number not in (select file_row_number from taken_out where filename = {literal(name)})
+                ) to {literal(slim)} (format parquet, compression zstd, compression_level 1)
+            """)
+            if left:
+                slim.replace(path)
+            else:
+                slim.unlink()
+                path.unlink()
+
+    # -- placing ---------------------------------------------------------------------------------------------------------------
+
+    def _place(self, entity: Entity) -> Iterator[Part]:
+        """Move the written files to their place in the lake and count them."""
+        written = self._written(entity)
+        if not written:
+            return
+        counts: dict[str, int] = {}
+        for file_no, name, rows, flagged in self.connection.execute(
+            f"select file_no, filename, count(*), count(quality_flags) from {_parquet(written, filename=True)} group by all order by all"
+        ).fetchall():
+            entry = self.entries[file_no]
+            entry.rows_loaded += rows
+            if entity.name not in entry.entity:
+                entry.entity = f"{entry.entity},{entity.name}".strip(",")
+            entry.rows_flagged += flagged
+            counts[name] = counts.get(name, 0) + rows
+        by_date: dict[str, list[Path]] = {}
+        for path in written:
+            by_date.setdefault(path.parent.name.partition("=")[2], []).append(path)
+        for lake_date, paths in sorted(by_date.items()):
+            folder = self.lake.part_folder(entity.name, lake_date, self.batch_seq)
+            folder.mkdir(parents=True, exist_ok=True)
+            names = []
+            for number, path in enumerate(paths, start=1):
+                target = folder / f"{number:06d}.parquet"
+                path.replace(target)
+                names.append(target.relative_to(self.lake.root).as_posix())
+            yield Part(entity.name, lake_date, names, sum(counts.get(str(path), 0) for path in paths))
+
+    def _place_quarantine(self) -> None:
+        pieces = sorted(self.scratch.glob("quarantine-*.parquet"))
+        if not pieces:
+            return
+        paths = ", ".join(f"({number}, {literal(entry.path)})" for number, entry in sorted(self.entries.items()))
+        target = self.lake.quarantine_path(self.batch_seq)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.connection.execute(f"""
+            copy (
+                select
+                    {self.batch_seq} as batch_seq,
+                    file_no,
+                    path,
+                    line_number,
+                    entity,
+                    field,
+                    reason,
+                    message,
+                    workspace_id,
+                    raw
+                from {_parquet(pieces)}
+                join (values {paths}) as files (file_no, path) using (file_no)
+                order by file_no, line_number
+            ) to {literal(target)} (format parquet, compression zstd)
+        """)
+
+    def _balance(self, manifest: Manifest) -> None:
+        """rows read = loaded + duplicate + superseded + quarantined, for each file; anything else is a bug and stops the night."""
+        for entry in manifest.files:
+            rest = sum(int(getattr(entry, name)) for name in COUNTS[1:])
+            if entry.rows_read != rest:
+                raise IngestError(f"{entry.path}: {entry.rows_read} rows read, but {rest} accounted for")
+
+
+def _entry(file_no: int, file: LandingFile, *, status: str, reason: str | None) -> FileEntry:
+    return FileEntry(
+        file_no=file_no,
+        path=file.name,
+        sha256=file.sha256,
+        size_bytes=file.fingerprint.size_bytes,
+        modified_ns=file.fingerprint.modified_ns,
+        format=file.format if file.compression == "none" else f"{file.format}.{file.compression}",
+        entity="",
+        status=status,
+        reason=reason,
+    )
+
+
+def _grouped(files: list[tuple[int, LandingFile]]) -> Iterator[list[tuple[int, LandingFile]]]:
+    """Small JSON Lines files of one compression together, everything else alone; order within a group is kept."""
+    groups: dict[str, list[tuple[int, LandingFile]]] = {}
+    for item in files:
+        file = item[1]
+        if file.format != "jsonl" or file.fingerprint.size_bytes > _GROUP_BYTES // 4:
+            yield [item]
+            continue
+        # Runs and spans apart where the names tell: a mixed group is read twice.
+        kind = f"{file.compression}/{'span' in file.name.lower()}"
+        group = groups.setdefault(kind, [])
+        size = sum(other.fingerprint.size_bytes for _, other in group) + file.fingerprint.size_bytes
+        if group and (size > _GROUP_BYTES or len(group) >= _GROUP_FILES):
+            yield groups.pop(kind)
+            group = groups.setdefault(kind, [])
+        group.append(item)
+    yield from groups.values()
+
+
+def _parquet(paths: list[Path] | list[str], *, filename: bool = False, hive: bool = False) -> str:
+    return f"read_parquet({string_list(paths)}, filename = {str(filename).lower()}, file_row_number = true, hive_partitioning = {str(hive).lower()})"

@@ -1,0 +1,50 @@
+"""Quoting for generated SQL and the one way to open a DuckDB connection. No SQL text of the pipeline lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.settings import Settings
+
+
+def literal(value: object) -> str:
+    """A value as a SQL string literal; quotes doubled, so data can never end the literal."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def string_list(values: Iterable[object]) -> str:
+    """Values as a SQL list of string literals: `['a', 'b']`."""
+    return "[" + ", ".join(literal(value) for value in values) + "]"
+
+
+def connect(settings: Settings, database: Path | None = None, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with the project's limits: bounded memory, spill folder of ours, session time zone UTC.
+
+    `database` None is an in-memory database. No extension is ever loaded or fetched.
+    """
+    import duckdb  # noqa: PLC0415 - 0.1 s that `--help` should not pay
+
+    settings.temp_dir.mkdir(parents=True, exist_ok=True)
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.memory_limit,
+        "temp_directory": str(settings.temp_dir),
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if settings.threads:
+        config["threads"] = settings.threads
+    if read_only:
+        del config["temp_directory"]
+    connection = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
