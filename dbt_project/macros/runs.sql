@@ -3,6 +3,11 @@
     and cost into the run's own work, its image generation and its child runs. The three parts add up to the total.
 #}
 
+{#- The name that a reader sees: a resource without a name shows its id. -#}
+{% macro run_name() -%}
+    coalesce(resource_name, resource_id) as name
+{%- endmacro %}
+
 {#- Inclusive totals, named as in fct_run_usage. -#}
 {% macro inclusive_run_totals() -%}
     total_tokens,
@@ -33,7 +38,7 @@
     completed_at,
     started_at,
     resource_id,
-    coalesce(resource_name, resource_id) as name,
+    {{ run_name() }},
     provider,
     model,
     charge_type,
@@ -65,7 +70,7 @@
     status,
     deployment,
     resource_id,
-    coalesce(resource_name, resource_id) as name,
+    {{ run_name() }},
     source,
     delivery,
     provider,

@@ -20,23 +20,33 @@ summed as (
         usage_date,
         workspace_id
 
+),
+
+classes as (
+
+    -- plain subtraction: a subset larger than its whole is a fault that must show, as a negative class
+    select
+        *,
+        input_tokens - cached_tokens - cache_write_tokens as uncached_input_tokens,
+        output_tokens - reasoning_tokens as visible_output_tokens
+    from summed
+
 )
 
--- exclusive classes by plain subtraction: a subset larger than its whole is a fault that must show as a negative class
 select
     usage_date,
     workspace_id,
-    input_tokens - cached_tokens - cache_write_tokens as uncached_input_tokens,
+    uncached_input_tokens,
     cached_tokens,
     cache_write_tokens,
-    output_tokens - reasoning_tokens as visible_output_tokens,
+    visible_output_tokens,
     reasoning_tokens,
     image_tokens,
     citation_tokens,
     input_tokens,
     output_tokens,
     total_tokens
-from summed
+from classes
 order by
     usage_date,
     workspace_id

@@ -3,7 +3,9 @@
 
 with child_runs as (
 
-    select *
+    select
+        *,
+        {{ run_name() }}
     from {{ ref('fct_run_usage') }}
     where parent_run_id is not null
 
@@ -26,7 +28,7 @@ select
     child_runs.usage_date,
     parent_runs.parent_usage_date,
     child_runs.run_type,
-    coalesce(child_runs.resource_name, child_runs.resource_id) as name,
+    child_runs.name,
     child_runs.status,
     child_runs.started_at,
     child_runs.duration_ms,
