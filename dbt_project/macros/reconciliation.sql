@@ -1,7 +1,7 @@
 {#
-    The arithmetic of the reconciliation tests: one signed union, so that a key missing on either side shows too. Sums
-    are exact and the tolerance is zero. A side is a dict of `relation`, `sign` (1 or -1), `measures` (one SQL expression
-    per measure, in the order of `names`) and optionally `where`.
+    The arithmetic of the reconciliation tests: one signed union, so that a key missing on either side shows too.
+    Sums are exact and the tolerance is zero. A side is a dict of `relation`, `sign` (1 or -1), `measures` (one SQL
+    expression per measure, in the order of `names`) and optionally `where`.
 #}
 {% macro reconciliation(keys, names, sides) %}
     with signed as (
@@ -9,7 +9,7 @@
         select
             {{ keys | join(', ') }},
             {%- for expression in side.measures %}
-            {{ '-' if side.sign < 0 }}coalesce({{ expression }}, 0) as measure_{{ loop.index }}{{ ',' if not loop.last }}
+            {{ side.sign }} * coalesce({{ expression }}, 0) as measure_{{ loop.index }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ side.relation }}
         where

@@ -1,4 +1,7 @@
-{#- Fails with every row for which the condition is not true (NULL is not true). Touched dates only, unless `per_date` is off. -#}
+{#-
+    Fails with every row for which the condition is not true (NULL is not true). Touched dates only, unless `per_date`
+    is off.
+-#}
 {% test holds_for_every_row(model, condition, per_date=true) %}
     select *
     from {{ model }}

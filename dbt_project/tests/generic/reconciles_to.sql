@@ -1,7 +1,7 @@
 {#
-    Fails with every key whose sums differ between the model (plus a third relation, where one is named) and `to`: zero
-    tolerance, both directions. `groups` (call, token, money) compares the measures of measures.sql by name, in `to` with
-    `to_prefix`; `measures` maps further expressions of the model to expressions of `to`. Restricted to the
+    Fails with every key whose sums differ between the model (plus a third relation, where one is named) and `to`:
+    zero tolerance, both directions. `groups` (call, token, money) compares the measures of measures.sql by name, in
+    `to` with `to_prefix`; `measures` maps further expressions of the model to expressions of `to`. Restricted to the
     touched dates where usage_date is one of the keys.
 #}
 {% test reconciles_to(

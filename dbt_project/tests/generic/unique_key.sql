@@ -1,4 +1,7 @@
-{#- Fails with every key that occurs more than once; NULL counts as a value. Touched dates only where usage_date is in it. -#}
+{#-
+    Fails with every key that occurs more than once; NULL counts as a value. Touched dates only where usage_date is one
+    of the columns.
+-#}
 {% test unique_key(model, columns) %}
     select
         {{ columns | join(', ') }},
