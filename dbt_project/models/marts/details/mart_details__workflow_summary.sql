@@ -1,0 +1,14 @@
+-- Grain: one row per workflow run. total_* are inclusive of all descendant runs, so they are not additive over runs.
+{{ config(materialized='view') }}
+
+with runs as (
+
+    select *
+    from {{ ref('fct_run_usage') }}
+    where run_type = 'workflow'
+
+)
+
+select
+    {{ run_summary_columns() }}
+from runs

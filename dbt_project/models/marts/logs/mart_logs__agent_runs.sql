@@ -1,0 +1,14 @@
+-- Grain: one row per agent run. Own, image and child_runs parts add up to the totals; total_* are not additive.
+{{ config(materialized='view') }}
+
+with runs as (
+
+    select *
+    from {{ ref('fct_run_usage') }}
+    where run_type = 'agent'
+
+)
+
+select
+    {{ run_log_columns() }}
+from runs
