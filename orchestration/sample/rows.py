@@ -52,14 +52,19 @@ child_draw as (
         ordinal + 2 as call_unit_no,
         case when u(root.run_key + ordinal * 8, 0, 'type') < 0.5 then 'agent' else 'workflow' end as run_type,
         row_number() over (order by root.run_key, ordinal) as child_rank,
+    from root_situation as root, range(1, root.child_runs + 1) as ordinals(ordinal)
+),
+child_situation as (
+    select
+        *,
         getvariable('late')::boolean and child_rank % 17 = 2 as is_late_child,
         case
             when run_type <> 'agent' then 0
-            when u(root.run_key + ordinal * 8, 0, 'children') < 0.62 then 0
-            when u(root.run_key + ordinal * 8, 0, 'children') < 0.9 then 1
+            when u(run_key, 0, 'children') < 0.5 then 0
+            when u(run_key, 0, 'children') < 0.86 then 1
             else 2
         end as child_runs,
-    from root_situation as root, range(1, root.child_runs + 1) as ordinals(ordinal)
+    from child_draw
 ),
 grandchild_draw as (
     select
@@ -68,13 +73,13 @@ grandchild_draw as (
         ordinal + 2 as call_unit_no,
         case when u(child.run_key + ordinal, 0, 'type') < 0.3 then 'agent' else 'workflow' end as run_type,
         child.is_late_child,
-    from child_draw as child, range(1, child.child_runs + 1) as ordinals(ordinal)
+    from child_situation as child, range(1, child.child_runs + 1) as ordinals(ordinal)
 ),
 family as (
     select run_key, null as parent_key, null as call_unit_no, run_type, child_runs, 0 as depth, false as is_late_child
     from root_situation
     union all
-    select run_key, parent_key, call_unit_no, run_type, child_runs, 1, is_late_child from child_draw
+    select run_key, parent_key, call_unit_no, run_type, child_runs, 1, is_late_child from child_situation
     union all
     select run_key, parent_key, call_unit_no, run_type, 0, 2, is_late_child from grandchild_draw
 ),
@@ -120,10 +125,10 @@ select
     resource.resource_name,
     case family.run_type
         when 'prompt' then 1
-        when 'workflow' then 3 + floor(u(family.run_key, 0, 'units') * 4)::bigint
+        when 'workflow' then 3 + floor(u(family.run_key, 0, 'units') * 5)::bigint
         when 'agent' then case when family.depth = 0
-            then 6 + floor(u(family.run_key, 0, 'units') * 13)::bigint
-            else 5 + floor(u(family.run_key, 0, 'units') * 7)::bigint end
+            then 7 + floor(u(family.run_key, 0, 'units') * 16)::bigint
+            else 5 + floor(u(family.run_key, 0, 'units') * 9)::bigint end
     end as unit_count,
     case
         when u(family.run_key, 0, 'outcome') < 0.035 then 'failed'
@@ -155,9 +160,9 @@ unit as (
             when 'prompt' then 'completion'
             when 'workflow' then case
                 when u(run.resource_key, unit_no, 'step') < 0.5 then 'completion'
-                when u(run.resource_key, unit_no, 'step') < 0.76 then 'service'
+                when u(run.resource_key, unit_no, 'step') < 0.8 then 'service'
                 when u(run.resource_key, unit_no, 'step') < 0.83 then 'image_generation'
-                when u(run.resource_key, unit_no, 'step') < 0.9 then 'embedding'
+                when u(run.resource_key, unit_no, 'step') < 0.91 then 'embedding'
                 else 'transform'
             end
             else case
@@ -166,7 +171,7 @@ unit as (
                 when unit_no <= 2 + run.child_runs then 'child run'
                 when u(run.run_key, unit_no, 'turn') < 0.32 then 'completion'
                 when u(run.run_key, unit_no, 'turn') < 0.64 then 'service'
-                when u(run.run_key, unit_no, 'turn') < 0.68 then 'image_generation'
+                when u(run.run_key, unit_no, 'turn') < 0.655 then 'image_generation'
                 else 'tool'
             end
         end as unit_kind,
@@ -212,11 +217,11 @@ sized as (
         model.model_no is not null and (call_status <> 'failed' or u(run_key, call_no, 'failed usage') < 0.45)
             and not (is_retried and attempt = 1 and u(run_key, call_no, 'retry usage') < 0.6) as has_usage,
         case when has_usage and unit_kind <> 'image_generation' then greatest(8, least(160000, floor(
-            exp(6.5 + 0.5 * gauss(resource_key, 0, 'prompt size') + 0.5 * gauss(run_key, call_no, 'input'))
+            exp(7.0 + 0.5 * gauss(resource_key, 0, 'prompt size') + 0.5 * gauss(run_key, call_no, 'input'))
             * case run_type when 'agent' then 1 + 0.4 * unit_no else 1 end
         )))::bigint end as input_tokens,
         case when has_usage and unit_kind = 'completion' then greatest(1, floor(
-            exp(5.3 + 0.75 * gauss(run_key, call_no, 'output'))
+            exp(5.5 + 0.75 * gauss(run_key, call_no, 'output'))
             * case call_status when 'completed' then 1 else 0.4 end
         ))::bigint end as visible_output_tokens,
         case when visible_output_tokens is not null and model.reasoning_pct > 0 then floor(
@@ -243,7 +248,7 @@ sized as (
             when unit_kind = 'service' then 1
         end as units,
         case when unit_kind = 'image_generation'
-            then units * case when u(run_key, call_no, 'quality') < 0.7 then 1056 else 4160 end end as image_tokens,
+            then units * case when u(run_key, call_no, 'quality') < 0.9 then 1056 else 4160 end end as image_tokens,
         -- Google's deep result pages cost more credits.
         case when service.service like 'Google%' and service.hosted_credits = 2 and u(run_key, call_no, 'depth') < 0.35
             then case when u(run_key, call_no, 'depth') < 0.1 then 50 else 20 end end as search_depth,
@@ -521,8 +526,8 @@ left join run_time as parent
     on parent.run_key = run.parent_key
 """
 
-DAY_SPANS = """
-create or replace temp table day_span as
+PLAN_SPANS = """
+create or replace temp table plan_span as
 with
 root_span as (
     select
@@ -601,15 +606,16 @@ leaf as (
         end as service,
         call.provider,
         call.model,
-        case when service is not null then call.call_charge_type end as charge_type,
+        case when call.model is not null or call.service is not null or call.is_agent_call
+            then call.call_charge_type end as charge_type,
         call.call_status as status,
         run_time.start_ms + unit_span.offset_ms + 1 + (sum(call.call_ms) over (
             partition by call.run_key, call.unit_no order by call.attempt
-        ) - call.call_ms)::bigint as start_ms,
+        ) - call.call_ms)::bigint as call_start_ms,
         case when call.unit_kind = 'child run'
             then run_time.start_ms + unit_span.offset_ms + unit_span.unit_ms - 1
-            else start_ms + call.call_ms
-        end as end_ms,
+            else call_start_ms + call.call_ms
+        end as call_end_ms,
         case when call.unit_kind = 'completion' then call.attempt end as attempt,
         call.input_tokens,
         call.cached_tokens,
@@ -638,20 +644,25 @@ leaf as (
     inner join run_time
         on run_time.run_key = call.run_key
     where call.unit_kind <> 'transform'
-),
-span as (
-    select *, false as is_call from root_span
-    union all by name
-    select *, false as is_call from container
-    union all by name
-    select *, true as is_call from leaf
-),
+)
+select *, false as is_call from root_span
+union all by name
+select *, false as is_call from container
+union all by name
+select * rename (call_start_ms as start_ms, call_end_ms as end_ms), true as is_call from leaf
+"""
+
+# A statement of its own: DuckDB 2.0.0 stops with "dict-surviving cache: global dictionary column changed identity" when the
+# joins below read the union above within one query.
+DAY_SPANS = """
+create or replace temp table day_span as
+with
 delivered as (
     select
         *,
         is_next_day or (getvariable('late')::boolean and is_call and u(run_key, span_no, 'late') < 0.008) as is_late,
         getvariable('late')::boolean and not is_late and u(run_key, span_no, 'sent twice') < 0.0035 as is_sent_twice,
-    from span
+    from plan_span
 )
 select
     delivery.deliver,
@@ -714,5 +725,5 @@ inner join ref_workspace
 """
 
 
-DAY_STATEMENTS = (PLAN_RUNS, PLAN_CALLS, TIMETABLE, DAY_RUNS, DAY_SPANS)
+DAY_STATEMENTS = (PLAN_RUNS, PLAN_CALLS, TIMETABLE, DAY_RUNS, PLAN_SPANS, DAY_SPANS)
 """What builds `day_run` and `day_span`, in order."""
