@@ -203,99 +203,32 @@ call as (
             then pick(getvariable('services'), u(run_key, unit_no, 'service')) end as service_no,
     from unit, range(1, 2 + is_retried::bigint) as attempts(attempt)
 ),
-sized as (
+-- One layer per depth of dependency: an alias that is used again within its own select is expanded at each use.
+drawn as (
     select
         call.* exclude (model_no, call_model_no, outcome),
-        model.* exclude (kind, weight, input_price, cached_price, cache_write_price, output_price, citation_price,
-            image_price, audio_price),
+        model.* exclude (kind, weight),
         service.service,
         service.span_name,
         service.hosted_credits,
         service.personal_credits,
         service.personal_cost_usd,
         service.median_ms,
-        model.model_no is not null and (call_status <> 'failed' or u(run_key, call_no, 'failed usage') < 0.45)
-            and not (is_retried and attempt = 1 and u(run_key, call_no, 'retry usage') < 0.6) as has_usage,
-        case when has_usage and unit_kind <> 'image_generation' then greatest(8, least(160000, floor(
-            exp(7.0 + 0.5 * gauss(resource_key, 0, 'prompt size') + 0.5 * gauss(run_key, call_no, 'input'))
-            * case run_type when 'agent' then 1 + 0.4 * unit_no else 1 end
-        )))::bigint end as input_tokens,
-        case when has_usage and unit_kind = 'completion' then greatest(1, floor(
-            exp(5.5 + 0.75 * gauss(run_key, call_no, 'output'))
-            * case call_status when 'completed' then 1 else 0.4 end
-        ))::bigint end as visible_output_tokens,
-        case when visible_output_tokens is not null and model.reasoning_pct > 0 then floor(
-            visible_output_tokens * model.reasoning_pct / 50.0 * exp(0.6 * gauss(run_key, call_no, 'reasoning'))
-        )::bigint end as reasoning_tokens,
-        visible_output_tokens + coalesce(reasoning_tokens, 0) as output_tokens,
-        case when visible_output_tokens is not null and model.cached_pct > 0 then case
-            when u(run_key, call_no, 'cached') * 100 < model.cached_pct
-                then floor(input_tokens * (0.35 + 0.48 * u(run_key, call_no, 'cached share')))
-            else 0
-        end::bigint end as cached_tokens,
-        case when visible_output_tokens is not null and model.cache_write_pct > 0 then case
-            when u(run_key, call_no, 'cache write') * 100 < model.cache_write_pct
-                then floor(input_tokens * (0.02 + 0.1 * u(run_key, call_no, 'cache write share')))
-            else 0
-        end::bigint end as cache_write_tokens,
-        case when visible_output_tokens is not null and model.citation_price > 0
-            then 120 + floor(u(run_key, call_no, 'citations') * 2400)::bigint end as citation_tokens,
-        case when visible_output_tokens is not null and model.audio_price > 0 and u(run_key, call_no, 'audio') < 0.08
-            then floor((input_tokens - cached_tokens) * 0.3)::bigint end as audio_input_tokens,
-        case
-            when unit_kind = 'image_generation' and has_usage
-                then 1 + floor(3 * pow(u(run_key, call_no, 'images'), 2))::bigint
-            when unit_kind = 'service' then 1
-        end as units,
-        case when unit_kind = 'image_generation'
-            then units * case when u(run_key, call_no, 'quality') < 0.9 then 1056 else 4160 end end as image_tokens,
-        -- Google's deep result pages cost more credits.
-        case when service.service like 'Google%' and service.hosted_credits = 2 and u(run_key, call_no, 'depth') < 0.35
-            then case when u(run_key, call_no, 'depth') < 0.1 then 50 else 20 end end as search_depth,
+        child.run_type is not distinct from 'agent' as is_agent_call,
         coalesce(charge.charge_type, 'hosted') as call_charge_type,
-        case when has_usage and model.is_priced and u(run_key, call_no, 'cost lost') >= 0.012 then
-            (input_tokens - coalesce(cached_tokens, 0) - coalesce(cache_write_tokens, 0) - coalesce(audio_input_tokens, 0)
-            )::decimal(38, 0) * model.input_price
-            + coalesce(cached_tokens, 0)::decimal(38, 0) * model.cached_price
-            + coalesce(cache_write_tokens, 0)::decimal(38, 0) * model.cache_write_price
-            + coalesce(audio_input_tokens, 0)::decimal(38, 0) * model.audio_price
-            + coalesce(output_tokens, 0)::decimal(38, 0) * model.output_price
-            + coalesce(citation_tokens, 0)::decimal(38, 0) * model.citation_price
-        end as text_cost_usd,
-        case
-            when unit_kind = 'image_generation' and has_usage and u(run_key, call_no, 'cost lost') >= 0.012
-                then image_tokens::decimal(38, 0) * model.image_price
-            when unit_kind = 'service' and call_charge_type = 'personal' and call_status = 'completed'
-                then service.personal_cost_usd
-            else text_cost_usd
-        end::decimal(38, 12) as provider_cost_usd,
-        case
-            when unit_kind = 'service' then case
-                when call_status <> 'completed' then 0
-                when call_charge_type = 'personal' then service.personal_credits
-                when service.hosted_credits is null then 5 + floor(u(run_key, call_no, 'credits') * 20)::decimal(18, 6) / 2
-                when search_depth > 40 then 3
-                else service.hosted_credits
-            end
-            when unit_kind = 'image_generation' then coalesce(units, 0)
-            when model.model_no is not null then has_usage::integer
-            when unit_kind = 'child run' and is_agent_call then 1
-        end::decimal(18, 6) as task_credits,
-        greatest(1, floor(case
-            when model.model_no is not null then model.base_ms * exp(0.35 * gauss(run_key, call_no, 'base time'))
-                + coalesce(output_tokens, image_tokens, 0) * model.token_ms * exp(0.2 * gauss(run_key, call_no, 'token time'))
-            when unit_kind = 'service' then service.median_ms * exp(0.5 * gauss(run_key, call_no, 'time'))
-            when unit_kind = 'tool' then 110 * exp(0.9 * gauss(run_key, call_no, 'time'))
-            else 14 * exp(0.6 * gauss(run_key, call_no, 'time'))
-        end))::bigint as call_ms,
-    from (
-        select call.*, child.run_type = 'agent' as is_agent_call
-        from call
-        left join plan_run as child
-            on call.unit_kind = 'child run'
-            and child.parent_key = call.run_key
-            and child.call_unit_no = call.unit_no
-    ) as call
+        model.model_no is not null
+            and (call.call_status <> 'failed' or u(call.run_key, call.call_no, 'failed usage') < 0.45)
+            and not (call.is_retried and call.attempt = 1 and u(call.run_key, call.call_no, 'retry usage') < 0.6) as has_usage,
+        exp(7.0 + 0.5 * gauss(call.resource_key, 0, 'prompt size') + 0.5 * gauss(call.run_key, call.call_no, 'input'))
+            -- An agent sends its growing conversation with every turn.
+            * case call.run_type when 'agent' then 1 + 0.4 * call.unit_no else 1 end as input_size,
+        exp(5.5 + 0.75 * gauss(call.run_key, call.call_no, 'output'))
+            * case call.call_status when 'completed' then 1 else 0.4 end as output_size,
+        -- Google's deep result pages cost more credits.
+        case when service.service like 'Google%' and service.hosted_credits = 2 and u(call.run_key, call.call_no, 'depth') < 0.35
+            then case when u(call.run_key, call.call_no, 'depth') < 0.1 then 50 else 20 end end as search_depth,
+        u(call.run_key, call.call_no, 'cost lost') < 0.012 as is_cost_lost,
+    from call
     left join ref_model as model
         on model.model_no = call.call_model_no
     left join ref_service as service
@@ -303,8 +236,93 @@ sized as (
     left join ref_charge as charge
         on charge.workspace_no = call.workspace_no
         and charge.supplier = coalesce(model.provider, service.service)
+    left join plan_run as child
+        on call.unit_kind = 'child run'
+        and child.parent_key = call.run_key
+        and child.call_unit_no = call.unit_no
+),
+sized as (
+    select
+        *,
+        has_usage and unit_kind = 'completion' as is_text,
+        case when has_usage and unit_kind <> 'image_generation'
+            then greatest(8, least(160000, floor(input_size)))::bigint end as input_tokens,
+        case when has_usage and unit_kind = 'completion' then greatest(1, floor(output_size))::bigint end as visible_tokens,
+        case
+            when has_usage and unit_kind = 'image_generation' then 1 + floor(3 * pow(u(run_key, call_no, 'images'), 2))::bigint
+            when unit_kind = 'service' then 1
+        end as units,
+    from drawn
+),
+classed as (
+    select
+        *,
+        case when is_text and reasoning_pct > 0 then floor(
+            visible_tokens * reasoning_pct / 50.0 * exp(0.6 * gauss(run_key, call_no, 'reasoning'))
+        )::bigint end as reasoning_tokens,
+        case when is_text and cached_pct > 0 then case
+            when u(run_key, call_no, 'cached') * 100 < cached_pct
+                then floor(input_tokens * (0.35 + 0.48 * u(run_key, call_no, 'cached share')))
+            else 0
+        end::bigint end as cached_tokens,
+        case when is_text and cache_write_pct > 0 then case
+            when u(run_key, call_no, 'cache write') * 100 < cache_write_pct
+                then floor(input_tokens * (0.02 + 0.1 * u(run_key, call_no, 'cache write share')))
+            else 0
+        end::bigint end as cache_write_tokens,
+        case when is_text and citation_price > 0
+            then 120 + floor(u(run_key, call_no, 'citations') * 2400)::bigint end as citation_tokens,
+        -- What is neither cached nor written is at least 5 % of the input: audio stays within it.
+        case when is_text and audio_price > 0 and u(run_key, call_no, 'audio') < 0.08
+            then floor(input_tokens * 0.05)::bigint end as audio_input_tokens,
+        case when unit_kind = 'image_generation'
+            then units * case when u(run_key, call_no, 'quality') < 0.9 then 1056 else 4160 end end as image_tokens,
+    from sized
+),
+counted as (
+    select
+        *,
+        visible_tokens + coalesce(reasoning_tokens, 0) as output_tokens,
+        input_tokens - coalesce(cached_tokens, 0) - coalesce(cache_write_tokens, 0) - coalesce(audio_input_tokens, 0)
+            as full_price_tokens,
+    from classed
 )
-select * from sized
+select
+    * exclude (input_price, cached_price, cache_write_price, output_price, citation_price, image_price, audio_price),
+    case
+        when unit_kind = 'service' then case when call_charge_type = 'personal' and call_status = 'completed'
+            then personal_cost_usd end
+        when not has_usage or not is_priced or is_cost_lost then null
+        else
+            coalesce(full_price_tokens, 0)::decimal(38, 0) * input_price
+            + coalesce(cached_tokens, 0)::decimal(38, 0) * cached_price
+            + coalesce(cache_write_tokens, 0)::decimal(38, 0) * cache_write_price
+            + coalesce(audio_input_tokens, 0)::decimal(38, 0) * audio_price
+            + coalesce(output_tokens, 0)::decimal(38, 0) * output_price
+            + coalesce(citation_tokens, 0)::decimal(38, 0) * citation_price
+            + coalesce(image_tokens, 0)::decimal(38, 0) * image_price
+    end::decimal(38, 12) as provider_cost_usd,
+    case
+        when unit_kind = 'service' then case
+            when call_status <> 'completed' then 0
+            when call_charge_type = 'personal' then personal_credits
+            -- Exa varies per call: in half credits; `/` would make it binary.
+            when hosted_credits is null then 5 + floor(u(run_key, call_no, 'credits') * 20)::decimal(18, 6) * 0.5
+            when search_depth > 40 then 3
+            else hosted_credits
+        end
+        when unit_kind = 'image_generation' then coalesce(units, 0)
+        when model_no is not null then has_usage::integer
+        when is_agent_call then 1
+    end::decimal(18, 6) as task_credits,
+    greatest(1, floor(case
+        when model_no is not null then base_ms * exp(0.35 * gauss(run_key, call_no, 'base time'))
+            + coalesce(output_tokens, image_tokens, 0) * token_ms * exp(0.2 * gauss(run_key, call_no, 'token time'))
+        when unit_kind = 'service' then median_ms * exp(0.5 * gauss(run_key, call_no, 'time'))
+        when unit_kind = 'tool' then 110 * exp(0.9 * gauss(run_key, call_no, 'time'))
+        else 14 * exp(0.6 * gauss(run_key, call_no, 'time'))
+    end))::bigint as call_ms,
+from counted
 """
 
 # A call of a child run lasts as long as the child does, children's children included; a late child is dispatched and not
