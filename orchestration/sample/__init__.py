@@ -1,4 +1,4 @@
-"""Deterministic sample exports in the landing contract: for the demo, the tests, the benchmarks and a first look around.
+"""Deterministic sample exports in the landing contract: for demo, tests, benchmarks and a first look around.
 
 What belongs here: inventing landing files. What does not: reading them, and any import of Dagster or dbt.
 """

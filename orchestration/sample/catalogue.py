@@ -1,7 +1,7 @@
-"""The invented world of the sample exports, as plain data: workspaces, models and their prices, services, resources, people.
+"""The invented world of the sample exports, as plain data: workspaces, models, prices, services, people.
 
-What belongs here: names, weights, prices. What does not: any behaviour. The order of a tuple and the weights decide which rows
-refer to which entry, so an edit here changes every generated file.
+What belongs here: names, weights, prices. What does not: any behaviour. The order of a tuple and the
+weights decide which rows refer to which entry, so an edit here changes every generated file.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ MODELS = (
     Model("perplexity", "sonar", 4, "1", output_price="1", citation_price="2", base_ms=1500, token_ms=7.0),
     Model("house", "house-llm", 3, None, base_ms=200, token_ms=14.0),
     Model("openai", "text-embedding-3-small", 4, "0.02", kind="embedding", base_ms=90, token_ms=0.0),
-    Model("openai", "gpt-image-1", 1, "10", image_price="40", kind="image_generation", base_ms=9000, token_ms=4.0),
+    Model(
+        "openai", "gpt-image-1", 1, "10", image_price="40", kind="image_generation",
+        base_ms=9000, token_ms=4.0,
+    ),
 )  # fmt: skip
 """Prices are plausible list prices; a real bill is not promised."""
 
@@ -102,10 +105,14 @@ WORKSPACES = tuple(
     ("ws_" + name.lower().replace(" ", "_"), name)
     for name in (
         "Acme", "Globex", "Initech", "Umbrella", "Hooli", "Stark", "Wayne", "Wonka", "Cyberdyne", "Soylent",
-        "Tyrell", "Aperture", "Black Mesa", "Massive Dynamic", "Oscorp", "Pied Piper", "Vandelay", "Dunder Mifflin",
-        "Sterling Cooper", "Prestige", "Bluth", "Gekko", "Duff", "Planet Express", "Weyland", "Nakatomi", "Monarch",
-        "Virtucon", "Zorg", "Spacely", "Cogswell", "Kramerica", "Paper Street", "Rekall", "Omni", "Dharma", "Los Pollos",
-        "Wernham Hogg", "Reynholm", "Central Perk", "Oceanic", "Gringotts", "Ollivander", "Clampett", "Ewing", "Entertainment 720",
+        "Tyrell", "Aperture", "Black Mesa", "Massive Dynamic", "Oscorp", "Pied Piper", "Vandelay",
+        "Dunder Mifflin",
+        "Sterling Cooper", "Prestige", "Bluth", "Gekko", "Duff", "Planet Express", "Weyland", "Nakatomi",
+        "Monarch",
+        "Virtucon", "Zorg", "Spacely", "Cogswell", "Kramerica", "Paper Street", "Rekall", "Omni", "Dharma",
+        "Los Pollos",
+        "Wernham Hogg", "Reynholm", "Central Perk", "Oceanic", "Gringotts", "Ollivander", "Clampett",
+        "Ewing", "Entertainment 720",
         "Lumon", "Waystar", "Gavin Belson", "Compu Global",
     )
 )  # fmt: skip
@@ -117,25 +124,36 @@ RESOURCES = {
         'Réponse "rapide"', "Translate & localise", "Contract clause check", "Changelog writer",
     ),
     "workflow": (
-        "Weekly market report", "Blog post pipeline", "Company enrichment", "Invoice intake", "Social pack <images>",
+        "Weekly market report", "Blog post pipeline", "Company enrichment", "Invoice intake",
+        "Social pack <images>",
         "Press review", "Competitor watch",
     ),
     "agent": (
-        "Research analyst", "Support copilot", "Sales researcher", "Data concierge", "Übersetzungs-Agent", "Travel planner",
+        "Research analyst", "Support copilot", "Sales researcher", "Data concierge", "Übersetzungs-Agent",
+        "Travel planner",
     ),
 }  # fmt: skip
-"""Every workspace has its own of each, with its own id; some names carry characters that a page must escape."""
+"""Every workspace has its own of each, with its own id; some names carry characters that a page must
+escape."""
 
 RESOURCE_ID_PREFIXES = {"prompt": "prm", "workflow": "wfl", "agent": "agt"}
 
 COLLABORATORS = (
-    "Ada Obi", "Bruno Costa", "Chiara Rossi", "Daniel Novák", "Eun-ji Park", "Fatima Zahra", "Göran Åberg", "Hana Sato",
+    "Ada Obi", "Bruno Costa", "Chiara Rossi", "Daniel Novák", "Eun-ji Park", "Fatima Zahra", "Göran Åberg",
+    "Hana Sato",
     "Ines d'Almeida", "Jonas Weiß",
 )  # fmt: skip
 
 API_KEYS = ("Production", "Staging", "Mobile app", "Partner integration", "Notebook")
 
-INTERNAL_TOOLS = ("calculator", "sql_query", "calendar_lookup", "crm_lookup", "send_email", "code_interpreter")
+INTERNAL_TOOLS = (
+    "calculator",
+    "sql_query",
+    "calendar_lookup",
+    "crm_lookup",
+    "send_email",
+    "code_interpreter",
+)
 """Tools of an agent that no service bills."""
 
 PLANS = ("free", "pro", "team", "enterprise")

@@ -1,7 +1,8 @@
 """Writes the rows of a day in the landing contract, in any of its file formats.
 
-What belongs here: spelling (token shapes, timestamps, quoting) and file formats. What does not: the rows themselves (`rows.py`).
-JSON lines are built as text, because every row has its own fields; columns that are null are left out.
+What belongs here: spelling (token shapes, timestamps, quoting) and file formats. What does not: the rows
+themselves (`rows.py`). JSON lines are built as text, because every row has its own fields; columns that are
+null are left out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import duckdb
 
 FileFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet"]
+Entity = Literal["runs", "spans"]
+ENTITIES: tuple[Entity, ...] = ("runs", "spans")
 
 _TEXT = "'\"{name}\":' || to_json({name})::varchar"
 _PLAIN = "'\"{name}\":\"' || {name} || '\"'"
@@ -22,7 +25,8 @@ _TIME = "'\"{name}\":\"' || iso({name}, iso_style) || '\"'"
 
 # Only columns that hold names or messages need escaping; the others are made of safe characters.
 _RUN_COLUMNS = {
-    "run_id": _PLAIN, "workspace_id": _PLAIN, "run_type": _PLAIN, "resource_id": _PLAIN, "resource_name": _TEXT,
+    "run_id": _PLAIN, "workspace_id": _PLAIN, "run_type": _PLAIN, "resource_id": _PLAIN, "resource_name":
+    _TEXT,
     "source": _PLAIN, "delivery": _PLAIN, "charge_type": _PLAIN, "status": _PLAIN, "started_at": _TIME,
     "completed_at": _TIME, "updated_at": _TIME, "provider": _PLAIN, "model": _PLAIN, "api_key_id": _PLAIN,
     "api_key_name": _TEXT, "collaborator": _TEXT, "user_id": _TEXT, "user_metadata": _RAW, "trace_id": _PLAIN,
@@ -32,13 +36,15 @@ _RUN_COLUMNS = {
 
 _SPAN_COLUMNS = {
     "span_id": _PLAIN, "trace_id": _PLAIN, "run_id": _PLAIN, "workspace_id": _PLAIN, "parent_span_id": _PLAIN,
-    "name": _TEXT, "kind": _PLAIN, "service": _PLAIN, "provider": _PLAIN, "model": _PLAIN, "charge_type": _PLAIN,
+    "name": _TEXT, "kind": _PLAIN, "service": _PLAIN, "provider": _PLAIN, "model": _PLAIN, "charge_type":
+    _PLAIN,
     "status": _PLAIN, "started_at": _TIME, "ended_at": _TIME, "attempt": _RAW, "error_message": _TEXT,
     "attributes": _RAW, "region": _PLAIN,
 }  # fmt: skip
 
 _TOKEN_COLUMNS = (
-    "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "image_tokens",
+    "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+    "image_tokens",
     "citation_tokens", "audio_input_tokens", "audio_output_tokens", "units",
 )  # fmt: skip
 
@@ -62,7 +68,8 @@ def _usage_fields() -> list[str]:
     unnested = "token_shape in ('flat', 'flat prompt')"
     fields = []
     for name in _TOKEN_COLUMNS:
-        # A nested shape carries these inside; prompt shapes rename input and output and have no place for audio.
+        # A nested shape carries these inside; prompt shapes rename input and output and have no place for
+        # audio.
         where = {
             "input_tokens": flat,
             "output_tokens": flat,
@@ -91,7 +98,7 @@ def _usage_fields() -> list[str]:
     return fields
 
 
-def _flat_columns(entity: str, file_format: FileFormat) -> str:
+def _flat_columns(entity: Entity, file_format: FileFormat) -> str:
     """The select list of a CSV or Parquet file: the contract's flat columns."""
     columns = list(_RUN_COLUMNS)
     if entity == "spans":
@@ -103,11 +110,12 @@ def _flat_columns(entity: str, file_format: FileFormat) -> str:
     return ", ".join(spelled.get(name, name) for name in columns)
 
 
-def write(
-    connection: duckdb.DuckDBPyConnection, table: str, entity: Literal["runs", "spans"], path: Path, file_format: FileFormat
-) -> None:
-    """Write all rows of a table (`day_run` or `day_span` shaped) as one file, in a fixed order."""
-    order = {"runs": "started_at, run_id, updated_at", "spans": "started_at, span_id"}[entity]
+def write(connection: duckdb.DuckDBPyConnection, entity: Entity, path: Path, file_format: FileFormat) -> None:
+    """Write all rows of `export_run` or `export_span` as one file, in a fixed order."""
+    table, order = {
+        "runs": ("export_run", "started_at, run_id, updated_at"),
+        "spans": ("export_span", "started_at, span_id"),
+    }[entity]
     target = "'" + str(path).replace("'", "''") + "'"
     if file_format in ("csv", "parquet"):
         options = "format csv, header" if file_format == "csv" else "format parquet, compression zstd"
@@ -117,6 +125,9 @@ def write(
         fields += _usage_fields() if entity == "spans" else []
         columns = "'{' || concat_ws(',', " + ", ".join(fields) + ") || '}' as line"
         compression = {"jsonl": "uncompressed", "jsonl.gz": "gzip", "jsonl.zst": "zstd"}[file_format]
-        # One text column, written as it is: no header, no quoting, and a delimiter that JSON text cannot contain.
-        options = f"format csv, header false, quote '', escape '', delimiter E'\\x1f', compression {compression}"
+        # One text column, written as it is: no header, no quoting, and a delimiter that JSON text cannot
+        # contain.
+        options = (
+            f"format csv, header false, quote '', escape '', delimiter E'\\x1f', compression {compression}"
+        )
     connection.execute(f"copy (select {columns} from {table} order by {order}) to {target} ({options})")

@@ -1,6 +1,7 @@
-"""The day loop of the sample generator: sets the day's variables, runs the SQL, writes two files, carries late rows over.
+"""The day loop of the sample generator: set the day, run the SQL, write two files, carry late rows over.
 
-What belongs here: order of work, arguments, counting. What does not: what rows look like (`rows.py`) and how they are spelled (`export.py`).
+What belongs here: order of work, arguments, counting. What does not: what rows look like (`rows.py`) and
+how they are spelled (`export.py`).
 """
 
 from __future__ import annotations
@@ -64,10 +65,11 @@ def generate(
 ) -> SampleReport:
     """Write the nightly exports of `days` days from `start` to `out_dir/<day>/runs.<ext>` and `spans.<ext>`.
 
-    The same arguments give the same bytes (on one DuckDB version), and more days never change the files of earlier days.
-    `late=False` leaves out everything that arrives late, twice or never, so that each row loads and none is a duplicate.
-    `progress` is called with (day, days done, days in all) after each day. Existing files of the same names are replaced.
-    Raises ValueError for an argument out of range.
+    The same arguments give the same bytes (on one DuckDB version), and more days never change the files of
+    earlier days.
+    `late=False` leaves out everything that arrives late, twice or never: each row loads, none is a duplicate.
+    `progress` is called with (day, days done, days in all) after each day. Existing files of the same names
+    are replaced. Raises ValueError for an argument out of range.
     """
     import duckdb  # noqa: PLC0415 - the command line must start without it
 
@@ -75,11 +77,16 @@ def generate(
     totals = [Decimal(0)] * 9
     size_bytes = 0
     with duckdb.connect(":memory:") as connection:
-        # Parallel sorts and writers would be free to split files differently; two threads gain nothing on a day's rows.
+        # Parallel sorts and writers would be free to split files differently; two threads gain nothing on a
+        # day's rows.
         connection.execute("set threads = 1")
         connection.execute("set TimeZone = 'UTC'")
         reference.load(connection, workspaces=workspaces, seed=seed)
-        for name, value in (("late", late), ("workspaces", workspaces), ("users", catalogue.USERS_PER_WORKSPACE)):
+        for name, value in (
+            ("late", late),
+            ("workspaces", workspaces),
+            ("users", catalogue.USERS_PER_WORKSPACE),
+        ):
             connection.execute(f"set variable {name} = {value}")
         for number in range(days):
             day = start + timedelta(days=number)
@@ -90,9 +97,9 @@ def generate(
             _take_delivery(connection, is_first=number == 0)
             folder = out_dir / day.isoformat()
             folder.mkdir(parents=True, exist_ok=True)
-            for entity, table in (("runs", "export_run"), ("spans", "export_span")):
+            for entity in export.ENTITIES:
                 path = folder / f"{entity}.{file_format}"
-                export.write(connection, table, entity, path, file_format)
+                export.write(connection, entity, path, file_format)
                 size_bytes += path.stat().st_size
             row = connection.execute(_COUNT).fetchone()
             assert row is not None  # noqa: S101 - an aggregate always returns a row
@@ -135,7 +142,7 @@ def _root_runs(day: date, number: int, runs_per_day: int) -> int:
 
 
 def _take_delivery(connection: duckdb.DuckDBPyConnection, *, is_first: bool) -> None:
-    """Split the day's rows into this night's export (with what the day before held back) and the next one's."""
+    """Split the day's rows into this night's export (with what the day before held back) and the next."""
     for entity in ("run", "span"):
         carried = "" if is_first else f" union all select * from carried_{entity}"
         connection.execute(

@@ -1,6 +1,7 @@
 """Loads the catalogue into small DuckDB tables and defines the macros that the generating SQL shares.
 
-What belongs here: everything that is the same for all days of one export. What does not: rows of runs and spans.
+What belongs here: everything that is the same for all days of one export. What does not: rows of runs and
+spans.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from orchestration.sample import catalogue
 if TYPE_CHECKING:
     import duckdb
 
-# The pseudo-randomness of everything: a pure function of (seed, salt, a, b), so that a row never depends on how many rows
-# were made before it. One hash() is not enough: it combines its arguments linearly, and neighbouring keys come out correlated.
+# The pseudo-randomness of everything: a pure function of (seed, salt, a, b), so that a row never depends on
+# how many rows were made before it. One hash() is not enough: it combines its arguments linearly, and
+# neighbouring keys come out correlated.
 MACROS = """
 create macro h(a, b, salt) as
     hash(hash(getvariable('seed')::bigint, salt, a::bigint, b::bigint));
@@ -40,8 +42,9 @@ create macro iso(moment, style) as
     end;
 """
 
-# Which (workspace, supplier) pairs run on the customer's own key: a fixed lattice rather than a draw, so that three workspaces
-# already show hosted, personal and, through workflows that use several suppliers, mixed runs.
+# Which (workspace, supplier) pairs run on the customer's own key: a fixed lattice rather than a draw, so
+# that three workspaces already show hosted, personal and, through workflows that use several suppliers,
+# mixed runs.
 _PERSONAL = "(ref_workspace.workspace_no * 7 + {supplier} * 3) % 10 < 3"
 
 _DERIVED = f"""
@@ -99,7 +102,8 @@ def load(connection: duckdb.DuckDBPyConnection, *, workspaces: int, seed: int) -
     )
     _table(
         connection,
-        "ref_resource(type_no bigint, run_type varchar, prefix varchar, resource_no bigint, resource_name varchar)",
+        "ref_resource(type_no bigint, run_type varchar, prefix varchar, resource_no bigint,"
+        " resource_name varchar)",
         (
             (type_no, run_type, catalogue.RESOURCE_ID_PREFIXES[run_type], number, name)
             for type_no, (run_type, names) in enumerate(catalogue.RESOURCES.items(), 1)
@@ -111,7 +115,8 @@ def load(connection: duckdb.DuckDBPyConnection, *, workspaces: int, seed: int) -
     _load_models(connection)
     _table(
         connection,
-        "ref_service(service_no bigint, service varchar, span_name varchar, weight bigint, hosted_credits bigint,"
+        "ref_service(service_no bigint, service varchar, span_name varchar, weight bigint,"
+        " hosted_credits bigint,"
         " personal_credits bigint, personal_cost_usd decimal(38, 12), median_ms bigint)",
         (
             (
@@ -128,26 +133,34 @@ def load(connection: duckdb.DuckDBPyConnection, *, workspaces: int, seed: int) -
 
 def _load_models(connection: duckdb.DuckDBPyConnection) -> None:
     providers = list(dict.fromkeys(item.provider for item in catalogue.MODELS))
-    prices = ("input_price", "cached_price", "cache_write_price", "output_price", "citation_price", "image_price", "audio_price")
+    prices = (
+        "input_price",
+        "cached_price",
+        "cache_write_price",
+        "output_price",
+        "citation_price",
+        "image_price",
+        "audio_price",
+    )
     _table(
         connection,
-        "ref_model(model_no bigint, provider_no bigint, provider varchar, model varchar, kind varchar, weight bigint,"
+        "ref_model(model_no bigint, provider_no bigint, provider varchar, model varchar, kind varchar,"
+        " weight bigint,"
         " cached_pct bigint, cache_write_pct bigint, reasoning_pct bigint, base_ms bigint, token_ms double,"
         " is_priced boolean, " + ", ".join(f"{name} decimal(38, 12)" for name in prices) + ")",
         (
             (
                 number, providers.index(item.provider), item.provider, item.name, item.kind, item.weight,
                 item.cached_pct, item.cache_write_pct, item.reasoning_pct, item.base_ms, item.token_ms,
-                item.input_price is not None, *(item.price_per_token(getattr(item, name) or "0") for name in prices),
+                item.input_price is not None, *(item.price_per_token(getattr(item, name) or "0") for name in
+                prices),
             )
             for number, item in enumerate(catalogue.MODELS, 1)
         ),
     )  # fmt: skip
 
 
-def _table(
-    connection: duckdb.DuckDBPyConnection, definition: str, rows: Iterable[Sequence[object]]
-) -> None:
+def _table(connection: duckdb.DuckDBPyConnection, definition: str, rows: Iterable[Sequence[object]]) -> None:
     """Create a reference table and fill it; a handful of rows each."""
     connection.execute(f"create temp table {definition}")
     values = [list(row) for row in rows]

@@ -1,13 +1,16 @@
-"""The SQL that invents one day: a plan of runs, their units of work, the calls, a timetable, and the two contract tables.
+"""The SQL that invents one day: runs, their units of work, the calls, a timetable, the two contract tables.
 
-What belongs here: every decision about what a sample row looks like. What does not: file formats (`export.py`), names and
-prices (`catalogue.py`). Everything is set-wise; times are epoch milliseconds until the last step.
+What belongs here: every decision about what a sample row looks like. What does not: file formats
+(`export.py`), names and prices (`catalogue.py`). Everything is set-wise; times are epoch milliseconds until
+the last step.
 
-Session variables read: seed, late, workspaces, users, epoch_day (days since 1970), root_runs (runs that no other run starts).
+Session variables read: seed, late, workspaces, users, epoch_day (days since 1970), root_runs (runs that no
+other run starts).
 
-Keys. A run has `run_key = epoch_day * 2^30 + root * 64 + child * 8 + grandchild`, so a family of runs shares `run_key // 64`
-and a child with its own children shares `run_key // 8`. A unit of work is one step of a workflow or one turn or tool of an
-agent; its calls are numbered `unit_no * 8 + attempt`, its container span `unit_no * 8`, the run's root span 0.
+Keys. A run has `run_key = epoch_day * 2^30 + root * 64 + child * 8 + grandchild`, so a family of runs
+shares `run_key // 64` and a child with its own children shares `run_key // 8`. A unit of work is one step
+of a workflow or one turn or tool of an agent; its calls are numbered `unit_no * 8 + attempt`, its container
+span `unit_no * 8`, the run's root span 0.
 """
 
 from __future__ import annotations
@@ -35,7 +38,12 @@ root_situation as (
         -- By rank rather than by chance, so that even a small day has each of them.
         getvariable('late')::boolean and run_type = 'prompt' and type_rank % 101 = 3 as is_orphan,
         getvariable('late')::boolean
-            and ((run_type = 'workflow' and type_rank % 53 = 5) or (run_type = 'agent' and type_rank % 67 = 4)) as is_long,
+            and case run_type
+                when 'workflow' then type_rank % 53 = 5
+                when 'agent' then type_rank % 67 = 4
+                else false
+            end
+            as is_long,
         case
             when run_type <> 'agent' or is_long then 0
             when u(run_key, 0, 'children') < 0.42 then 0
@@ -76,7 +84,9 @@ grandchild_draw as (
     from child_situation as child, range(1, child.child_runs + 1) as ordinals(ordinal)
 ),
 family as (
-    select run_key, null as parent_key, null as call_unit_no, run_type, child_runs, 0 as depth, false as is_late_child
+    select
+        run_key, null as parent_key, null as call_unit_no, run_type, child_runs, 0 as depth,
+        false as is_late_child,
     from root_situation
     union all
     select run_key, parent_key, call_unit_no, run_type, child_runs, 1, is_late_child from child_situation
@@ -141,7 +151,8 @@ from family
 inner join root_trait
     on root_trait.root_key = family.run_key - family.run_key % 64
 inner join (
-    select *, count(*) over (partition by workspace_no, run_type) as resource_count from ref_workspace_resource
+    select *, count(*) over (partition by workspace_no, run_type) as resource_count
+    from ref_workspace_resource
 ) as resource
     on resource.workspace_no = root_trait.workspace_no
     and resource.run_type = family.run_type
@@ -191,10 +202,12 @@ call as (
         end as call_status,
         case
             when unit_kind = 'embedding' then (select model_no from ref_model where kind = 'embedding')
-            when unit_kind = 'image_generation' then (select model_no from ref_model where kind = 'image_generation')
+            when unit_kind = 'image_generation'
+                then (select model_no from ref_model where kind = 'image_generation')
             when unit_kind <> 'completion' then null
             -- A workflow's steps each have their own model, an agent now and then asks another one.
-            when run_type = 'workflow' then pick(getvariable('completion_models'), u(resource_key, unit_no, 'step model'))
+            when run_type = 'workflow'
+                then pick(getvariable('completion_models'), u(resource_key, unit_no, 'step model'))
             when run_type = 'agent' and u(run_key, unit_no, 'second model') < 0.1
                 then pick(getvariable('completion_models'), u(run_key, unit_no, 'which model'))
             else model_no
@@ -203,7 +216,8 @@ call as (
             then pick(getvariable('services'), u(run_key, unit_no, 'service')) end as service_no,
     from unit, range(1, 2 + is_retried::bigint) as attempts(attempt)
 ),
--- One layer per depth of dependency: an alias that is used again within its own select is expanded at each use.
+-- One layer per depth of dependency: an alias that is used again within its own select is expanded at each
+-- use.
 drawn as (
     select
         call.* exclude (model_no, call_model_no, outcome),
@@ -218,15 +232,20 @@ drawn as (
         coalesce(charge.charge_type, 'hosted') as call_charge_type,
         model.model_no is not null
             and (call.call_status <> 'failed' or u(call.run_key, call.call_no, 'failed usage') < 0.45)
-            and not (call.is_retried and call.attempt = 1 and u(call.run_key, call.call_no, 'retry usage') < 0.6) as has_usage,
-        exp(7.0 + 0.5 * gauss(call.resource_key, 0, 'prompt size') + 0.5 * gauss(call.run_key, call.call_no, 'input'))
+            and not (
+                call.is_retried and call.attempt = 1 and u(call.run_key, call.call_no, 'retry usage') < 0.6
+            ) as has_usage,
+        exp(7.0 + 0.5 * gauss(call.resource_key, 0, 'prompt size'))
+            * exp(0.5 * gauss(call.run_key, call.call_no, 'input'))
             -- An agent sends its growing conversation with every turn.
             * case call.run_type when 'agent' then 1 + 0.4 * call.unit_no else 1 end as input_size,
         exp(5.5 + 0.75 * gauss(call.run_key, call.call_no, 'output'))
             * case call.call_status when 'completed' then 1 else 0.4 end as output_size,
         -- Google's deep result pages cost more credits.
-        case when service.service like 'Google%' and service.hosted_credits = 2 and u(call.run_key, call.call_no, 'depth') < 0.35
-            then case when u(call.run_key, call.call_no, 'depth') < 0.1 then 50 else 20 end end as search_depth,
+        case when service.service like 'Google%' and service.hosted_credits = 2 then case
+            when u(call.run_key, call.call_no, 'depth') < 0.1 then 50
+            when u(call.run_key, call.call_no, 'depth') < 0.35 then 20
+        end end as search_depth,
         u(call.run_key, call.call_no, 'cost lost') < 0.012 as is_cost_lost,
     from call
     left join ref_model as model
@@ -247,9 +266,11 @@ sized as (
         has_usage and unit_kind = 'completion' as is_text,
         case when has_usage and unit_kind <> 'image_generation'
             then greatest(8, least(160000, floor(input_size)))::bigint end as input_tokens,
-        case when has_usage and unit_kind = 'completion' then greatest(1, floor(output_size))::bigint end as visible_tokens,
+        case when has_usage and unit_kind = 'completion'
+            then greatest(1, floor(output_size))::bigint end as visible_tokens,
         case
-            when has_usage and unit_kind = 'image_generation' then 1 + floor(3 * pow(u(run_key, call_no, 'images'), 2))::bigint
+            when has_usage and unit_kind = 'image_generation'
+                then 1 + floor(3 * pow(u(run_key, call_no, 'images'), 2))::bigint
             when unit_kind = 'service' then 1
         end as units,
     from drawn
@@ -276,19 +297,21 @@ classed as (
         case when is_text and audio_price > 0 and u(run_key, call_no, 'audio') < 0.08
             then floor(input_tokens * 0.05)::bigint end as audio_input_tokens,
         case when unit_kind = 'image_generation'
-            then units * case when u(run_key, call_no, 'quality') < 0.9 then 1056 else 4160 end end as image_tokens,
+            then units * case when u(run_key, call_no, 'quality') < 0.9 then 1056 else 4160 end
+        end as image_tokens,
     from sized
 ),
 counted as (
     select
         *,
         visible_tokens + coalesce(reasoning_tokens, 0) as output_tokens,
-        input_tokens - coalesce(cached_tokens, 0) - coalesce(cache_write_tokens, 0) - coalesce(audio_input_tokens, 0)
-            as full_price_tokens,
+        input_tokens - coalesce(cached_tokens, 0) - coalesce(cache_write_tokens, 0)
+            - coalesce(audio_input_tokens, 0) as full_price_tokens,
     from classed
 )
 select
-    * exclude (input_price, cached_price, cache_write_price, output_price, citation_price, image_price, audio_price),
+    * exclude (input_price, cached_price, cache_write_price, output_price, citation_price, image_price,
+        audio_price),
     case
         when unit_kind = 'service' then case when call_charge_type = 'personal' and call_status = 'completed'
             then personal_cost_usd end
@@ -307,7 +330,8 @@ select
             when call_status <> 'completed' then 0
             when call_charge_type = 'personal' then personal_credits
             -- Exa varies per call: in half credits; `/` would make it binary.
-            when hosted_credits is null then 5 + floor(u(run_key, call_no, 'credits') * 20)::decimal(18, 6) * 0.5
+            when hosted_credits is null
+                then 5 + floor(u(run_key, call_no, 'credits') * 20)::decimal(18, 6) * 0.5
             when search_depth > 40 then 3
             else hosted_credits
         end
@@ -317,7 +341,8 @@ select
     end::decimal(18, 6) as task_credits,
     greatest(1, floor(case
         when model_no is not null then base_ms * exp(0.35 * gauss(run_key, call_no, 'base time'))
-            + coalesce(output_tokens, image_tokens, 0) * token_ms * exp(0.2 * gauss(run_key, call_no, 'token time'))
+            + coalesce(output_tokens, image_tokens, 0) * token_ms
+            * exp(0.2 * gauss(run_key, call_no, 'token time'))
         when unit_kind = 'service' then median_ms * exp(0.5 * gauss(run_key, call_no, 'time'))
         when unit_kind = 'tool' then 110 * exp(0.9 * gauss(run_key, call_no, 'time'))
         else 14 * exp(0.6 * gauss(run_key, call_no, 'time'))
@@ -325,8 +350,8 @@ select
 from counted
 """
 
-# A call of a child run lasts as long as the child does, children's children included; a late child is dispatched and not
-# waited for. Its start is the next day.
+# A call of a child run lasts as long as the child does, children's children included; a late child is
+# dispatched and not waited for. Its start is the next day.
 TIMETABLE = f"""
 create or replace temp table run_span as
 with
@@ -345,7 +370,8 @@ own as (
 select
     own.run_key,
     own.own_ms + coalesce(case own.depth
-        when 0 then (sum(own.own_ms) filter (where own.depth > 0 and not own.is_late_child) over (partition by own.run_key // 64))
+        when 0 then (sum(own.own_ms) filter (where own.depth > 0 and not own.is_late_child)
+            over (partition by own.run_key // 64))
         when 1 then (sum(own.own_ms) filter (where own.depth = 2) over (partition by own.run_key // 8))
     end, 0)::bigint as run_ms,
     -- A long run waits, before its last unit, until some hours into the next day.
@@ -390,7 +416,8 @@ select
     unit_no,
     unit_ms,
     busy_ms,
-    (sum(10 + pause_ms + unit_ms) over (partition by run_key order by unit_no) - unit_ms)::bigint as offset_ms,
+    (sum(10 + pause_ms + unit_ms) over (partition by run_key order by unit_no) - unit_ms)::bigint
+        as offset_ms,
 from timed;
 
 create or replace temp table run_time as
@@ -446,7 +473,8 @@ inner join run_span
     on run_span.run_key = started.run_key
 """
 
-# deliver: 0 = in the export of its own day, 1 = in the next one. is_repeat: a row whose id was delivered before.
+# deliver: 0 = in the export of its own day, 1 = in the next one. is_repeat: a row whose id was delivered
+# before.
 DAY_RUNS = """
 create or replace temp table day_run as
 with
@@ -502,7 +530,8 @@ select
     run.collaborator,
     case
         when not run.has_user then null
-        when run.user_no % 12 = 5 then 'user' || run.user_no || '+' || ref_workspace.workspace_id || '@example.org'
+        when run.user_no % 12 = 5
+            then 'user' || run.user_no || '+' || ref_workspace.workspace_id || '@example.org'
         else 'usr_' || left(hex16(run.workspace_no, run.user_no, 'user id'), 10)
     end as user_id,
     case when run.has_metadata then '{' || concat_ws(',',
@@ -510,7 +539,8 @@ select
         '"seats":' || (1 + h(run.workspace_no, run.user_no, 'seats') % 40),
         '"beta":' || (u(run.workspace_no, run.user_no, 'beta') < 0.2),
         '"campaign":' || case when u(run.run_key, 0, 'campaign') < 0.4
-            then '"' || pick(getvariable('campaigns'), u(run.run_key, 0, 'which campaign')) || '"' else 'null' end
+            then '"' || pick(getvariable('campaigns'), u(run.run_key, 0, 'which campaign')) || '"'
+            else 'null' end
     ) || '}' end as user_metadata,
     hex16(run.root_key, 0, 'trace') || hex16(run.root_key, 1, 'trace') as trace_id,
     'req_' || parent.run_hex as parent_run_id,
@@ -615,7 +645,8 @@ leaf as (
             when 'child run' then case when call.is_agent_call then 'ask_agent' else 'run_workflow' end
             else pick(getvariable('internal_tools'), pow(u(call.run_key, call.call_no, 'tool'), 1.5))
         end as name,
-        case when call.unit_kind in ('service', 'child run', 'tool') then 'tool' else call.unit_kind end as kind,
+        case when call.unit_kind in ('service', 'child run', 'tool')
+            then 'tool' else call.unit_kind end as kind,
         case
             when call.unit_kind in ('completion', 'embedding') then 'AI Model'
             when call.unit_kind = 'image_generation' then 'Image Generation'
@@ -648,8 +679,9 @@ leaf as (
         call.task_credits,
         case
             when call.call_status <> 'failed' then null
-            when call.model is not null then pick(['Rate limit exceeded (429)', 'Provider timed out after 60 s',
-                'Content policy: "unsafe request"'], u(call.run_key, call.call_no, 'error'))
+            when call.model is not null then pick(['Rate limit exceeded (429)',
+                'Provider timed out after 60 s', 'Content policy: "unsafe request"'],
+                u(call.run_key, call.call_no, 'error'))
             else 'Tool returned HTTP 502'
         end as error_message,
         case when call.search_depth is not null
@@ -670,17 +702,17 @@ union all by name
 select * rename (call_start_ms as start_ms, call_end_ms as end_ms), true as is_call from leaf
 """
 
-# A statement of its own: DuckDB 2.0.0 stops with "dict-surviving cache: global dictionary column changed identity" when the
-# joins below read the union above within one query.
+# A statement of its own: DuckDB 2.0.0 stops with "dict-surviving cache: global dictionary column changed
+# identity" when the joins below read the union above within one query.
 DAY_SPANS = """
 create or replace temp table day_span as
 with
 delivered as (
     select
         *,
-        is_next_day or (getvariable('late')::boolean and is_call and u(run_key, span_no, 'late') < 0.008) as is_late,
-        getvariable('late')::boolean and not is_late and u(run_key, span_no, 'sent twice') < 0.0035 as is_sent_twice,
-    from plan_span
+        is_next_day or (getvariable('late')::boolean and is_call and u(run_key, span_no, 'late') < 0.008) as
+        is_late, getvariable('late')::boolean and not is_late and u(run_key, span_no, 'sent twice') < 0.0035
+        as is_sent_twice, from plan_span
 )
 select
     delivery.deliver,
