@@ -1,0 +1,116 @@
+{#-
+    What tonight's build covers. The plan is data: schema `plan` is written into the candidate before dbt starts, and
+    `int_dates__touched` adds the dates. Macros read it at execution and render literals, so that zone maps and file lists prune;
+    variables on the command line would force dbt to parse the project anew every night.
+-#}
+
+{#- Rows of a query at execution, an empty list while parsing or where the relation does not exist (linting, docs). -#}
+{% macro plan_rows(relation_schema, relation_name, query) -%}
+    {%- set rows = [] -%}
+    {%- if execute and adapter.get_relation(target.database, relation_schema, relation_name) is not none -%}
+        {%- for row in run_query(query) -%}
+            {%- do rows.append(row) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(rows) }}
+{%- endmacro %}
+
+{#- True when everything is built from the lake, nothing is taken over from an earlier publication. -#}
+{% macro is_full_build() -%}
+    {%- set rows = plan_rows("plan", "night", "select is_full_build from plan.night") -%}
+    {{ return(rows | length == 0 or rows[0][0]) }}
+{%- endmacro %}
+
+{#- Predicate: the column's date is rebuilt tonight. `true` on a full build. -#}
+{% macro touched(column) -%}
+    {%- if is_full_build() -%}
+        true
+    {%- else -%}
+        {{ in_dates(column, plan_rows(
+            "intermediate", "int_dates__touched",
+            "select cast(usage_date as varchar) from intermediate.int_dates__touched order by 1"
+        )) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate: the column's date is rebuilt tonight or holds descendants of runs that are. -#}
+{% macro touched_family(column) -%}
+    {%- if is_full_build() -%}
+        true
+    {%- else -%}
+        {{ in_dates(column, plan_rows(
+            "intermediate", "int_dates__family",
+            "select cast(usage_date as varchar) from intermediate.int_dates__family order by 1"
+        )) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro in_dates(column, rows) -%}
+    {%- if rows | length == 0 -%}
+        false
+    {%- else -%}
+        {{ column }} in ({% for row in rows %}date '{{ row[0] }}'{{ ", " if not loop.last }}{% endfor %})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate on a staging view: rows of batches that no publication holds yet. `true` on a full build. -#}
+{% macro in_new_batches() -%}
+    {%- if is_full_build() -%}
+        true
+    {%- else -%}
+        {{ in_parts(plan_rows("plan", "parts", "select distinct null, batch_seq from plan.parts where is_new order by 2")) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate on a staging view: the lake parts of these (lake_date, batch_seq) pairs, rendered so that files are pruned by path. -#}
+{% macro in_parts(rows) -%}
+    {%- set dates = rows | map(attribute=0) | reject("none") | map("string") | unique | sort -%}
+    {%- set batches = rows | map(attribute=1) | unique | sort -%}
+    {%- if rows | length == 0 -%}
+        false
+    {%- else -%}
+        batch_seq in ({{ batches | join(", ") }})
+        {%- if dates | length > 0 %} and lake_date in ({% for day in dates %}date '{{ day }}'{{ ", " if not loop.last }}{% endfor %}){% endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate on stg_native__spans: every part that can hold spans of the touched dates. -#}
+{% macro in_touched_span_parts() -%}
+    {%- if is_full_build() -%}
+        true
+    {%- else -%}
+        {{ in_parts(plan_rows(
+            "intermediate", "int_spans__parts",
+            "select distinct cast(lake_date as varchar), batch_seq from intermediate.int_spans__parts where " ~ touched("usage_date")
+        )) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate on stg_native__spans: parts that held spans of the touched dates before tonight, and every new part. -#}
+{% macro in_span_parts_to_locate() -%}
+    {%- if is_full_build() -%}
+        true
+    {%- else -%}
+        {%- set rows = plan_rows(
+            "intermediate", "int_spans__parts",
+            "select distinct cast(lake_date as varchar), batch_seq from intermediate.int_spans__parts where " ~ touched("usage_date")
+        ) -%}
+        {%- set new_rows = plan_rows(
+            "plan", "parts",
+            "select distinct cast(lake_date as varchar), batch_seq from plan.parts where is_new and entity = 'spans'"
+        ) -%}
+        {{ in_parts(rows + new_rows) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate on stg_native__runs: the parts that hold the winning versions of the runs of the touched dates. -#}
+{% macro in_touched_run_parts() -%}
+    {%- if is_full_build() -%}
+        true
+    {%- else -%}
+        {{ in_parts(plan_rows(
+            "intermediate", "int_runs__directory",
+            "select distinct cast(lake_date as varchar), batch_seq from intermediate.int_runs__directory where has_run and " ~ touched("usage_date")
+        )) }}
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,27 @@
+-- Grain: one row per workspace that any row names (workspace_id). No measures.
+with seen as (
+
+    select distinct workspace_id
+    from {{ ref('int_runs__directory') }}
+
+),
+
+settings as (
+
+    select *
+    from {{ source('plan', 'workspace_settings') }}
+
+)
+
+select
+    seen.workspace_id,
+    coalesce(settings.workspace_name, seen.workspace_id) as workspace_name,
+    coalesce(settings.time_zone, defaults.time_zone) as time_zone,
+    coalesce(settings.default_charge_type, defaults.default_charge_type) as default_charge_type,
+    settings.workspace_id is not null as is_configured
+from seen
+left join settings
+    on seen.workspace_id = settings.workspace_id
+inner join settings as defaults
+    on defaults.workspace_id is null
+order by seen.workspace_id

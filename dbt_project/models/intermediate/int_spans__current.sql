@@ -1,0 +1,55 @@
+-- Grain: one row per span of the touched dates, its winning version (workspace_id, run_id, span_id). Not yet judged: usage may repeat.
+{{ config(materialized='ephemeral') }}
+
+with versions as (
+
+    select *
+    from {{ ref('stg_native__spans') }}
+    where {{ in_touched_span_parts() }}
+
+),
+
+directory as (
+
+    select *
+    from {{ ref('int_runs__directory') }}
+    where {{ touched('usage_date') }}
+
+),
+
+-- Keys alone are grouped, and rarely does one repeat: ranking full rows would sort the whole span table.
+repeated as (
+
+    select
+        workspace_id,
+        run_id,
+        span_id,
+        {{ latest_batch('version_at', 'batch_seq') }} as batch_seq
+    from versions
+    group by
+        workspace_id,
+        run_id,
+        span_id
+    having count(*) > 1
+
+)
+
+-- depends_on: {{ ref('int_spans__parts') }}
+select
+    directory.usage_date,
+    not directory.has_run as is_orphan,
+    directory.parent_run_id is not null as is_child_run,
+    versions.* exclude (lake_date, batch_seq, version_at)
+from versions
+inner join directory
+    on
+        versions.workspace_id = directory.workspace_id
+        and versions.run_id = directory.run_id
+left join repeated
+    on
+        versions.workspace_id = repeated.workspace_id
+        and versions.run_id = repeated.run_id
+        and versions.span_id = repeated.span_id
+where
+    repeated.span_id is null
+    or versions.batch_seq = repeated.batch_seq

@@ -1,0 +1,43 @@
+-- Grain: one row per span version in the lake (workspace_id, run_id, span_id, batch_seq). Not additive: versions repeat usage.
+with parts as (
+
+    select *
+    from {{ lake_relation('spans') }}
+
+)
+
+select
+    lake_date,
+    batch_seq,
+    workspace_id,
+    run_id,
+    span_id,
+    trace_id,
+    parent_span_id,
+    name as span_name,
+    kind as span_kind,
+    service,
+    provider,
+    model,
+    charge_type,
+    status,
+    started_at,
+    ended_at,
+    version_at,
+    cast(attempt as integer) as attempt,
+    input_tokens,
+    cached_tokens,
+    cache_write_tokens,
+    output_tokens,
+    reasoning_tokens,
+    image_tokens,
+    citation_tokens,
+    audio_input_tokens,
+    audio_output_tokens,
+    units,
+    provider_cost_usd as reported_provider_cost_usd,
+    task_credits as reported_task_credits,
+    error_message,
+    quality_flags,
+    attributes
+from parts

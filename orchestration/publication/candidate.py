@@ -1,0 +1,210 @@
+"""Tonight's candidate: a copy of the published file with a plan of what to build in it.
+
+A candidate starts from the published file when that was built by the same models and settings, else from nothing (a full build from
+the lake). Nothing here touches the published file. What does not belong here: SQL of the warehouse, which is dbt's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration import sql
+from orchestration.landing import conform
+from orchestration.landing.contract import ENTITIES
+from orchestration.landing.lake import Manifest
+from orchestration.settings import REPOSITORY
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.settings import Settings
+
+DBT_PROJECT = REPOSITORY / "dbt_project"
+
+# Readers with DuckDB 1.2 and later can open the file; the default of 2.0 would lock them out.
+STORAGE_VERSION = "v1.2.0"
+
+# Linux: ask the filesystem to share blocks instead of copying them (btrfs, xfs).
+_FICLONE = 0x40049409
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What tonight's build covers. `reason` explains a full build to the operator."""
+
+    night_seq: int
+    is_full_build: bool
+    reason: str
+    new_batches: tuple[int, ...]
+    applied_batches: tuple[int, ...]
+    requested_dates: tuple[date, ...]
+    fingerprint: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to build: the published file already says all there is."""
+        return not (self.is_full_build or self.new_batches or self.requested_dates)
+
+
+def fingerprint(settings: Settings) -> str:
+    """Hash of everything beside the lake that published numbers depend on: models, macros, seeds, and workspace settings."""
+    digest = hashlib.sha256()
+    files = [DBT_PROJECT / "dbt_project.yml"]
+    for folder in ("models", "macros", "seeds"):
+        files += sorted(path for path in (DBT_PROJECT / folder).rglob("*") if path.suffix in (".sql", ".yml", ".csv"))
+    for path in files:
+        digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for row in _workspace_rows(settings):
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
+
+
+def read_manifest(settings: Settings) -> dict[str, Any] | None:
+    """The manifest of the published file, None when nothing was published yet.
+
+    Read from inside the file where possible: the JSON beside it may be older after a crash between the two renames.
+    """
+    if not settings.published_path.exists():
+        return None
+    import duckdb  # noqa: PLC0415
+
+    with sql.connect(settings, settings.published_path, read_only=True) as connection:
+        try:
+            row = connection.execute("select manifest from meta.publication").fetchone()
+        except duckdb.CatalogException:
+            return None
+    return dict(json.loads(row[0])) if row else None
+
+
+def make_plan(
+    settings: Settings, manifests: Sequence[Manifest], *, requested_dates: Sequence[date] = (), full: bool = False
+) -> Plan:
+    """Decide what to build from what is published and what is in the lake."""
+    published = read_manifest(settings)
+    batches = tuple(manifest.batch_seq for manifest in manifests)
+    current = fingerprint(settings)
+    reason = ""
+    if published is None:
+        reason = "nothing is published yet" if batches else ""
+    elif full:
+        reason = "asked for"
+    elif published["fingerprint"] != current:
+        reason = "models or workspace settings changed"
+    elif not set(published["applied_batches"]) <= set(batches):
+        reason = "a published batch is no longer in the lake"
+    applied = () if published is None or reason else tuple(published["applied_batches"])
+    return Plan(
+        night_seq=(int(published["night_seq"]) if published else 0) + 1,
+        is_full_build=bool(reason),
+        reason=reason,
+        new_batches=tuple(sorted(set(batches) - set(applied))),
+        applied_batches=tuple(sorted(batches)),
+        requested_dates=tuple(requested_dates),
+        fingerprint=current,
+    )
+
+
+def prepare(settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> Path:
+    """Make the candidate file: copy or empty, then the plan in schema `plan`. A candidate left over from before is discarded."""
+    path = settings.candidate_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in (path, path.with_name(path.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    if plan.is_full_build:
+        with sql.connect(settings) as connection:
+            connection.execute(f"attach {sql.literal(path)} as fresh (storage_version {sql.literal(STORAGE_VERSION)})")
+            connection.execute("detach fresh")
+    else:
+        copy_file(settings.published_path, path)
+    with sql.connect(settings, path) as connection:
+        _write_plan(connection, settings, plan, manifests)
+    return path
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy by sharing blocks where the filesystem can, else by the kernel's copy."""
+    with source.open("rb") as read, target.open("wb") as write:
+        try:
+            import fcntl  # noqa: PLC0415
+
+            fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
+        except (ImportError, OSError):
+            size = os.fstat(read.fileno()).st_size
+            offset = 0
+            try:
+                while offset < size:
+                    copied = os.copy_file_range(read.fileno(), write.fileno(), size - offset)
+                    if copied == 0:
+                        break
+                    offset += copied
+            except (AttributeError, OSError):
+                read.seek(offset)
+                write.seek(offset)
+                shutil.copyfileobj(read, write, 1 << 22)
+
+
+def _workspace_rows(settings: Settings) -> list[tuple[str | None, str | None, str, str]]:
+    rows: list[tuple[str | None, str | None, str, str]] = [(None, None, settings.time_zone, settings.default_charge_type)]
+    for workspace_id in sorted(settings.workspaces):
+        entry = settings.workspaces[workspace_id]
+        rows.append((workspace_id, entry.name, entry.time_zone, entry.default_charge_type))
+    return rows
+
+
+def _write_plan(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, plan: Plan, manifests: Sequence[Manifest]
+) -> None:
+    connection.execute("drop schema if exists plan cascade")
+    connection.execute("create schema plan")
+    connection.execute("create table plan.night (night_seq integer, is_full_build boolean)")
+    connection.execute("insert into plan.night values (?, ?)", [plan.night_seq, plan.is_full_build])
+    connection.execute("create table plan.requested_dates (usage_date date)")
+    connection.execute(
+        """
+        create table plan.workspace_settings (
+            workspace_id varchar, workspace_name varchar, time_zone varchar, default_charge_type varchar
+        )
+        """
+    )
+    connection.executemany("insert into plan.workspace_settings values (?, ?, ?, ?)", _workspace_rows(settings))
+    connection.execute(
+        """
+        create table plan.parts (
+            entity varchar, batch_seq integer, lake_date date, path varchar, is_new boolean
+        )
+        """
+    )
+    new = set(plan.new_batches)
+    parts = [
+        (part.entity, manifest.batch_seq, part.lake_date, str(settings.lake_dir / name), manifest.batch_seq in new)
+        for manifest in manifests
+        for part in manifest.parts
+        for name in part.files
+    ]
+    if parts:
+        columns = [list(column) for column in zip(*parts, strict=True)]
+        connection.execute(
+            "insert into plan.parts select unnest(?), unnest(?), unnest(?)::date, unnest(?), unnest(?)", columns
+        )
+    if plan.requested_dates:
+        connection.execute("insert into plan.requested_dates select unnest(?)", [list(plan.requested_dates)])
+    for entity in ENTITIES:
+        columns_sql = ", ".join(f"{sql.identifier(name)} {kind}" for name, kind in conform.lake_columns(entity).items())
+        connection.execute(f"create table plan.{entity.name}_shape (lake_date date, batch_seq integer, {columns_sql})")
+
+
+def touched_dates(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[date]:
+    """Usage dates that the candidate's build replaced, ascending; on a full build, all of them."""
+    if plan.is_full_build:
+        query = "select distinct usage_date from intermediate.int_runs__directory order by 1"
+    else:
+        query = "select usage_date from intermediate.int_dates__touched order by 1"
+    return [row[0] for row in connection.execute(query).fetchall()]
