@@ -1,7 +1,7 @@
-"""A small warehouse file in the published shape, built by plain SQL, for tests of the audit (and at any size for its timing).
+"""A small warehouse file in the published shape, built by plain SQL, to test the audit (and time it at any size).
 
-Each run has six spans: its root, two completions, a search, an image or embedding, and a roll-up that claims them again.
-Every 75th run never arrives, so its spans are orphans. All amounts are exact and deterministic.
+Each run has six spans: its root, two completions, a search, an image or embedding, and a roll-up that claims them
+again. Every 75th run never arrives, so its spans are orphans. All amounts are exact and deterministic.
 """
 
 from __future__ import annotations
@@ -14,16 +14,33 @@ import duckdb
 FIRST_DATE = date(2026, 3, 1)
 DATES = (date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3))
 
-TOKENS = (
-    "input_tokens cached_tokens cache_write_tokens output_tokens reasoning_tokens image_tokens citation_tokens "
-    "audio_input_tokens audio_output_tokens total_tokens"
-).split()
-MONEY = (
-    "provider_cost_usd wallet_cost_usd external_cost_usd task_credits task_credit_cost_usd total_cost_usd"
-).split()
-COUNTS = (
-    "call_count failed_call_count unpriced_call_count unknown_usage_call_count unpriced_total_tokens"
-).split()
+TOKENS = [
+    "input_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "image_tokens",
+    "citation_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "total_tokens",
+]
+MONEY = [
+    "provider_cost_usd",
+    "wallet_cost_usd",
+    "external_cost_usd",
+    "task_credits",
+    "task_credit_cost_usd",
+    "total_cost_usd",
+]
+COUNTS = [
+    "call_count",
+    "failed_call_count",
+    "unpriced_call_count",
+    "unknown_usage_call_count",
+    "unpriced_total_tokens",
+]
 
 
 def _type(measure: str) -> str:
@@ -218,7 +235,8 @@ runs as (
     from facts.fct_run_usage
     group by all
 )
-select spans.*, coalesce(run_count, 0)::bigint as run_count, coalesce(failed_run_count, 0)::bigint as failed_run_count
+select spans.*, coalesce(run_count, 0)::bigint as run_count,
+    coalesce(failed_run_count, 0)::bigint as failed_run_count
 from spans
 left join runs using (usage_date, workspace_id)
 """
@@ -259,24 +277,29 @@ create table marts.mart_analytics__span_performance as
         1000000::bigint as run_duration_ms
     from facts.fct_span_usage group by all;
 create table marts.mart_analytics__tool_usage as
-    select usage_date, workspace_id, service as tool_name, count(*) as call_count, 0::bigint as failed_call_count,
+    select usage_date, workspace_id, service as tool_name, count(*) as call_count,
+        0::bigint as failed_call_count,
         sum(duration_ms)::bigint as duration_ms, 2000::bigint as latency_p95_ms,
-        sum(total_cost_usd)::decimal(38, 12) as total_cost_usd, sum(task_credits)::decimal(38, 6) as task_credits
+        sum(total_cost_usd)::decimal(38, 12) as total_cost_usd,
+        sum(task_credits)::decimal(38, 6) as task_credits
     from facts.fct_span_usage where span_kind = 'tool' group by all;
 create table marts.mart_analytics__top_users as
     select usage_date, workspace_id, 'user_1' as user_id, run_count, total_tokens, {money},
         1::bigint as cost_rank, 1::bigint as request_rank, 1::bigint as token_rank
     from marts.mart_analytics__total_cost;
 create table marts.mart_analytics__model_latency_histogram as
-    select usage_date, workspace_id, provider, model, 385 as bucket_index, 1990.0::double as bucket_lower_ms,
+    select usage_date, workspace_id, provider, model, 385 as bucket_index,
+        1990.0::double as bucket_lower_ms,
         2030.0::double as bucket_upper_ms, call_count
     from marts.mart_analytics__model_costs;
 create table marts.mart_analytics__run_latency_histogram as
-    select usage_date, workspace_id, run_type, 385 as bucket_index, 1990.0::double as bucket_lower_ms,
+    select usage_date, workspace_id, run_type, 385 as bucket_index,
+        1990.0::double as bucket_lower_ms,
         2030.0::double as bucket_upper_ms, run_count
     from marts.mart_analytics__trace_performance;
 create table marts.mart_analytics__span_latency_histogram as
-    select usage_date, workspace_id, span_name, span_kind, 385 as bucket_index, 1990.0::double as bucket_lower_ms,
+    select usage_date, workspace_id, span_name, span_kind, 385 as bucket_index,
+        1990.0::double as bucket_lower_ms,
         2030.0::double as bucket_upper_ms, span_count
     from marts.mart_analytics__span_performance;
 """

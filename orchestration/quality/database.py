@@ -1,7 +1,7 @@
 """How a check opens the file it audits: read-only, bounded, offline. And the one way dates become SQL.
 
-Both the suites and the reconciliation use the same DuckDB configuration, because one process cannot open the same file
-with two different ones.
+Both the suites and the reconciliation use the same DuckDB configuration, because one process cannot open the
+same file with two different ones.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 
-def connection_config(
-    *, memory_limit: str, threads: int, temp_directory: Path | None
-) -> dict[str, str | int | bool]:
+def connection_config(*, memory_limit: str, threads: int, temp_directory: Path | None) -> dict[str, Any]:
     """DuckDB settings of an audit connection. `threads=0` leaves DuckDB one thread per core."""
-    config: dict[str, str | int | bool] = {
+    config: dict[str, Any] = {
         "memory_limit": memory_limit,
         # Nothing is ever fetched or loaded from the network while auditing.
         "autoinstall_known_extensions": False,

@@ -1,7 +1,9 @@
-"""A SQLAlchemy dialect over duckdb-engine that buffers each result, so that Great Expectations can run on DuckDB.
+"""A SQLAlchemy dialect over duckdb-engine that buffers each result, so that Great Expectations can run on
+DuckDB.
 
-Great Expectations reads a result after it gave its connection back to the pool; duckdb-engine has one cursor for the whole
-connection, so the rows are gone by then (`IndexError`). Taking the rows inside the execution cures it. Public APIs only.
+Great Expectations reads a result after it gave its connection back to the pool; duckdb-engine has one cursor
+for the whole connection, so the rows are gone by then (`IndexError`). Taking the rows inside the execution
+cures it. Public APIs only.
 
 This module imports SQLAlchemy: import it inside a function.
 """
@@ -26,7 +28,7 @@ class BufferedExecutionContext(DefaultExecutionContext):
 
     def post_exec(self) -> None:
         """Buffer the rows before the connection can go back to the pool."""
-        super().post_exec()
+        super().post_exec()  # type: ignore[no-untyped-call]
         description = self.cursor.description
         if description:
             self.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(
@@ -38,6 +40,8 @@ class BufferedDuckDBDialect(DuckDBDialect):  # type: ignore[misc] # duckdb-engin
     """duckdb-engine's dialect with buffered results."""
 
     execution_ctx_cls = BufferedExecutionContext
+    # Stated here because SQLAlchemy warns about a dialect class that only inherits it.
+    supports_statement_cache = False
 
 
 def register() -> None:
@@ -45,7 +49,7 @@ def register() -> None:
     registry.register(DIALECT, __name__, BufferedDuckDBDialect.__name__)
 
 
-def engine_arguments(database: str, config: dict[str, str | int | bool]) -> dict[str, Any]:
+def engine_arguments(database: str, config: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `create_engine` for a read-only connection to one file.
 
     The path goes past the URL, where no character of it can be taken for syntax (`?`, `$`, `%`).

@@ -1,10 +1,12 @@
 """The invariants of the domain that span tables, computed anew in plain SQL with tolerance zero.
 
-What belongs here: sums that must agree between facts and marts, per workspace and date. What does not: keys and row rules (dbt
-tests), ranges and sets (`suites`). The code shares nothing with the models it checks: what a measure means is written down
-here a second time on purpose, so that one wrong edit cannot make both sides wrong.
+What belongs here: sums that must agree between facts and marts, per workspace and date. What does not: keys
+and row rules (dbt tests), ranges and sets (`suites`). The code shares nothing with the models it checks: what
+a measure means is written down here a second time on purpose, so that one wrong edit cannot make both sides
+wrong.
 
-Each source is summed once into a temporary table of one row per workspace and date; an identity compares two such tables.
+Each source is summed once into a temporary table of one row per workspace and date; an identity compares two
+such tables.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.database import connection_config, dates_predicate
 from orchestration.quality.results import CheckResult, JsonScalar, check_error, printable
@@ -43,7 +45,9 @@ _KEYS = ("workspace_id", "usage_date")
 
 @dataclass(frozen=True)
 class Source:
-    """A table (or a part of one) summed per workspace and date. `measures` maps a measure to its SQL aggregate."""
+    """A table (or a part of one) summed per workspace and date. `measures` maps a measure to its SQL
+    aggregate.
+    """
 
     name: str
     table: str
@@ -71,7 +75,9 @@ _SPAN_MEASURES = {
     "failed_call_count": "count(*) filter (where billing_role = 'call' and status = 'failed')",
     "unpriced_call_count": "count(*) filter (where billing_role = 'call' and cost_source = 'unpriced')",
     "unknown_usage_call_count": "count(*) filter (where billing_role = 'call' and is_usage_unknown)",
-    "unpriced_total_tokens": "sum(total_tokens) filter (where billing_role = 'call' and cost_source = 'unpriced')",
+    "unpriced_total_tokens": (
+        "sum(total_tokens) filter (where billing_role = 'call' and cost_source = 'unpriced')"
+    ),
     # Not limited to calls: measures are NULL elsewhere, and one that is not must show up as a difference.
     **_sums((*TOKENS, *MONEY)),
 }
@@ -198,7 +204,8 @@ def reconcile(
 ) -> list[CheckResult]:
     """Check every identity for the touched dates (None = all dates); all of them block.
 
-    An identity that could not be computed is a failed result with the reason. Raises FileNotFoundError when there is no file.
+    An identity that could not be computed is a failed result with the reason. Raises FileNotFoundError when
+    there is no file.
     """
     import duckdb  # noqa: PLC0415 # 0.1 s that listing the checks need not pay
 
@@ -224,7 +231,8 @@ def _summarise(connection: duckdb.DuckDBPyConnection, source: Source, dates: Seq
     """Create the temporary table of a source."""
     aggregates = ", ".join(f"coalesce({sql}, 0) as {name}" for name, sql in source.measures.items())
     connection.execute(
-        f"create or replace temp table {source.name} as select {', '.join(_KEYS)}, {aggregates} from {source.table} "
+        f"create or replace temp table {source.name} as "
+        f"select {', '.join(_KEYS)}, {aggregates} from {source.table} "
         f"where ({source.condition}) and {dates_predicate(dates)} group by {', '.join(_KEYS)}"
     )
     for name, kind, *_ in connection.execute(f"describe {source.name}").fetchall():
@@ -266,7 +274,8 @@ def _check(connection: duckdb.DuckDBPyConnection, identity: Identity, errors: di
         "differing_measures": ", ".join(item[0] for item in unequal),
     }
     message = (
-        f"{sentence}: differs in {differing:,} of {compared:,} workspace days; first in workspace {workspace} on {day}: "
+        f"{sentence}: differs in {differing:,} of {compared:,} workspace days; "
+        f"first in workspace {workspace} on {day}: "
         f"{name} is {_exact(left)} against {_exact(right)} (difference {_exact(left - right)})"
     )
     return CheckResult(identity.name, "blocking", False, differing, message, details)
@@ -274,10 +283,11 @@ def _check(connection: duckdb.DuckDBPyConnection, identity: Identity, errors: di
 
 def _first_difference(
     connection: duckdb.DuckDBPyConnection, identity: Identity
-) -> tuple[int, int, tuple[object, ...] | None]:
+) -> tuple[int, int, tuple[Any, ...] | None]:
     """Groups compared, groups that differ, and the first of these: keys, then left values, then right values.
 
-    Both sides are stacked and summed by group rather than joined, so that a group missing on one side, and a NULL key, count.
+    Both sides are stacked and summed by group rather than joined, so that a group missing on one side, and a
+    NULL key, count.
     """
     parts = []
     for side, sources in (("left", identity.left), ("right", identity.right)):
@@ -295,7 +305,8 @@ def _first_difference(
         f"{compared} select count(*), count(*) filter (where {differs}) from compared"
     ).fetchone()
     row = connection.execute(
-        f"{compared} select {', '.join((*_KEYS, *sides))} from compared where {differs} order by usage_date, workspace_id limit 1"
+        f"{compared} select {', '.join((*_KEYS, *sides))} from compared where {differs} "
+        "order by usage_date, workspace_id limit 1"
     ).fetchone()
     groups, differing = counts or (0, 0)
     return int(groups), int(differing), row

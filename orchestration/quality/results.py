@@ -15,7 +15,8 @@ Severity = Literal["blocking", "warning"]
 JsonScalar = str | int | float | bool | None
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-#: Longest text that a result carries from data or from an error; the whole is in the log of whoever ran the check.
+#: Longest text that a result carries from data or from an error; the whole is in the log of whoever ran the
+#: check.
 MAX_TEXT_CHARACTERS = 500
 
 
@@ -96,6 +97,8 @@ def check_error(name: str, message: str) -> CheckResult:
 
 
 def printable(value: object, limit: int = MAX_TEXT_CHARACTERS) -> str:
-    """One line of printable text. Data and errors are hostile: control characters and endless values stop here."""
+    """One line of printable text. Data and errors are hostile: control characters and endless values stop
+    here.
+    """
     text = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,7 +1,8 @@
 """Runs the suites of `suites` over a DuckDB file with Great Expectations and translates what comes back.
 
-What belongs here: the translation in both directions. What does not: any rule. Great Expectations runs in memory: no project
-folder, no Data Docs, no telemetry, no progress bars; the file is opened read-only and closed again.
+What belongs here: the translation in both directions. What does not: any rule. Great Expectations runs in
+memory: no project folder, no Data Docs, no telemetry, no progress bars; the file is opened read-only and
+closed again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from orchestration.quality.database import connection_config
 from orchestration.quality.results import CheckResult, JsonScalar, check_error, printable
 from orchestration.quality.suites import (
     Expectation,
-    InSet,
     NoResult,
     NoRows,
     Rule,
@@ -44,10 +44,12 @@ def run_suites(
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     suites: Sequence[Suite] | None = None,
 ) -> list[CheckResult]:
-    """Check the rows of the touched dates (None = every row); one result per rule, in the order of the suites.
+    """Check the rows of the touched dates (None = every row); one result per rule, in the order of the
+    suites.
 
-    A rule that could not be evaluated is a failed blocking result with the reason. No touched date means nothing to look at:
-    all rules pass and say so, without loading Great Expectations. Raises FileNotFoundError when there is no such file.
+    A rule that could not be evaluated is a failed blocking result with the reason. No touched date means
+    nothing to look at: all rules pass and say so, without loading Great Expectations. Raises
+    FileNotFoundError when there is no such file.
     """
     if not database.is_file():
         raise FileNotFoundError(f"no database file to check at {database}")
@@ -62,17 +64,28 @@ def run_suites(
 class _Session:
     """One ephemeral context with one read-only data source; leaving it closes the file."""
 
-    def __init__(self, database: Path, config: dict[str, str | int | bool]) -> None:
+    def __init__(self, database: Path, config: dict[str, Any]) -> None:
         import great_expectations as gx  # noqa: PLC0415 # seconds: only who runs a suite pays
-        from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+        from great_expectations.data_context.types.base import (  # noqa: PLC0415
+            DataContextConfig,
+            InMemoryStoreBackendDefaults,
+            ProgressBarsConfig,
+        )
 
-        from orchestration.quality import dialect  # noqa: PLC0415 # imports SQLAlchemy
+        from orchestration.quality import dialect, expectations  # noqa: PLC0415 # SQLAlchemy and GX again
 
         dialect.register()
-        context = gx.get_context(mode="ephemeral")
-        context.enable_analytics(False)
-        context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        self._gx = gx
+        context = gx.get_context(
+            mode="ephemeral",
+            project_config=DataContextConfig(
+                # Without these defaults an ephemeral context prepares Data Docs in a temporary folder.
+                store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+                progress_bars=ProgressBarsConfig(globally=False),
+                analytics_enabled=False,
+            ),
+        )
+        self._new_suite = gx.ExpectationSuite
+        self._expectations = expectations
         self._source = context.data_sources.add_sql(
             name="warehouse",
             connection_string=dialect.CONNECTION_URL,
@@ -93,55 +106,45 @@ class _Session:
         try:
             asset = self._source.add_query_asset(name=f"{number}_{suite.name}", query=suite.query)
             batch = asset.add_batch_definition_whole_table("batch").get_batch()
-            outcomes = self._validate(batch, suite)
+            outcome = batch.validate(
+                self._new_suite(
+                    name=f"{number}_{suite.name}",
+                    expectations=[self._expectation(rule) for rule in suite.rules],
+                ),
+                # COMPLETE returns the rows that a query found; our queries limit themselves.
+                result_format="COMPLETE",
+            )
         except Exception as error:  # whatever stops a suite must block by name, not end the audit
             logger.warning("suite of %s could not run", suite.table, exc_info=True)
             return [check_error(rule.name, f"{type(error).__name__}: {error}") for rule in suite.rules]
-        return [_translate(rule, outcomes.get(rule.name)) for rule in suite.rules]
-
-    def _validate(self, batch: Any, suite: Suite) -> dict[str, Any]:
-        """Great Expectations' result of each rule by its name.
-
-        Two passes, because the detail asked for holds for a whole pass: COMPLETE returns the rows that a query found (our
-        queries limit themselves), but for a column it would return every single offending value.
-        """
-        outcomes: dict[str, Any] = {}
-        for result_format, kinds in (("BASIC", (InSet, ShareAtMost)), ("COMPLETE", (NoRows, NoResult))):
-            rules = [rule for rule in suite.rules if isinstance(rule.expectation, kinds)]
-            if not rules:
-                continue
-            expectations = self._gx.ExpectationSuite(
-                name=f"{suite.name}_{result_format}", expectations=[self._expectation(rule) for rule in rules]
-            )
-            outcome = batch.validate(
-                expectations,
-                result_format={"result_format": result_format, "partial_unexpected_count": MAX_EXAMPLES},
-            )
-            outcomes |= {item.expectation_config.meta["rule"]: item for item in outcome.results}
-        return outcomes
+        by_name = {item.expectation_config.meta["rule"]: item for item in outcome.results}
+        return [_translate(rule, by_name.get(rule.name)) for rule in suite.rules]
 
     def _expectation(self, rule: Rule) -> Any:
-        expectations = self._gx.expectations
         meta = {"rule": rule.name}
         spec: Expectation = rule.expectation
         match spec:
-            case InSet(column, values):
-                return expectations.ExpectColumnValuesToBeInSet(
-                    column=column, value_set=list(values), meta=meta
-                )
             case ShareAtMost(column, share):
-                return expectations.ExpectColumnValuesToBeInSet(
-                    column=column, value_set=[False], mostly=1 - share, meta=meta
+                return self._expectations.ExpectShareAtMost(
+                    unexpected_rows_query=(
+                        f"select count(*) filter (where {column}) as found_rows, "
+                        f"count({column}) as asked_rows "
+                        "from {batch}"
+                    ),
+                    share=share,
+                    meta=meta,
                 )
             case NoRows(condition, shown):
                 query = _no_rows_query(condition, shown)
             case NoResult(query):
                 pass
-        return expectations.UnexpectedRowsExpectation(unexpected_rows_query=query, meta=meta)
+        return self._expectations.ExpectNoRows(unexpected_rows_query=query, meta=meta)
 
 
 def _no_rows_query(condition: str, shown: Sequence[str]) -> str:
-    """A few offending rows, each with the number of all of them. Values as text, so that amounts keep every digit."""
+    """A few offending rows, each with the number of all of them. Values as text, so that amounts keep every
+    digit.
+    """
     columns = ", ".join(f"cast({column} as varchar) as {column}" for column in shown)
     return (
         f"select {columns}, count(*) over () as {_FAILURES} from {{batch}} where {condition} "
@@ -156,7 +159,9 @@ def _nothing_to_check(rule: Rule) -> CheckResult:
 
 
 def _sentence(rule: Rule) -> str:
-    return rule.statement[:1].upper() + rule.statement[1:]
+    first, *_ = rule.statement.split(maxsplit=1)
+    # A sentence that begins with a column or table name keeps its spelling.
+    return rule.statement if "_" in first else rule.statement[:1].upper() + rule.statement[1:]
 
 
 def _translate(rule: Rule, outcome: Any) -> CheckResult:
@@ -165,16 +170,16 @@ def _translate(rule: Rule, outcome: Any) -> CheckResult:
         return check_error(rule.name, "Great Expectations returned no result for it")
     if error := _raised(outcome.exception_info):
         return check_error(rule.name, error)
-    result: Mapping[str, Any] = outcome.result
-    match rule.expectation:
-        case InSet() | ShareAtMost():
-            return _column_result(rule, bool(outcome.success), result)
-        case NoRows() | NoResult():
-            return _rows_result(rule, bool(outcome.success), result)
+    found: Mapping[str, Any] = outcome.result["details"]
+    if isinstance(rule.expectation, ShareAtMost):
+        return _share_result(rule, bool(outcome.success), found, rule.expectation.share)
+    return _rows_result(rule, found["rows"])
 
 
 def _raised(info: Mapping[str, Any] | None) -> str | None:
-    """The message of an exception inside an expectation. It comes flat, or nested by the metric that raised it."""
+    """The message of an exception inside an expectation. It comes flat, or nested by the metric that raised
+    it.
+    """
     if not info:
         return None
     candidates = [info, *(value for value in info.values() if isinstance(value, Mapping))]
@@ -184,45 +189,32 @@ def _raised(info: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _column_result(rule: Rule, passed: bool, result: Mapping[str, Any]) -> CheckResult:
-    """A rule over the values of one column."""
-    found = int(result["unexpected_count"])
-    # NULL is outside the question, so it is no part of the share either.
-    rows = int(result["element_count"]) - int(result["missing_count"])
-    share = found / rows if rows else 0.0
+def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], allowed: float) -> CheckResult:
+    """A rule over a share of rows: what was seen is told whether it passed or not."""
+    found, asked = int(counts["found_rows"]), int(counts["asked_rows"])
+    share = found / asked if asked else 0.0
     details: dict[str, JsonScalar] = {
-        "rows": rows,
+        "rows": asked,
         "unexpected_rows": found,
         "unexpected_share": round(share, 6),
+        "allowed_share": allowed,
     }
-    if isinstance(rule.expectation, ShareAtMost):
-        allowed = rule.expectation.share
-        details["allowed_share"] = allowed
-        observed = f"{found:,} of {rows:,} rows ({share:.2%}, allowed {allowed:.2%})"
-    else:
-        observed = f"{found:,} of {rows:,} rows differ (allowed 0)" if found else f"true of {rows:,} rows"
-        if found:
-            values = sorted({printable(repr(value), 60) for value in result["partial_unexpected_list"]})
-            details["examples"] = ", ".join(values)
-            observed += f", for example {details['examples']}"
-    message = f"{_sentence(rule)}: {observed}"
+    message = f"{_sentence(rule)}: {found:,} of {asked:,} rows ({share:.2%}, allowed {allowed:.2%})"
     return CheckResult(rule.name, rule.severity, passed, 0 if passed else found, message, details)
 
 
-def _rows_result(rule: Rule, passed: bool, result: Mapping[str, Any]) -> CheckResult:
+def _rows_result(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> CheckResult:
     """A rule given as a query for the rows that break it."""
-    if passed:
-        return CheckResult(
-            rule.name, rule.severity, True, 0, f"{_sentence(rule)}: no exception", {"unexpected_rows": 0}
-        )
-    rows: Sequence[Mapping[str, Any]] = result["details"]["unexpected_rows"]
-    found = int(rows[0].get(_FAILURES, result["observed_value"]))
+    if not rows:
+        message = f"{_sentence(rule)}: no exception"
+        return CheckResult(rule.name, rule.severity, True, 0, message, {"unexpected_rows": 0})
+    found = int(rows[0].get(_FAILURES, len(rows)))
     examples = [
         ", ".join(f"{key}={printable(value, 60)}" for key, value in row.items() if key != _FAILURES)
         for row in rows[:MAX_EXAMPLES]
     ]
     details: dict[str, JsonScalar] = {"unexpected_rows": found}
     details |= {f"example_{number}": text for number, text in enumerate(examples, start=1)}
-    noun = "row differs" if found == 1 else "rows differ"
+    noun = "row breaks it" if found == 1 else "rows break it"
     message = f"{_sentence(rule)}: {found:,} {noun} (allowed 0), for example {examples[0]}"
     return CheckResult(rule.name, rule.severity, False, found, message, details)

@@ -1,8 +1,9 @@
-"""What must hold for the data at each boundary: expectation suites as plain declarations, one suite per table.
+"""What must hold for the data at each boundary: expectation suites as plain declarations, one suite per
+table.
 
-What belongs here: shape, ranges, sets, volume, freshness. What does not: keys, relations and exact identities (dbt tests and
-`reconciliation` own those), limits (`thresholds`), and how an expectation runs (`runner`). Nothing heavy is imported, so that
-an orchestrator can list the checks without paying for Great Expectations.
+What belongs here: shape, ranges, sets, volume, freshness. What does not: keys, relations and exact identities
+(dbt tests and `reconciliation` own those), limits (`thresholds`), and how an expectation runs (`runner`).
+Nothing heavy is imported, so that an orchestrator can list the checks without paying for Great Expectations.
 
 Adding a rule: put it into its table's function; its name must be `<table>__<what must hold>`, an identifier.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from orchestration.quality.database import dates_predicate
 from orchestration.quality.results import Severity
@@ -67,14 +69,6 @@ PERCENTILES = ("latency_p50_ms", "latency_p90_ms", "latency_p95_ms", "latency_p9
 
 
 @dataclass(frozen=True)
-class InSet:
-    """Every non-NULL value of a column is one of a closed list."""
-
-    column: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class ShareAtMost:
     """A boolean column is true on at most this share of the rows on which it is not NULL."""
 
@@ -97,7 +91,7 @@ class NoResult:
     query: str
 
 
-Expectation = InSet | ShareAtMost | NoRows | NoResult
+Expectation = ShareAtMost | NoRows | NoResult
 
 
 @dataclass(frozen=True)
@@ -150,8 +144,10 @@ class _Table:
         return self.no_rows(what, "blocking", statement, f"least({', '.join(columns)}) < 0", *columns)
 
     def in_set(self, column: str, severity: Severity, values: tuple[str, ...]) -> Rule:
+        """NULL is not judged here: whether a column may be NULL is its contract."""
+        listed = ", ".join(f"'{value}'" for value in values)
         statement = f"{column} is one of {', '.join(values)}"
-        return self.rule(f"{column}_known", severity, statement, InSet(column, values))
+        return self.no_rows(f"{column}_known", severity, statement, f"{column} not in ({listed})", column)
 
     def share(self, what: str, statement: str, column: str, share: float) -> Rule:
         return self.rule(what, "warning", statement, ShareAtMost(column, share))
@@ -171,8 +167,9 @@ class _Table:
             "warning",
             f"each touched date has rows in {self.table}",
             NoResult(
-                f"select cast(touched.usage_date as varchar) as usage_date from (values {expected}) as touched(usage_date) "
-                "where touched.usage_date not in (select usage_date from {batch} where usage_date is not null)"
+                f"select cast(touched.usage_date as varchar) as usage_date "
+                f"from (values {expected}) as touched(usage_date) where touched.usage_date not in "
+                "(select usage_date from {batch} where usage_date is not null)"
             ),
         )
 
@@ -185,8 +182,8 @@ def build_suites(
 ) -> list[Suite]:
     """All suites for the touched dates (None = the whole file).
 
-    `as_of` (UTC, without zone) is the moment against which freshness is judged; without it no freshness rule exists, because
-    a check must not depend on a hidden clock.
+    `as_of` (UTC, without zone) is the moment against which freshness is judged; without it no freshness rule
+    exists, because a check must not depend on a hidden clock.
     """
     return [
         _span_suite(dates, as_of, thresholds),
@@ -245,7 +242,8 @@ def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Th
             "cost_source_on_calls_only",
             "blocking",
             "a span that is not a billed call has no cost source, and is never unknown or unpriced usage",
-            "billing_role is distinct from 'call' and (cost_source is not null or coalesce(is_usage_unknown, false))",
+            "billing_role is distinct from 'call' "
+            "and (cost_source is not null or coalesce(is_usage_unknown, false))",
             "billing_role",
             "cost_source",
         )
@@ -285,8 +283,8 @@ def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Th
             "subsets_flagged",
             "warning",
             "a token class larger than the whole it is part of carries a quality flag",
-            "(cached_tokens > input_tokens or cache_write_tokens > input_tokens or reasoning_tokens > output_tokens) "
-            "and coalesce(quality_flags, '') = ''",
+            "(cached_tokens > input_tokens or cache_write_tokens > input_tokens "
+            "or reasoning_tokens > output_tokens) and coalesce(quality_flags, '') = ''",
             "input_tokens",
             "cached_tokens",
             "cache_write_tokens",
@@ -319,17 +317,19 @@ def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Th
             yield table.rule(
                 "fresh",
                 "warning",
-                f"the newest span started within the {limits.freshness_hours:g} hours before {as_of:%Y-%m-%d %H:%M} UTC",
+                f"the newest span started within the {limits.freshness_hours:g} hours "
+                f"before {as_of:%Y-%m-%d %H:%M} UTC",
                 NoResult(
-                    f"select cast(newest_started_at as varchar) as newest_started_at from ({newest_span}) as newest "
-                    f"where coalesce(newest_started_at < timestamp '{oldest:%Y-%m-%d} {oldest:%H}:{oldest:%M}:00', true)"
+                    "select cast(newest_started_at as varchar) as newest_started_at "
+                    f"from ({newest_span}) as newest where coalesce("
+                    f"newest_started_at < timestamp '{oldest:%Y-%m-%d %H:%M}:00', true)"
                 ),
             )
             yield table.no_rows(
                 "started_in_future",
                 "warning",
                 f"no span starts more than {limits.future_hours:g} hours after {as_of:%Y-%m-%d %H:%M} UTC",
-                f"started_at > timestamp '{newest:%Y-%m-%d} {newest:%H}:{newest:%M}:00'",
+                f"started_at > timestamp '{newest:%Y-%m-%d %H:%M}:00'",
                 "started_at",
             )
 
@@ -524,9 +524,10 @@ def _run_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
         (
             "span_count = 0 as is_spanless",
             "case when status = 'completed' then completed_at is null end as is_unfinished",
-            # Exports differ in whether their total includes child runs: only a total that fits neither is a mismatch.
-            "case when reported_total_tokens is not null then reported_total_tokens not in (own_total_tokens, total_tokens) "
-            "end as is_reported_tokens_mismatch",
+            # Exports differ in whether their total includes child runs: only a total that fits neither is a
+            # mismatch.
+            "case when reported_total_tokens is not null "
+            "then reported_total_tokens not in (own_total_tokens, total_tokens) end as is_reported_tokens_mismatch",
             "coalesce(quality_flags, '') <> '' as has_quality_flags",
         ),
     )
@@ -663,7 +664,7 @@ def _token_usage_suite(dates: Sequence[date] | None) -> Suite:
 
 
 def _increasing(columns: Sequence[str]) -> str:
-    return " or ".join(f"{low} > {high}" for low, high in zip(columns, columns[1:], strict=False))
+    return " or ".join(f"{low} > {high}" for low, high in pairwise(columns))
 
 
 def _model_observability_suite(dates: Sequence[date] | None) -> Suite:
@@ -688,7 +689,8 @@ def _model_observability_suite(dates: Sequence[date] | None) -> Suite:
             "counts_nested",
             "blocking",
             "completed and failed calls are calls",
-            "least(completed_call_count, failed_call_count) < 0 or completed_call_count + failed_call_count > call_count",
+            "least(completed_call_count, failed_call_count) < 0 "
+            "or completed_call_count + failed_call_count > call_count",
             "call_count",
             "completed_call_count",
             "failed_call_count",
