@@ -1,7 +1,7 @@
-"""A small warehouse file in the published shape, built by plain SQL, to test the audit (and time it at any size).
+"""A small warehouse file in the published shape, built by plain SQL, to test and to time the audit.
 
-Each run has six spans: its root, two completions, a search, an image or embedding, and a roll-up that claims them
-again. Every 75th run never arrives, so its spans are orphans. All amounts are exact and deterministic.
+Each run has six spans: its root, two completions, a search, an image or embedding, and a roll-up of
+them. Every 75th run never arrives, so its spans are orphans. All amounts are exact and deterministic.
 """
 
 from __future__ import annotations

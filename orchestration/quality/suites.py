@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 from orchestration.quality.database import dates_predicate
@@ -182,9 +182,11 @@ def build_suites(
 ) -> list[Suite]:
     """All suites for the touched dates (None = the whole file).
 
-    `as_of` (UTC, without zone) is the moment against which freshness is judged; without it no freshness rule
-    exists, because a check must not depend on a hidden clock.
+    `as_of` is the moment against which freshness is judged (taken as UTC if it has no zone); without it no
+    freshness rule exists, because a check must not depend on a hidden clock.
     """
+    if as_of is not None and as_of.tzinfo is not None:
+        as_of = as_of.astimezone(UTC).replace(tzinfo=None)  # as the timestamps of the file are
     return [
         _span_suite(dates, as_of, thresholds),
         _call_suite(dates, thresholds),
@@ -206,7 +208,7 @@ def build_suites(
 
 def declared_rules(*, with_freshness: bool = True) -> list[Rule]:
     """Every rule by name and severity, without opening a file: what an orchestrator declares beforehand."""
-    as_of = datetime(2000, 1, 1) if with_freshness else None  # noqa: DTZ001 # UTC without zone, and only a placeholder
+    as_of = datetime(2000, 1, 1, tzinfo=UTC) if with_freshness else None  # the name matters, not the time
     return [rule for suite in build_suites(dates=None, as_of=as_of) for rule in suite.rules]
 
 
@@ -527,7 +529,8 @@ def _run_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
             # Exports differ in whether their total includes child runs: only a total that fits neither is a
             # mismatch.
             "case when reported_total_tokens is not null "
-            "then reported_total_tokens not in (own_total_tokens, total_tokens) end as is_reported_tokens_mismatch",
+            "then reported_total_tokens not in (own_total_tokens, total_tokens) end "
+            "as is_reported_tokens_mismatch",
             "coalesce(quality_flags, '') <> '' as has_quality_flags",
         ),
     )

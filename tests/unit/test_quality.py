@@ -1,7 +1,7 @@
-"""The audit catches what it promises: a clean warehouse passes, each planted fault is caught by the named check.
+"""The audit catches what it promises: a clean warehouse passes, each planted fault fails the named check.
 
-One file is built per module and copied per fault. Great Expectations is loaded once; suites are narrowed to the tables a
-fault concerns, because the checks of other tables cannot see it anyway.
+One file is built per module and copied per fault. Great Expectations is loaded once; suites are
+narrowed to the table that a fault concerns, because the checks of other tables cannot see it anyway.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
@@ -77,11 +77,11 @@ def test_clean_file_passes_every_check(clean: Path) -> None:
 
 
 def test_declared_rules_are_what_runs(clean: Path) -> None:
-    """An orchestrator declares checks by name beforehand, so names and severities must agree with the results."""
+    """Checks are declared by name beforehand, so names and severities must agree with the results."""
     declared = [(rule.name, rule.severity) for rule in declared_rules(with_freshness=True)]
     assert len(set(declared)) == len(declared), "a rule name occurs twice"
     assert all(name.isidentifier() for name, _ in declared), "a rule name is no identifier"
-    ran = run_suites(clean, dates=None, as_of=datetime(2026, 3, 4))
+    ran = run_suites(clean, dates=None, as_of=datetime(2026, 3, 4, tzinfo=UTC))
     assert [(result.name, result.severity) for result in ran] == declared
 
 
@@ -336,7 +336,8 @@ MEASURE_FAULTS = [
     ),
     (
         "run lost from its log",
-        "create or replace view marts.mart_logs__agent_runs as select * from marts.mart_logs__prompt_runs where false",
+        "create or replace view marts.mart_logs__agent_runs as "
+        "select * from marts.mart_logs__prompt_runs where false",
         {"reconcile__total_cost_equals_log_rows", "reconcile__run_counts_equal_log_rows"},
     ),
     (
@@ -349,7 +350,8 @@ MEASURE_FAULTS = [
     ),
     (
         "usage without a workspace",
-        f"update {TOTAL} set workspace_id = null where usage_date = date '2026-03-03' and workspace_id = 'ws_0'",
+        f"update {TOTAL} set workspace_id = null "
+        "where usage_date = date '2026-03-03' and workspace_id = 'ws_0'",
         {identity.name for identity in IDENTITIES}
         - {"reconcile__spans_equal_runs_and_orphans", "reconcile__model_costs_equal_model_services"},
     ),
@@ -403,7 +405,7 @@ def test_float_measures_are_refused(faulty: Copy) -> None:
 
 
 def test_only_touched_dates_are_looked_at(faulty: Copy) -> None:
-    """Cost must follow new data: an old fault is not found again while other dates are rebuilt, nor a new one missed."""
+    """Cost follows new data: a fault is found on a touched date, and not looked for elsewhere."""
     path = faulty(
         f"update {SPANS} set input_tokens = -1 where span_id = 'span_7'",  # on 2026-03-02
     )
@@ -448,7 +450,7 @@ def test_empty_tables_warn_and_do_not_break(faulty: Copy) -> None:
 
 
 def test_null_only_measures_pass_the_suites(faulty: Copy) -> None:
-    """NULL means "not said", which is no value out of range; that a total is then missing is found by reconciliation."""
+    """NULL means "not said", which is no value out of range; a differing total is reconciliation's."""
     assignments = ", ".join(f"{name} = null" for name in quality_fixture.TOKENS)
     path = faulty(f"update {SPANS} set {assignments}, status = null, duration_ms = null")
     assert blocking_failures(run_suites(path, dates=None, suites=_suites_of(SPANS))) == []
@@ -456,7 +458,7 @@ def test_null_only_measures_pass_the_suites(faulty: Copy) -> None:
 
 
 def test_broken_query_is_a_blocking_failure_with_its_reason(clean: Path) -> None:
-    """What could not be checked may be wrong: it blocks even where the rule itself only warns, and says why."""
+    """What could not be checked may be wrong: it blocks even where the rule only warns, and says why."""
     suite = next(suite for suite in build_suites(dates=None) if suite.table == TOTAL)
     wrong = replace(
         suite.rules[0],
@@ -472,7 +474,7 @@ def test_broken_query_is_a_blocking_failure_with_its_reason(clean: Path) -> None
 
 
 def test_missing_table_and_missing_column_are_reported(faulty: Copy) -> None:
-    """A mart that was not built, or lost a column, blocks by the names of its own checks; others still run."""
+    """A mart that was not built, or lost a column, fails its own checks and blocks; others still run."""
     path = faulty(f"drop table {MODELS}", f"alter table {SERVICES} drop column task_credits")
     suites = [*_suites_of(MODELS), *_suites_of(SERVICES), *_suites_of(TOTAL)]
     results = run_suites(path, dates=None, suites=suites) + reconcile(path, dates=None)
@@ -488,10 +490,15 @@ def test_missing_table_and_missing_column_are_reported(faulty: Copy) -> None:
 
 
 def test_freshness_is_judged_against_the_given_time(clean: Path) -> None:
-    """Stale data and clocks from the future are told; without a time given nothing is compared with a hidden clock."""
+    """Stale data and clocks from the future are told, measured against the time given, in any zone."""
     suites = {
         as_of: [s for s in build_suites(dates=None, as_of=as_of) if s.table == SPANS][:1]
-        for as_of in (datetime(2026, 3, 4, 1), datetime(2026, 3, 20), datetime(2026, 2, 1))
+        for as_of in (
+            # The last span is at 02:29 UTC on 3 March; 36 hours later is 14:29 UTC, 16:29 two hours east.
+            datetime(2026, 3, 4, 16, 20, tzinfo=timezone(timedelta(hours=2))),
+            datetime(2026, 3, 4, 16, 20, tzinfo=UTC),
+            datetime(2026, 2, 1, tzinfo=UTC),
+        )
     }
     failed = [set(_failed(run_suites(clean, dates=None, suites=chosen))) for chosen in suites.values()]
     assert failed == [set(), {"fct_span_usage__fresh"}, {"fct_span_usage__started_in_future"}]
@@ -516,7 +523,7 @@ def _refuse(*_: object, **__: object) -> None:
 def test_file_is_only_read_and_closed(
     clean: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The audit leaves no trace: same bytes, no new file, no socket, nothing printed, and a writer can open the file."""
+    """The audit leaves no trace: same bytes, no new file, no socket, no output, and no open handle."""
     folder = tmp_path / "odd $name {x}?a=1 %41"
     folder.mkdir()
     path = Path(shutil.copyfile(clean, folder / "usage.duckdb"))
@@ -560,7 +567,7 @@ def test_hostile_text_from_data_is_one_short_line(faulty: Copy) -> None:
 
 
 def test_result_json_round_trip_and_rules() -> None:
-    """Results are stored as JSON and read back unchanged; an amount as float or a contradiction is refused."""
+    """Results survive JSON unchanged; a value that is no JSON scalar, or a contradiction, is refused."""
     results = [
         CheckResult("a", "warning", False, 2, "two", {"z": "0.10", "b": None, "c": 1.5}),
         CheckResult("b", "blocking", True, 0, "fine"),
