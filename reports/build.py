@@ -110,7 +110,7 @@ class _Build:
             self._progress(stage, done, total)
 
     def _keep(self, group: str, key: str, fingerprint: str, names: list[str]) -> bool:
-        return self.site.keep_if_same(group, key, fingerprint, names) and not self.force
+        return self.site.keep_if_same(group, key, fingerprint, names, force=self.force)
 
     def run(self) -> int:
         """Write everything; the number of HTML pages."""

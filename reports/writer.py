@@ -20,6 +20,7 @@ _MANIFEST_VERSION = 1
 _SLUG_LENGTH = 48
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 _ID_CHARACTERS = re.compile(r"[^a-z0-9-]+")
+_HASHED = re.compile(r"(^|-)[0-9a-f]{8}$")
 _RESERVED = frozenset({"assets", "index", "con", "nul", "prn", "aux"})
 
 
@@ -41,7 +42,8 @@ def chunk(name: str, key: str, json_text: str) -> bytes:
 def slug(workspace_id: str) -> str:
     """A folder name for a workspace: its id where that is plain, else its plain part and a hash of the whole."""
     plain = _ID_CHARACTERS.sub("-", workspace_id.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
-    if plain == workspace_id and plain and plain not in _RESERVED:
+    looks_hashed = _HASHED.search(plain) is not None  # so that no plain id can take the folder of a hashed one
+    if plain == workspace_id and plain and plain not in _RESERVED and not looks_hashed:
         return plain
     suffix = hashlib.sha256(workspace_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain}-{suffix}" if plain else suffix
@@ -100,11 +102,11 @@ class SiteWriter:
             raise
         self.written += 1
 
-    def keep_if_same(self, group: str, key: str, fingerprint: str, names: Iterable[str]) -> bool:
+    def keep_if_same(self, group: str, key: str, fingerprint: str, names: Iterable[str], *, force: bool = False) -> bool:
         """True, and the files kept as they are, when the last build made them from data with the same fingerprint."""
         names = list(names)
         self.fingerprints.setdefault(group, {})[key] = fingerprint
-        if self._old_fingerprints.get(group, {}).get(key) != fingerprint:
+        if force or self._old_fingerprints.get(group, {}).get(key) != fingerprint:
             return False
         if not all(name in self._old_files and self._target(name).is_file() for name in names):
             return False
