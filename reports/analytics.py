@@ -185,10 +185,11 @@ def _money(value: int) -> Cell:
     return Cell(fmt.money_scaled(value), fmt.money_exact_scaled(value))
 
 
-def _cost(value: int, unpriced: int) -> Cell:
+def _cost(value: int, unpriced: int, *, is_long: bool = False) -> Cell:
     """A cost, and the calls it does not hold a price for: unknown is never shown as free."""
     text = fmt.money_scaled(value)
-    return Cell(text + unpriced_text(unpriced), fmt.money_exact_scaled(value))
+    said = unpriced_text(unpriced) if is_long or not unpriced else f" + {fmt.count(unpriced)} unpriced"
+    return Cell(text + said, fmt.money_exact_scaled(value))
 
 
 def unpriced_text(calls: int) -> str:
@@ -283,7 +284,10 @@ def _cost_tables(totals: list[dict[str, Any]], previous: list[dict[str, Any]], d
     def line(label: str, key: str, unpriced: str = "") -> Row:
         value, old = _total(totals, key), _total(previous, key)
         if unpriced:
-            cells = _cost(value, _total(totals, unpriced)), _cost(old, _total(previous, unpriced))
+            cells = (
+                _cost(value, _total(totals, unpriced), is_long=True),
+                _cost(old, _total(previous, unpriced), is_long=True),
+            )
         else:
             cells = _money(value), _money(old)
         return (Cell(label), *cells, Cell(fmt.change(value, old)))

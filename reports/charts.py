@@ -13,6 +13,7 @@ SLOT = 100
 """Width of one bar's place; the drawing is stretched to the page's width, so only ratios matter."""
 HEIGHT = 1_000
 AXIS_LABELS = 5
+_NICE_TENTHS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ class Chart:
 
 
 def nice_top(value: int) -> int:
-    """The smallest of 1, 2, 2.5, 5, 10 times a power of ten that is not below the value."""
+    """The smallest round figure (1, 1.2, 1.5, 2, … 8, 10 times a power of ten) that is not below the value."""
     if value <= 0:
         return 1
     base = 10 ** (len(str(value)) - 1)
-    return next(top for top in (base, base * 2, base * 25 // 10, base * 5, base * 10) if top >= value)
+    return next(top for top in (base * tenths // 10 for tenths in _NICE_TENTHS) if top >= value)
 
 
 def axis_labels(labels: Sequence[str]) -> tuple[str, ...]:

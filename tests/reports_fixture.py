@@ -180,7 +180,7 @@ def _run_facts_sql() -> str:
         count(*) filter (span_kind = 'tool')::bigint as own_tool_call_count,
         list_sort(list(distinct service) filter (span_kind = 'tool')) as tools,
         count(distinct provider) as providers, max(provider) as provider, count(distinct model) as models, max(model) as model,
-        count(distinct charge_type) filter (billing_role = 'call') as charge_types, max(charge_type) as charge_type
+        count(distinct charge_type) filter (billing_role = 'call') as charge_types, max(charge_type) filter (billing_role = 'call') as charge_type
     from span where not is_orphan group by all;
 
     create temp table family as

@@ -118,7 +118,7 @@
   function plain(text) { return [text, ""]; }
   function cash(value) { return [f.money(value), f.moneyExact(value)]; }
   function unpricedText(calls) { return calls ? " + " + f.count(calls) + " unpriced call" + (calls === 1n ? "" : "s") : ""; }
-  function cost(value, unpriced) { return [f.money(value) + unpricedText(unpriced), f.moneyExact(value)]; }
+  function cost(value, unpriced, isLong) { return [f.money(value) + (isLong || !unpriced ? unpricedText(unpriced) : " + " + f.count(unpriced) + " unpriced"), f.moneyExact(value)]; }
   function number(value) { return plain(f.count(value)); }
   function short(value) { var text = f.countShort(value), full = f.count(value); return [text, text === full ? "" : full]; }
   function said(text) { return plain(text === null || text === "" ? words.not_said : text); }
@@ -137,7 +137,7 @@
   function costTables(totals, previous, days) {
     function line(label, key, unpriced) {
       var value = total(totals, key), old = total(previous, key);
-      var cells = unpriced ? [cost(value, total(totals, unpriced)), cost(old, total(previous, unpriced))] : [cash(value), cash(old)];
+      var cells = unpriced ? [cost(value, total(totals, unpriced), true), cost(old, total(previous, unpriced), true)] : [cash(value), cash(old)];
       return [plain(label), cells[0], cells[1], plain(f.change(value, old))];
     }
     var found = byDay(totals);

@@ -8,7 +8,7 @@
   function niceTop(value) {
     if (value <= 0n) { return 1n; }
     var base = 10n ** BigInt(String(value).length - 1);
-    return [base, base * 2n, base * 25n / 10n, base * 5n, base * 10n].find(function (top) { return top >= value; });
+    return [10n, 12n, 15n, 20n, 25n, 30n, 40n, 50n, 60n, 80n, 100n].map(function (tenths) { return base * tenths / 10n; }).find(function (top) { return top >= value; });
   }
   function axisLabels(labels) {
     if (labels.length <= 5) { return labels; }
