@@ -1,8 +1,10 @@
-"""What the analytics page says about a date range: tiles, panels and charts, from the daily rows of the months' chunks.
+"""What the analytics page says about a date range: tiles, panels and charts, from the daily rows of the
+months' chunks.
 
-What belongs here: sums over a range, percentiles from histograms, order and wording. What does not: SQL, markup, geometry.
-The page renders its default range from this; `static/analytics.js` says the same for any other range from the same chunks, and
-`tests/browser` holds the two equal. Amounts are added as integers of 10^-12.
+What belongs here: sums over a range, percentiles from histograms, order and wording. What does not: SQL,
+markup, geometry. The page renders its default range from this; `static/analytics.js` says the same for any
+other range from the same chunks, and `tests/browser` holds the two equal. Amounts are added as integers of
+10^-12.
 """
 
 from __future__ import annotations
@@ -105,7 +107,8 @@ INDEX: dict[str, list[str]] = {
 """Chunk table → column names in order."""
 
 MONEY_NAMES = frozenset(
-    [c.name for table in col.DAILY_TABLES for c in table.columns if c.kind == "money"] + list(col.USER_COLUMNS_DAILY[6:])
+    [c.name for table in col.DAILY_TABLES for c in table.columns if c.kind == "money"]
+    + list(col.USER_COLUMNS_DAILY[6:])
 )
 
 
@@ -139,7 +142,9 @@ def _total(rows: Iterable[Mapping[str, Any]], key: str) -> int:
     return sum(row[key] or 0 for row in rows)
 
 
-def _grouped(rows: Iterable[dict[str, Any]], keys: Sequence[str], measures: Sequence[str]) -> dict[tuple[Any, ...], dict[str, int]]:
+def _grouped(
+    rows: Iterable[dict[str, Any]], keys: Sequence[str], measures: Sequence[str]
+) -> dict[tuple[Any, ...], dict[str, int]]:
     found: dict[tuple[Any, ...], dict[str, int]] = {}
     for row in rows:
         sums = found.setdefault(tuple(row[key] for key in keys), dict.fromkeys(measures, 0))
@@ -159,7 +164,9 @@ def _ranked(
     return sorted(groups.items(), key=lambda item: (*(-item[1][m] for m in measures), _text_order(*item[0])))
 
 
-def _percentiles(months: Months, rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> dict[tuple[Any, ...], dict[int, int]]:
+def _percentiles(
+    months: Months, rows: Iterable[dict[str, Any]], keys: Sequence[str]
+) -> dict[tuple[Any, ...], dict[int, int]]:
     """Key → percentile → milliseconds: the middle of the bucket in which the nearest rank falls."""
     merged: dict[tuple[Any, ...], dict[int, int]] = {}
     for row in rows:
@@ -247,24 +254,44 @@ def build_view(months: Months, first: date, last: date) -> View:
     }
     return View(
         label=fmt.day_range(first, last),
-        previous_label=f"{period[0].upper()}{period[1:]}: {fmt.day_range(date.fromisoformat(earlier[0]), date.fromisoformat(earlier[-1]))}",
+        previous_label=f"{period[0].upper()}{period[1:]}: "
+        + fmt.day_range(date.fromisoformat(earlier[0]), date.fromisoformat(earlier[-1])),
         notes=(NO_CREDIT_PRICE,) if credits_unpriced else (),
         tiles=_tiles(totals, previous, period, "no credit price set" if credits_unpriced else ""),
         tables=tables,
-        charts={"cost": _cost_chart(totals, previous, days, earlier), "tokens": _token_chart(now("tokens"), days)},
+        charts={
+            "cost": _cost_chart(totals, previous, days, earlier),
+            "tokens": _token_chart(now("tokens"), days),
+        },
     )
 
 
-def _tiles(totals: list[dict[str, Any]], previous: list[dict[str, Any]], period: str, credit_note: str) -> tuple[Tile, ...]:
-    def tile(label: str, key: str, show: Callable[[int], str], exact: Callable[[int], str], note: str) -> Tile:
+def _tiles(
+    totals: list[dict[str, Any]], previous: list[dict[str, Any]], period: str, credit_note: str
+) -> tuple[Tile, ...]:
+    def tile(
+        label: str, key: str, show: Callable[[int], str], exact: Callable[[int], str], note: str
+    ) -> Tile:
         value, old = _total(totals, key), _total(previous, key)
-        return Tile(label, show(value), exact(value), note, f"{fmt.change(value, old)} against {show(old)} in {period}")
+        return Tile(
+            label,
+            show(value),
+            exact(value),
+            note,
+            f"{fmt.change(value, old)} against {show(old)} in {period}",
+        )
 
     unpriced = _total(totals, "unpriced_call_count")
     runs, failed = _total(totals, "run_count"), _total(totals, "failed_run_count")
     runs_before, failed_before = _total(previous, "run_count"), _total(previous, "failed_run_count")
     return (
-        tile("Total cost", "total_cost_usd", fmt.money_scaled, fmt.money_exact_scaled, unpriced_text(unpriced).strip()),
+        tile(
+            "Total cost",
+            "total_cost_usd",
+            fmt.money_scaled,
+            fmt.money_exact_scaled,
+            unpriced_text(unpriced).strip(),
+        ),
         tile("Task credits", "task_credits", fmt.credits_scaled, fmt.credits_scaled, credit_note),
         tile("Tokens", "total_tokens", fmt.count_short, fmt.count, ""),
         tile("Runs", "run_count", fmt.count_short, fmt.count, ""),
@@ -275,12 +302,26 @@ def _tiles(totals: list[dict[str, Any]], previous: list[dict[str, Any]], period:
             f"{fmt.count(failed)} of {fmt.count(runs)} runs failed",
             f"{fmt.percent(failed_before, runs_before)} in {period}",
         ),
-        tile("Calls", "call_count", fmt.count_short, fmt.count, f"{fmt.count(unpriced)} unpriced" if unpriced else ""),
-        tile("External", "external_cost_usd", fmt.money_scaled, fmt.money_exact_scaled, "on own keys, not in the total"),
+        tile(
+            "Calls",
+            "call_count",
+            fmt.count_short,
+            fmt.count,
+            f"{fmt.count(unpriced)} unpriced" if unpriced else "",
+        ),
+        tile(
+            "External",
+            "external_cost_usd",
+            fmt.money_scaled,
+            fmt.money_exact_scaled,
+            "on own keys, not in the total",
+        ),
     )
 
 
-def _cost_tables(totals: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str]) -> dict[str, Rows]:
+def _cost_tables(
+    totals: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str]
+) -> dict[str, Rows]:
     def line(label: str, key: str, unpriced: str = "") -> Row:
         value, old = _total(totals, key), _total(previous, key)
         if unpriced:
@@ -331,7 +372,8 @@ def _cost_tables(totals: list[dict[str, Any]], previous: list[dict[str, Any]], d
 
 def _services(rows: list[dict[str, Any]], all_cost: int) -> Rows:
     measures = (
-        "call_count", "failed_call_count", "unpriced_call_count", "task_credits", "wallet_cost_usd", "task_credit_cost_usd",
+        "call_count", "failed_call_count", "unpriced_call_count", "task_credits", "wallet_cost_usd",
+        "task_credit_cost_usd",
         "total_cost_usd", "external_cost_usd",
     )  # fmt: skip
 
@@ -350,18 +392,22 @@ def _services(rows: list[dict[str, Any]], all_cost: int) -> Rows:
 
     groups = _grouped(rows, ("service",), measures)
     return Rows(
-        tuple(line(_said(key[0]), sums) for key, sums in _ranked(groups, "total_cost_usd", "task_credits", "call_count")),
+        tuple(
+            line(_said(key[0]), sums)
+            for key, sums in _ranked(groups, "total_cost_usd", "task_credits", "call_count")
+        ),
         (line(Cell("All services"), {m: _total(rows, m) for m in measures}),) if rows else (),
     )
 
 
 def _models(rows: list[dict[str, Any]]) -> Rows:
     tokens = (
-        "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "image_tokens",
-        "citation_tokens", "total_tokens",
+        "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+        "image_tokens", "citation_tokens", "total_tokens",
     )  # fmt: skip
     measures = (
-        "call_count", *tokens, "unpriced_call_count", "unpriced_total_tokens", "provider_cost_usd", "total_cost_usd",
+        "call_count", *tokens, "unpriced_call_count", "unpriced_total_tokens", "provider_cost_usd",
+        "total_cost_usd",
     )  # fmt: skip
 
     def line(labels: tuple[Cell, Cell], sums: Mapping[str, int]) -> Row:
@@ -381,18 +427,28 @@ def _models(rows: list[dict[str, Any]]) -> Rows:
     return Rows(
         tuple(
             line((_said(key[0]), _said(key[1])), sums)
-            for key, sums in _ranked(groups, "total_cost_usd", "provider_cost_usd", "total_tokens", "call_count")
+            for key, sums in _ranked(
+                groups, "total_cost_usd", "provider_cost_usd", "total_tokens", "call_count"
+            )
         ),
         (line((Cell("All models"), Cell("")), {m: _total(rows, m) for m in measures}),) if rows else (),
     )
 
 
-def _token_tables(rows: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str]) -> dict[str, Rows]:
+def _token_tables(
+    rows: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str]
+) -> dict[str, Rows]:
     whole = _total(rows, "total_tokens")
 
     def line(label: str, key: str) -> Row:
         value, old = _total(rows, key), _total(previous, key)
-        return (Cell(label), _count(value), Cell(fmt.percent(value, whole)), _count(old), Cell(fmt.change(value, old)))
+        return (
+            Cell(label),
+            _count(value),
+            Cell(fmt.percent(value, whole)),
+            _count(old),
+            Cell(fmt.change(value, old)),
+        )
 
     by_day = {row["usage_date"]: row for row in rows}
     daily = tuple(
@@ -404,13 +460,17 @@ def _token_tables(rows: list[dict[str, Any]], previous: list[dict[str, Any]], da
         for day in reversed(days)
     )
     return {
-        "tokens": Rows(tuple(line(label, key) for label, key, _ in TOKEN_LINES), (line("Total", "total_tokens"),)),
+        "tokens": Rows(
+            tuple(line(label, key) for label, key, _ in TOKEN_LINES), (line("Total", "total_tokens"),)
+        ),
         "token_days": Rows(daily),
     }
 
 
 def _observability(months: Months, rows: list[dict[str, Any]], latency: list[dict[str, Any]]) -> Rows:
-    groups = _grouped(rows, ("provider", "model"), ("call_count", "completed_call_count", "failed_call_count"))
+    groups = _grouped(
+        rows, ("provider", "model"), ("call_count", "completed_call_count", "failed_call_count")
+    )
     found = _percentiles(months, latency, ("provider", "model"))
     return Rows(
         tuple(
@@ -457,7 +517,9 @@ def _spans(
     measures = ("span_count", "failed_span_count", "span_duration_ms")
     groups = _grouped(rows, ("span_name", "span_kind"), measures)
     found = _percentiles(months, latency, ("span_name", "span_kind"))
-    named = _ranked({key: sums for key, sums in groups.items() if key[0] is not None}, "span_duration_ms", "span_count")
+    named = _ranked(
+        {key: sums for key, sums in groups.items() if key[0] is not None}, "span_duration_ms", "span_count"
+    )
 
     def line(name: Cell, kind: Cell, sums: Mapping[str, int], p95: int | None) -> Row:
         return (
@@ -470,7 +532,9 @@ def _spans(
             Cell(fmt.percent(sums["span_duration_ms"], run_time)),
         )
 
-    lines = [line(_said(k[0]), Cell(k[1] or ""), sums, found.get(k, {}).get(95)) for k, sums in named[:TOP_SPANS]]
+    lines = [
+        line(_said(k[0]), Cell(k[1] or ""), sums, found.get(k, {}).get(95)) for k, sums in named[:TOP_SPANS]
+    ]
     rest = [sums for _, sums in named[TOP_SPANS:]] + [sums for key, sums in groups.items() if key[0] is None]
     if rest:
         lines.append(line(Cell(OTHER_SPANS), Cell(""), {m: _total(rest, m) for m in measures}, None))
@@ -499,7 +563,10 @@ def _users(rows: list[dict[str, Any]], totals: list[dict[str, Any]], order: str)
     measures = ("run_count", "total_tokens", "task_credits", "total_cost_usd")
     first = {"cost": "total_cost_usd", "requests": "run_count", "tokens": "total_tokens"}[order]
     tracked = _ranked(
-        _grouped((row for row in rows if row["who"] == "user"), ("user_id",), measures), first, "total_cost_usd", "run_count"
+        _grouped((row for row in rows if row["who"] == "user"), ("user_id",), measures),
+        first,
+        "total_cost_usd",
+        "run_count",
     )
     all_cost = _total(totals, "total_cost_usd")
 
@@ -533,15 +600,18 @@ def _users(rows: list[dict[str, Any]], totals: list[dict[str, Any]], order: str)
     return Rows(tuple(lines), (line("", "All", everything),) if lines else ())
 
 
-def _cost_chart(totals: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str], earlier: list[str]) -> Chart:
+def _cost_chart(
+    totals: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str], earlier: list[str]
+) -> Chart:
     now = {row["usage_date"]: row for row in totals}
     before = {row["usage_date"]: row["total_cost_usd"] for row in previous}
     wallet = [now[day]["wallet_cost_usd"] if day in now else 0 for day in days]
     credit = [now[day]["task_credit_cost_usd"] if day in now else 0 for day in days]
     old = [before.get(day, 0) for day in earlier]
     titles = [
-        f"{fmt.day(date.fromisoformat(day))}: {fmt.money_scaled(wallet[i] + credit[i])} = wallet {fmt.money_scaled(wallet[i])} + "
-        f"task credits {fmt.money_scaled(credit[i])}. {fmt.day(date.fromisoformat(earlier[i]))}: {fmt.money_scaled(old[i])}"
+        f"{fmt.day(date.fromisoformat(day))}: {fmt.money_scaled(wallet[i] + credit[i])} "
+        f"= wallet {fmt.money_scaled(wallet[i])} + task credits {fmt.money_scaled(credit[i])}. "
+        f"{fmt.day(date.fromisoformat(earlier[i]))}: {fmt.money_scaled(old[i])}"
         for i, day in enumerate(days)
     ]
     return charts.stacked_bars(
@@ -555,10 +625,15 @@ def _cost_chart(totals: list[dict[str, Any]], previous: list[dict[str, Any]], da
 
 def _token_chart(rows: list[dict[str, Any]], days: list[str]) -> Chart:
     now = {row["usage_date"]: row for row in rows}
-    series = [Series(label, tone, [now[day][key] if day in now else 0 for day in days]) for label, key, tone in TOKEN_SERIES]
+    series = [
+        Series(label, tone, [now[day][key] if day in now else 0 for day in days])
+        for label, key, tone in TOKEN_SERIES
+    ]
     titles = [
         f"{fmt.day(date.fromisoformat(day))}: "
         + ", ".join(f"{part.name.lower()} {fmt.count(part.values[i])}" for part in series if part.values[i])
         for i, day in enumerate(days)
     ]
-    return charts.stacked_bars([fmt.day_short(date.fromisoformat(day)) for day in days], titles, series, fmt.count_short)
+    return charts.stacked_bars(
+        [fmt.day_short(date.fromisoformat(day)) for day in days], titles, series, fmt.count_short
+    )

@@ -1,7 +1,7 @@
 """Renders the site from a published file: reads sets, makes pages, writes what changed.
 
-What belongs here: the order of work. Data chunks and assets go first, the pages that need them next, the index last; so a reader never
-opens a page whose data is not there yet.
+What belongs here: the order of work. Data chunks and assets go first, the pages that need them next, the
+index last; so a reader never opens a page whose data is not there yet.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class BuildResult:
 
 @cache
 def renderer_version() -> str:
-    """Hash of everything that decides what a chunk looks like; another version means that all are made again."""
-    import duckdb
+    """Hash of everything that decides what a chunk looks like; after a change all chunks are made again."""
+    import duckdb  # noqa: PLC0415  (lazy: start-up of the command line)
 
     digest = hashlib.sha256(duckdb.__version__.encode())  # its hash() is part of the fingerprints
     for path in sorted([*_HERE.glob("*.py"), *_HERE.glob("templates/*.html"), *_HERE.glob("static/*")]):
@@ -55,7 +55,7 @@ def renderer_version() -> str:
 
 
 def _environment() -> jinja2.Environment:
-    import jinja2
+    import jinja2  # noqa: PLC0415  (lazy: start-up of the command line)
 
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
@@ -90,14 +90,18 @@ def _batches(days: Sequence[tuple[Any, int]]) -> Iterator[list[Any]]:
 
 
 def part_name(key: str, part: int, letter: str) -> str:
-    """Key of the n-th piece of a day: '2026-10-01', then '2026-10-01.p1'. The page's scripts use the same rule."""
+    """Key of the n-th piece of a day: '2026-10-01', then '2026-10-01.p1'. The page's scripts use the same
+    rule.
+    """
     return key if part == 0 else f"{key}.{letter}{part}"
 
 
 class _Build:
     """One build in progress."""
 
-    def __init__(self, published: q.Published, site: SiteWriter, progress: Progress | None, force: bool) -> None:
+    def __init__(
+        self, published: q.Published, site: SiteWriter, progress: Progress | None, force: bool
+    ) -> None:
         self.published = published
         self.site = site
         self.force = force
@@ -135,7 +139,9 @@ class _Build:
         try:
             return self.data[workspace_id]
         except KeyError:
-            raise q.PublishedFileError(f"workspace {workspace_id!r} has rows but is not in dimensions.dim_workspace") from None
+            raise q.PublishedFileError(
+                f"workspace {workspace_id!r} has rows but is not in dimensions.dim_workspace"
+            ) from None
 
     def _analytics_chunks(self) -> None:
         tables = self.published.daily_tables()
@@ -145,10 +151,14 @@ class _Build:
             texts = tables[workspace_id, month]
             data.months[month] = texts
             body = ",\n".join(f'"{name}":{texts[name]}' for name in sorted(texts))
-            self.site.write(f"{data.slug}/data/analytics/{month}.js", chunk("analytics", month, "{" + body + "}"))
+            self.site.write(
+                f"{data.slug}/data/analytics/{month}.js", chunk("analytics", month, "{" + body + "}")
+            )
 
     def _log_chunks(self) -> dict[tuple[str, date], list[str]]:
-        """Write the log chunks of changed days; the fingerprints of every day, for what else depends on its runs."""
+        """Write the log chunks of changed days; the fingerprints of every day, for what else depends on its
+        runs.
+        """
         prints: dict[tuple[str, date], list[str]] = {}
         for name, kind in col.LOG_KINDS.items():
             changed = []
@@ -157,7 +167,8 @@ class _Build:
                 prints.setdefault((found.workspace_id, found.day), []).append(f"{name}:{found.fingerprint}")
                 parts = -(-found.rows // q.LOG_ROWS_PER_PART)
                 names = [
-                    f"{data.slug}/data/{name}/{part_name(found.day.isoformat(), part, 'p')}.js" for part in range(parts)
+                    f"{data.slug}/data/{name}/{part_name(found.day.isoformat(), part, 'p')}.js"
+                    for part in range(parts)
                 ]
                 if not self._keep(f"{data.slug}/{name}", found.day.isoformat(), found.fingerprint, names):
                     changed.append(((found.workspace_id, found.day), found.rows))
@@ -166,7 +177,9 @@ class _Build:
                 self.report(name, done, len(changed))
                 for workspace_id, day, part, text in self.published.log_chunks(kind, batch):
                     key = part_name(day.isoformat(), part, "p")
-                    self.site.write(f"{self._known(workspace_id).slug}/data/{name}/{key}.js", chunk(name, key, text))
+                    self.site.write(
+                        f"{self._known(workspace_id).slug}/data/{name}/{key}.js", chunk(name, key, text)
+                    )
                 done += len(batch)
             for workspace_id, rows in self.published.log_totals(kind).items():
                 self._known(workspace_id).log_totals[name] = rows
@@ -182,7 +195,11 @@ class _Build:
         prints = {key: list(values) for key, values in log_prints.items()}
         sizes = dict.fromkeys(prints, 0)
         sources = [(f"mart_details__{kind}_summary", "usage_date") for kind in col.LOG_KINDS.values()]
-        for table, column in (*sources, ("mart_details__spans", "usage_date"), ("mart_details__child_runs", "parent_usage_date")):
+        for table, column in (
+            *sources,
+            ("mart_details__spans", "usage_date"),
+            ("mart_details__child_runs", "parent_usage_date"),
+        ):
             for found in self.published.fingerprints(table, column):
                 key = (found.workspace_id, found.day)
                 prints.setdefault(key, []).append(f"{table}:{found.fingerprint}")
@@ -203,10 +220,14 @@ class _Build:
             self.report("run sheets", done, len(changed))
             wanted = {(w, d, shard) for w, d, shards in batch for shard in range(shards)}
             for workspace_id, day, shard, texts in self.published.run_chunks(batch):
-                body = ",\n".join(f'"{part}":{texts.get(part, "[]")}' for part in ("children", "runs", "spans"))
+                body = ",\n".join(
+                    f'"{part}":{texts.get(part, "[]")}' for part in ("children", "runs", "spans")
+                )
                 self._write_runs(workspace_id, day, shard, "{" + body + "}")
                 wanted.discard((workspace_id, day, shard))
-            for workspace_id, day, shard in sorted(wanted):  # a shard that no run fell into is still asked for
+            for workspace_id, day, shard in sorted(
+                wanted
+            ):  # a shard that no run fell into is still asked for
                 self._write_runs(workspace_id, day, shard, '{"children":[],"runs":[],"spans":[]}')
             done += len(batch)
 
@@ -217,7 +238,9 @@ class _Build:
     def _index_chunks(self, prints: dict[tuple[str, date], list[str]]) -> None:
         """Write the shards that say on which day and in which log a run id is."""
         months: dict[tuple[str, date], tuple[int, list[str]]] = {}
-        orphans = {(f.workspace_id, f.day): f.fingerprint for f in self.published.fingerprints("mart_details__spans")}
+        orphans = {
+            (f.workspace_id, f.day): f.fingerprint for f in self.published.fingerprints("mart_details__spans")
+        }
         for key in sorted(prints.keys() | orphans.keys()):
             workspace_id, day = key
             values = [*prints.get(key, []), orphans.get(key, "")]
@@ -235,7 +258,9 @@ class _Build:
             if not self._keep(f"{data.slug}/index", month, fingerprint, names):
                 changed.append(((workspace_id, first, shards), rows))
         for batch in _batches(changed):
-            wanted = {(w, first.isoformat()[:7], shard) for w, first, shards in batch for shard in range(shards)}
+            wanted = {
+                (w, first.isoformat()[:7], shard) for w, first, shards in batch for shard in range(shards)
+            }
             for workspace_id, month, shard, text in self.published.run_index(batch):
                 self._write_index(workspace_id, month, shard, text)
                 wanted.discard((workspace_id, month, shard))
@@ -291,7 +316,8 @@ def build_site(
 ) -> BuildResult:
     """Render the site of `published` into `site_dir`, rewriting only files whose bytes change.
 
-    `force` makes every chunk again, also of days whose data is as it was. The same published content gives the same bytes.
+    `force` makes every chunk again, also of days whose data is as it was.
+    The same published content gives the same bytes.
     """
     started = time.perf_counter()
     if not published.is_file():

@@ -1,7 +1,9 @@
-"""The drawing of charts: stacked bars by day, and plain bars. The only Python module that knows how a chart looks.
+"""The drawing of charts: stacked bars by day, and plain bars. The only Python module that knows how a chart
+looks.
 
-What belongs here: geometry, in whole numbers so that `static/charts.js` draws the very same picture. What does not: what is charted.
-A later version may draw with another library behind the same two types: `Series` in, `Chart` out.
+What belongs here: geometry, in whole numbers so that `static/charts.js` draws the very same picture. What
+does not: what is charted. A later version may draw with another library behind the same two types: `Series`
+in, `Chart` out.
 """
 
 from __future__ import annotations
@@ -57,10 +59,10 @@ class Chart:
 
 
 def nice_top(value: int) -> int:
-    """The smallest round figure (1, 1.2, 1.5, 2, … 8, 10 times a power of ten) that is not below the value."""
+    """The smallest round figure (1, 1.2, 1.5, 2, … 8 times a power of ten) not below the value."""
     if value <= 0:
         return 1
-    base = 10 ** (len(str(value)) - 1)
+    base: int = 10 ** (len(str(value)) - 1)
     return next(top for top in (base * tenths // 10 for tenths in _NICE_TENTHS) if top >= value)
 
 

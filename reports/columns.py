@@ -1,6 +1,7 @@
 """What the pages read of the marts: tables, columns, their kinds and their order inside a chunk.
 
-What belongs here: declarations. `queries.py` turns them into SQL, and the page tells its scripts the same order, so neither side counts positions.
+What belongs here: declarations. `queries.py` turns them into SQL, and the page tells its scripts the same
+order, so neither side counts positions.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
-    """One value of a chunk row. `kind` decides its JSON: text, int, money (decimal text), day, moment (ms since 1970), list."""
+    """One value of a chunk row. `kind` decides its JSON: text, int, money (decimal text), day, moment (ms
+    since 1970), list.
+    """
 
     name: str
     kind: str = "text"
@@ -36,7 +39,9 @@ def _of(kind: str, *names: str) -> tuple[Column, ...]:
     return tuple(Column(name, kind) for name in names)
 
 
-MONEY = _of("money", "wallet_cost_usd", "external_cost_usd", "task_credits", "task_credit_cost_usd", "total_cost_usd")
+MONEY = _of(
+    "money", "wallet_cost_usd", "external_cost_usd", "task_credits", "task_credit_cost_usd", "total_cost_usd"
+)
 CALLS = _of("int", "call_count", "failed_call_count", "unpriced_call_count")
 DAY = Column("usage_date", "day")
 
@@ -57,11 +62,23 @@ DAILY_TABLES = (
         "mart_analytics__total_cost",
         (
             DAY,
-            *_of("int", "run_count", "failed_run_count", "total_tokens", "unpriced_total_tokens", "unknown_usage_call_count"),
+            *_of(
+                "int",
+                "run_count",
+                "failed_run_count",
+                "total_tokens",
+                "unpriced_total_tokens",
+                "unknown_usage_call_count",
+            ),
             *CALLS,
             *MONEY,
             *_of("int", "unattributed_call_count", "unattributed_total_tokens"),
-            *_of("money", "unattributed_task_credits", "unattributed_total_cost_usd", "unattributed_external_cost_usd"),
+            *_of(
+                "money",
+                "unattributed_task_credits",
+                "unattributed_total_cost_usd",
+                "unattributed_external_cost_usd",
+            ),
         ),
         ("usage_date",),
     ),
@@ -79,7 +96,14 @@ DAILY_TABLES = (
             Column("provider"),
             Column("model"),
             *CALLS,
-            *_of("int", "unpriced_total_tokens", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens"),
+            *_of(
+                "int",
+                "unpriced_total_tokens",
+                "input_tokens",
+                "cached_tokens",
+                "cache_write_tokens",
+                "output_tokens",
+            ),
             *_of("int", "reasoning_tokens", "image_tokens", "citation_tokens", "total_tokens"),
             Column("provider_cost_usd", "money"),
             *MONEY,
@@ -91,15 +115,30 @@ DAILY_TABLES = (
         "mart_analytics__token_usage",
         (
             DAY,
-            *_of("int", "uncached_input_tokens", "cached_tokens", "cache_write_tokens", "visible_output_tokens"),
-            *_of("int", "reasoning_tokens", "image_tokens", "citation_tokens", "input_tokens", "output_tokens", "total_tokens"),
+            *_of(
+                "int", "uncached_input_tokens", "cached_tokens", "cache_write_tokens", "visible_output_tokens"
+            ),
+            *_of(
+                "int",
+                "reasoning_tokens",
+                "image_tokens",
+                "citation_tokens",
+                "input_tokens",
+                "output_tokens",
+                "total_tokens",
+            ),
         ),
         ("usage_date",),
     ),
     DailyTable(
         "observability",
         "mart_analytics__model_observability",
-        (DAY, Column("provider"), Column("model"), *_of("int", "call_count", "completed_call_count", "failed_call_count")),
+        (
+            DAY,
+            Column("provider"),
+            Column("model"),
+            *_of("int", "call_count", "completed_call_count", "failed_call_count"),
+        ),
         ("usage_date", "provider", "model"),
     ),
     DailyTable(
@@ -131,16 +170,34 @@ HISTOGRAMS = (
 )
 """Chunk table, mart, keys beside the date, measure: rows are [date, *keys, [[bucket, count], …]]."""
 
-SPAN_COLUMNS_DAILY = ("usage_date", "span_name", "span_kind", "span_count", "failed_span_count", "span_duration_ms")
+SPAN_COLUMNS_DAILY = (
+    "usage_date",
+    "span_name",
+    "span_kind",
+    "span_count",
+    "failed_span_count",
+    "span_duration_ms",
+)
 USER_COLUMNS_DAILY = (
-    "usage_date", "who", "user_id", "user_count", "run_count", "total_tokens", "task_credits", "task_credit_cost_usd",
+    "usage_date", "who", "user_id", "user_count", "run_count", "total_tokens", "task_credits",
+    "task_credit_cost_usd",
     "wallet_cost_usd", "external_cost_usd", "total_cost_usd",
 )  # fmt: skip
 
 LOG_KINDS = {"prompts": "prompt", "workflows": "workflow", "agents": "agent"}
 """Page and chunk folder → run type."""
 
-TOKEN_CLASSES = ("input", "cached", "cache_write", "output", "reasoning", "image", "citation", "audio_input", "audio_output")
+TOKEN_CLASSES = (
+    "input",
+    "cached",
+    "cache_write",
+    "output",
+    "reasoning",
+    "image",
+    "citation",
+    "audio_input",
+    "audio_output",
+)
 
 LOG_COLUMNS = (
     Column("run_id"),
@@ -152,7 +209,9 @@ LOG_COLUMNS = (
     Column("tool_call_count", "int"),
     Column("total_tokens", "int"),
     *(Column(f"total_{name}_tokens", "int") for name in TOKEN_CLASSES),
-    *_of("money", "total_cost_usd", "total_task_credits", "total_task_credit_cost_usd", "total_wallet_cost_usd"),
+    *_of(
+        "money", "total_cost_usd", "total_task_credits", "total_task_credit_cost_usd", "total_wallet_cost_usd"
+    ),
     *_of("money", "total_external_cost_usd", "total_provider_cost_usd"),
     *_of("int", "own_total_tokens", "own_image_tokens", "child_runs_total_tokens"),
     *_of("money", "own_cost_usd", "image_generation_cost_usd", "child_runs_cost_usd"),
@@ -170,7 +229,17 @@ SUMMARY_COLUMNS = (
 )
 
 SPAN_COLUMNS = (
-    *_of("text", "run_id", "span_id", "parent_span_id", "span_name", "span_kind", "service", "provider", "model"),
+    *_of(
+        "text",
+        "run_id",
+        "span_id",
+        "parent_span_id",
+        "span_name",
+        "span_kind",
+        "service",
+        "provider",
+        "model",
+    ),
     *_of("text", "charge_type", "status"),
     *_of("moment", "started_at", "ended_at"),
     *_of("int", "duration_ms", "start_offset_ms", "attempt"),

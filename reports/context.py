@@ -32,20 +32,27 @@ USER_LABELS = ("#", "User ID", "Requests", "Tokens", "Credits", "Total cost", "S
 TABLE_HEADERS: Mapping[str, tuple[Header, ...]] = {
     "cost_parts": _headers("Part", "This period", "Previous period", "Change"),
     "cost_days": _headers(
-        "Day", "Runs", "Calls", "Tokens", "Credits", "Wallet", "Task credits (est.)", "Total cost", "External", "Unattributed"
+        "Day", "Runs", "Calls", "Tokens", "Credits", "Wallet", "Task credits (est.)", "Total cost", "External",
+        "Unattributed",
     ),
     "services": _headers(
-        "Service", "Calls", "Failed", "Credits", "Wallet", "Task credits (est.)", "Total cost", "Share", "External"
+        "Service", "Calls", "Failed", "Credits", "Wallet", "Task credits (est.)", "Total cost", "Share",
+        "External",
     ),
     "models": _headers(
-        "Provider", "Model", "Calls", "Input", "Cached", "Cache write", "Output", "Reasoning", "Image", "Citation",
+        "Provider", "Model", "Calls", "Input", "Cached", "Cache write", "Output", "Reasoning", "Image",
+        "Citation",
         "Total tokens", "Provider cost", "Total cost", "Cost / 1M tokens", "Unpriced calls", text=2,
     ),
     "tokens": _headers("Class", "Tokens", "Share of total", "Previous period", "Change"),
     "token_days": _headers("Day", *(label for label, _, _ in TOKEN_SERIES), "Total"),
-    "observability": _headers("Provider", "Model", "Calls", "Completed", "Failed", "Error rate", *LATENCY_LABELS, text=2),
+    "observability": _headers(
+        "Provider", "Model", "Calls", "Completed", "Failed", "Error rate", *LATENCY_LABELS, text=2
+    ),
     "runs": _headers("Run type", "Runs", "Completed", "Failed", "Error rate", "Mean", *LATENCY_LABELS),
-    "spans": _headers("Span", "Kind", "Count", "Error rate", "p95", "Total time", "Share of run time", text=2),
+    "spans": _headers(
+        "Span", "Kind", "Count", "Error rate", "p95", "Total time", "Share of run time", text=2
+    ),
     "tools": _headers("Tool", "Calls", "Failed", "Error rate", "Time", "Credits", "Total cost"),
     "users_cost": _headers(*USER_LABELS, text=2),
     "users_requests": _headers(*USER_LABELS, text=2),

@@ -1,8 +1,10 @@
-"""How numbers, times and shares are written on every page. The only module that turns a value into text for a reader.
+"""How numbers, times and shares are written on every page. The only module that turns a value into text for a
+reader.
 
-What belongs here: pure functions from exact values to strings. What does not: sums, choices of what to show, markup.
-`static/format.js` is the twin for what a page recomputes when its range changes; `tests/browser` holds the two equal on one table of cases.
-Money is counted in picodollars (integers of 10^-12 USD) wherever it is summed, because both twins add integers exactly.
+What belongs here: pure functions from exact values to strings. What does not: sums, choices of what to show,
+markup. `static/format.js` is the twin for what a page recomputes when its range changes; `tests/browser`
+holds the two equal on one table of cases. Money is counted in picodollars (integers of 10^-12 USD) wherever
+it is summed, because both twins add integers exactly.
 """
 
 from __future__ import annotations
@@ -20,18 +22,24 @@ SCALE = 10**SCALE_DIGITS
 _CENTS = SCALE_DIGITS - 2
 _SMALL_BELOW = SCALE // 100
 _SMALL_SIGNIFICANT_DIGITS = 3
+_SECOND_MS = 1_000
+_MINUTE_HUNDREDTHS = 6_000
+_HOUR_SECONDS = 3_600
+_WHOLE_TENTHS = 1_000
 _SHORT_FROM = 10_000
 _SHORT_UNITS = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def to_scaled(text: str | Decimal | int) -> int:
-    """Exact integer of 10^-12 units from a decimal text such as '0.000013'. More than 12 decimals is an error, never a rounding."""
+    """Exact integer of 10^-12 units from a decimal text such as '0.000013'. More than 12 decimals is an
+    error, never a rounding.
+    """
     sign, digits, exponent = Decimal(text).as_tuple()
     if not isinstance(exponent, int):
         raise ValueError(f"not a finite amount: {text!r}")
     shift = exponent + SCALE_DIGITS
-    whole = int("".join(map(str, digits)))
+    whole: int = int("".join(map(str, digits)))
     if shift < 0:
         whole, lost = divmod(whole, 10**-shift)
         if lost:
@@ -66,7 +74,9 @@ def _fixed(scaled: int, decimals: int, least: int) -> str:
 
 
 def amount_scaled(scaled: int) -> str:
-    """An amount without a currency sign: cents from 1 up, four places below it, three significant digits below a cent."""
+    """An amount without a currency sign: cents from 1 up, four places below it, three significant digits
+    below a cent.
+    """
     size = abs(scaled)
     if size >= SCALE or size == 0:
         decimals = 2
@@ -85,7 +95,7 @@ def money_scaled(scaled: int | None) -> str:
 
 
 def money(value: Decimal | str | None) -> str:
-    """Money for reading: '$1,234.57', '$0.1235', '$0.000013'. Never '$0.00' for an amount that is not zero."""
+    """Money for reading: '$1,234.57', '$0.1235', '$0.000013'. '$0.00' is zero only."""
     return MISSING if value is None else money_scaled(to_scaled(value))
 
 
@@ -147,13 +157,13 @@ def duration(milliseconds: int | None) -> str:
         return MISSING
     if milliseconds < 0:
         return "-" + duration(-milliseconds)
-    if milliseconds < 1_000:
+    if milliseconds < _SECOND_MS:
         return f"{milliseconds} ms"
     hundredths = divide_half_even(milliseconds, 10)
-    if hundredths < 6_000:
+    if hundredths < _MINUTE_HUNDREDTHS:
         return f"{hundredths // 100}.{hundredths % 100:02d} s"
     seconds = divide_half_even(milliseconds, 1_000)
-    if seconds < 3_600:
+    if seconds < _HOUR_SECONDS:
         return f"{seconds // 60} m {seconds % 60:02d} s"
     minutes = divide_half_even(milliseconds, 60_000)
     return f"{group(minutes // 60)} h {minutes % 60:02d} m"
@@ -168,7 +178,7 @@ def percent(numerator: int, denominator: int) -> str:
     tenths = divide_half_even(numerator * 1_000, denominator)
     if tenths == 0 and numerator:
         return "<0.1%"
-    if tenths >= 1_000 and numerator < denominator:
+    if tenths >= _WHOLE_TENTHS and numerator < denominator:
         return ">99.9%"
     return f"{group(tenths // 10)}.{tenths % 10}%"
 
@@ -183,7 +193,9 @@ def change(now: int, before: int) -> str:
 
 
 def zone(name: str | None) -> ZoneInfo | None:
-    """The time zone of that name, or None where this system does not know it (the caller says so on the page)."""
+    """The time zone of that name, or None where this system does not know it (the caller says so on the
+    page).
+    """
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError, OSError):

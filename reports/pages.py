@@ -1,4 +1,5 @@
-"""From what the queries read to what the templates receive: every decision and every formatted string of a page.
+"""From what the queries read to what the templates receive: every decision and every formatted string of a
+page.
 
 What belongs here: making the contexts of `context.py`. What does not: SQL, HTML, files.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -68,10 +69,16 @@ class WorkspaceData:
             return named, ""
         return "UTC", f"the workspace's time zone {named!r} is unknown" if named else ""
 
-    def page(self, current: str, heading: str, scripts: Sequence[str], config: Mapping[str, object]) -> ctx.Page:
+    def page(
+        self, current: str, heading: str, scripts: Sequence[str], config: Mapping[str, object]
+    ) -> ctx.Page:
         """What this page shares with its siblings."""
         zone, note = self.time_zone
-        nav = (("analytics", "Analytics"), *((name, ctx.LOGS[name].title) for name in col.LOG_KINDS), ("users", "Users"))
+        nav = (
+            ("analytics", "Analytics"),
+            *((name, ctx.LOGS[name].title) for name in col.LOG_KINDS),
+            ("users", "Users"),
+        )
         return ctx.Page(
             title=heading,
             heading=heading,
@@ -150,7 +157,12 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
         values = data.filter_values.get(name, {}).get(key, [])
         too_many = len(values) > q.FILTER_VALUES
         filters.append(
-            ctx.Filter(key, label, None if too_many else tuple(values), f"any of over {q.FILTER_VALUES} values" if too_many else "")
+            ctx.Filter(
+                key,
+                label,
+                None if too_many else tuple(values),
+                f"any of over {q.FILTER_VALUES} values" if too_many else "",
+            )
         )
     filters.append(ctx.Filter("user_id", "User", None, "user id"))
     filters.append(
@@ -187,7 +199,6 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
 def _user_row(values: Mapping[str, Any], zone: str) -> analytics.Row:
     clock = fmt.zone(zone)
     assert clock is not None  # noqa: S101  (page zones are checked in WorkspaceData.time_zone)
-    from datetime import UTC, datetime
 
     def seen(ms: int | None) -> Cell:
         return Cell(fmt.moment(None if ms is None else datetime.fromtimestamp(ms // 1000, UTC), clock))
@@ -224,8 +235,16 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
     credit_note = "no credit price set" if credits and not credit_cost else ""
     cards = (
         Tile("Active Users", fmt.count(users), fmt.count(users), f"{fmt.count(requests)} requests", ""),
-        Tile("Total Spend", fmt.money_scaled(spend_scaled), fmt.money_exact_scaled(spend_scaled), credit_note, ""),
-        Tile("Avg Cost", fmt.money_scaled(average), fmt.money_exact_scaled(average), "spend ÷ active users", ""),
+        Tile(
+            "Total Spend",
+            fmt.money_scaled(spend_scaled),
+            fmt.money_exact_scaled(spend_scaled),
+            credit_note,
+            "",
+        ),
+        Tile(
+            "Avg Cost", fmt.money_scaled(average), fmt.money_exact_scaled(average), "spend ÷ active users", ""
+        ),
         Tile(
             "Top User Share",
             fmt.percent(top_scaled, spend_scaled),
@@ -243,12 +262,20 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
         show = fmt.money_scaled if is_money else fmt.count_short
         values = [by_day[day][position] if day in by_day else 0 for day in days]
         whole = [fmt.to_scaled(value) if is_money else int(value) for value in values]
-        titles = [f"{fmt.day(day)}: {fmt.money_scaled(v) if is_money else fmt.count(v)}" for day, v in zip(days, whole, strict=True)]
-        drawn = charts.stacked_bars([fmt.day_short(day) for day in days], titles, (Series(label, "s1", whole),), show)
+        titles = [
+            f"{fmt.day(day)}: {fmt.money_scaled(v) if is_money else fmt.count(v)}"
+            for day, v in zip(days, whole, strict=True)
+        ]
+        drawn = charts.stacked_bars(
+            [fmt.day_short(day) for day in days], titles, (Series(label, "s1", whole),), show
+        )
         return ctx.NamedChart(key, label, drawn)
 
     buckets = data.cost_distribution
-    bounds = [f"{fmt.money(low)} – {fmt.money(high)}" if high is not None else f"from {fmt.money(low)}" for low, high, _, _ in buckets]
+    bounds = [
+        f"{fmt.money(low)} – {fmt.money(high)}" if high is not None else f"from {fmt.money(low)}"
+        for low, high, _, _ in buckets
+    ]
     counts = [int(row[2]) for row in buckets]
     return ctx.UsersPage(
         page=data.page(
@@ -267,8 +294,13 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
         cards=cards,
         headers=USER_HEADERS,
         rows=tuple(_user_row(dict(zip(names, values, strict=True)), zone) for values in first),
-        shown=f"Highest cost first: {fmt.count(len(first))} of {fmt.count(users)} users, {fmt.count(tokens)} tokens in all.",
-        activity=(activity("cost", "Cost", 4), activity("requests", "Requests", 2), activity("tokens", "Tokens", 3)),
+        shown=f"Highest cost first: {fmt.count(len(first))} of {fmt.count(users)} users, "
+        f"{fmt.count(tokens)} tokens in all.",
+        activity=(
+            activity("cost", "Cost", 4),
+            activity("requests", "Requests", 2),
+            activity("tokens", "Tokens", 3),
+        ),
         activity_label=f"{fmt.day_range(days[0], days[-1])}, tracked users only",
         distribution=charts.stacked_bars(
             bounds,

@@ -1,7 +1,10 @@
-"""Every SQL statement of the reports, over one read-only connection. Reads schemas marts, dimensions and meta, nothing else.
+# ruff: noqa: E501  (SQL is laid out by clause)
+"""Every SQL statement of the reports, over one read-only connection. Reads schemas marts, dimensions and
+meta, nothing else.
 
-What belongs here: reading sets, for all workspaces at once, as JSON text that DuckDB writes. What does not: decisions on what is shown,
-formatting, files. No statement loops over rows in Python; what comes back is one text per chunk.
+What belongs here: reading sets, for all workspaces at once, as JSON text that DuckDB writes. What does not:
+decisions on what is shown, formatting, files. No statement loops over rows in Python; what comes back is one
+text per chunk.
 """
 
 from __future__ import annotations
@@ -48,7 +51,9 @@ class Workspace:
 
 @dataclass(frozen=True)
 class DayCount:
-    """Size and fingerprint of one day of one source: equal fingerprints mean that its chunks need not be made again."""
+    """Size and fingerprint of one day of one source: equal fingerprints mean that its chunks need not be made
+    again.
+    """
 
     workspace_id: str
     day: date
@@ -68,7 +73,7 @@ class Published:
     """The published file, open for reading."""
 
     def __init__(self, path: Path) -> None:
-        import duckdb
+        import duckdb  # noqa: PLC0415  (lazy: start-up of the command line)
 
         self._connection: duckdb.DuckDBPyConnection = duckdb.connect(str(path), read_only=True)
         self._connection.execute("set timezone = 'UTC'")
@@ -76,7 +81,9 @@ class Published:
     def __enter__(self) -> Published:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._connection.close()
 
     def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -92,7 +99,8 @@ class Published:
             raise PublishedFileError(f"marts.{table} is missing: was the file published by another version?")
         return {str(name) for (name,) in found}
 
-    # --- dimensions and meta ---------------------------------------------------------------------------------------
+    # --- dimensions and meta
+    # ---------------------------------------------------------------------------------------
 
     def workspaces(self) -> list[Workspace]:
         """All workspaces, by id."""
@@ -121,7 +129,8 @@ class Published:
             "generated_by": generated_by,
         }
 
-    # --- analytics -------------------------------------------------------------------------------------------------
+    # --- analytics
+    # -------------------------------------------------------------------------------------------------
 
     def daily_tables(self) -> dict[tuple[str, str], dict[str, str]]:
         """(workspace_id, month) → table name → JSON rows, for every daily mart."""
@@ -214,7 +223,10 @@ class Published:
         )
 
     def _user_rows(self) -> list[Row]:
-        money = {name: "decimal(38,6)" if name == "task_credits" else "decimal(38,12)" for name in col.USER_COLUMNS_DAILY[6:]}
+        money = {
+            name: "decimal(38,6)" if name == "task_credits" else "decimal(38,12)"
+            for name in col.USER_COLUMNS_DAILY[6:]
+        }
         sums = ", ".join(f"coalesce(sum({name}), 0)::{kind} as {name}" for name, kind in money.items())
         texts = ", ".join(col.Column(name, "money").sql for name in money)
         return self._all(f"""with m as (
@@ -244,7 +256,8 @@ class Published:
                     max(bucket_upper_ms) as bucket_upper_ms from b group by all)
             group by 1, 2""")
 
-    # --- logs ------------------------------------------------------------------------------------------------------
+    # --- logs
+    # ------------------------------------------------------------------------------------------------------
 
     def fingerprints(self, table: str, day_column: str = "usage_date") -> list[DayCount]:
         """One row per workspace and day of a mart: how many rows, and a value that changes with any of them."""
@@ -255,7 +268,9 @@ class Published:
         return [DayCount(str(w), d, int(n), f"{n}-{int(x):x}-{int(s):x}") for w, d, n, x, s in rows]
 
     def log_totals(self, kind: str) -> dict[str, list[Row]]:
-        """workspace_id → rows (day, runs, tokens, cost, credits, external, unpriced) of one log, oldest day first."""
+        """workspace_id → rows (day, runs, tokens, cost, credits, external, unpriced) of one log, oldest day
+        first.
+        """
         money = ", ".join(
             f"rtrim(rtrim(coalesce(sum({name}), 0)::{kind_}::varchar, '0'), '.')"
             for name, kind_ in (
@@ -275,7 +290,9 @@ class Published:
         return found
 
     def filter_values(self, kind: str, column: str) -> dict[str, list[str]]:
-        """workspace_id → the distinct values of one filter column, sorted; one more than the limit where there are more."""
+        """workspace_id → the distinct values of one filter column, sorted; one more than the limit where
+        there are more.
+        """
         expression = next(c.sql for c in col.LOG_COLUMNS if c.name == column)
         rows = self._all(
             f"""select workspace_id, list(value order by value) from (
@@ -287,7 +304,9 @@ class Published:
         return {str(workspace_id): [str(v) for v in values] for workspace_id, values in rows}
 
     def metadata_keys(self, kind: str) -> dict[str, list[str]]:
-        """workspace_id → keys seen in user_metadata, sorted, at most the limit (they are suggestions, not a closed list)."""
+        """workspace_id → keys seen in user_metadata, sorted, at most the limit (they are suggestions, not a
+        closed list).
+        """
         rows = self._all(
             f"""select workspace_id, list(key order by key) from (
                 select workspace_id, key from (
@@ -302,7 +321,9 @@ class Published:
 
     def _plan(self, days: Sequence[tuple[str, date, int]]) -> None:
         """The days to make chunks of, with the shard count of each, as a temporary table to join with."""
-        self._connection.execute("create or replace temp table plan (workspace_id varchar, usage_date date, shards bigint)")
+        self._connection.execute(
+            "create or replace temp table plan (workspace_id varchar, usage_date date, shards bigint)"
+        )
         self._connection.execute(
             "insert into plan select unnest(?::varchar[]), unnest(?::date[]), unnest(?::bigint[])",
             [[w for w, _, _ in days], [d for _, d, _ in days], [n for _, _, n in days]],
@@ -325,7 +346,9 @@ class Published:
         while row := cursor.fetchone():
             yield str(row[0]), row[1], int(row[2]), str(row[3])
 
-    def run_chunks(self, days: Sequence[tuple[str, date, int]]) -> Iterator[tuple[str, date, int, dict[str, str]]]:
+    def run_chunks(
+        self, days: Sequence[tuple[str, date, int]]
+    ) -> Iterator[tuple[str, date, int, dict[str, str]]]:
         """(workspace_id, day, shard, {runs, spans, children}) of the given days: all that a run sheet shows."""
         self._plan(days)
 
@@ -336,7 +359,11 @@ class Published:
         for kind in col.LOG_KINDS.values():
             detail = self._columns_of(f"mart_details__{kind}_summary")
             chosen = [
-                col.Column(c.name, c.kind, f"d.{c.name}" if not c.source and c.name in detail else c.source or f"m.{c.name}")
+                col.Column(
+                    c.name,
+                    c.kind,
+                    f"d.{c.name}" if not c.source and c.name in detail else c.source or f"m.{c.name}",
+                )
                 for c in col.SUMMARY_COLUMNS
             ]
             parts.append(
@@ -375,7 +402,9 @@ class Published:
             yield (*current, held)
 
     def run_index(self, months: Sequence[tuple[str, date, int]]) -> Iterator[tuple[str, str, int, str]]:
-        """(workspace_id, month, shard, JSON rows [run_id, kind, day]); kind 'orphan' for spans whose run never arrived."""
+        """(workspace_id, month, shard, JSON rows [run_id, kind, day]); kind 'orphan' for spans whose run
+        never arrived.
+        """
         self._plan(months)
         logs = " union all ".join(
             f"select workspace_id, usage_date, run_id, '{page}' as kind from marts.mart_logs__{kind}_runs"
@@ -393,7 +422,8 @@ class Published:
         while row := cursor.fetchone():
             yield str(row[0]), str(row[1]), int(row[2]), str(row[3])
 
-    # --- users -----------------------------------------------------------------------------------------------------
+    # --- users
+    # -----------------------------------------------------------------------------------------------------
 
     def user_parts(self) -> dict[str, list[str]]:
         """workspace_id → JSON rows of all tracked users, highest cost first, in parts."""
@@ -411,9 +441,12 @@ class Published:
         return found
 
     def user_totals(self) -> dict[str, Row]:
-        """workspace_id → (users, spend, credits, credit cost, highest spend, its user, requests, tokens) over the whole history."""
+        """workspace_id → (users, spend, credits, credit cost, highest spend, its user, requests, tokens) over
+        the whole history.
+        """
         rows = self._all(
-            """select workspace_id, count(*), sum(total_cost_usd)::decimal(38,12), sum(task_credits)::decimal(38,6),
+            """select workspace_id, count(*), sum(total_cost_usd)::decimal(38,12),
+            sum(task_credits)::decimal(38,6),
                 sum(task_credit_cost_usd)::decimal(38,12), max(total_cost_usd),
                 first(user_id order by total_cost_usd desc, user_id), sum(total_requests)::bigint, sum(total_tokens)::bigint
             from marts.mart_users__summary group by 1"""
@@ -423,7 +456,8 @@ class Published:
     def user_activity(self) -> dict[str, list[Row]]:
         """workspace_id → rows (day, users, requests, tokens, cost) over tracked users, oldest first."""
         rows = self._all(
-            """select workspace_id, usage_date, count(*), sum(run_count)::bigint, sum(total_tokens)::bigint, sum(total_cost_usd)::decimal(38,12)
+            """select workspace_id, usage_date, count(*), sum(run_count)::bigint, sum(total_tokens)::bigint,
+            sum(total_cost_usd)::decimal(38,12)
             from marts.mart_users__activity where user_id is not null group by 1, 2 order by 1, 2"""
         )
         found: dict[str, list[Row]] = {}

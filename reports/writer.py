@@ -1,6 +1,8 @@
-"""Files of the site: written only when their bytes change, removed when they no longer belong, never touched when they are not ours.
+"""Files of the site: written only when their bytes change, removed when they no longer belong, never touched
+when they are not ours.
 
-What belongs here: paths, bytes, the site manifest, workspace folder names, escaping of data for scripts. What does not: content.
+What belongs here: paths, bytes, the site manifest, workspace folder names, escaping of data for scripts. What
+does not: content.
 """
 
 from __future__ import annotations
@@ -15,23 +17,29 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 MANIFEST = "site-manifest.json"
-"""Lists every file we wrote, and the fingerprint of each day's chunks, so that the next build can leave them alone."""
+"""Lists every file we wrote, and the fingerprint of each day's chunks, so that the next build can leave them
+alone.
+"""
 _MANIFEST_VERSION = 1
 _SLUG_LENGTH = 48
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_ESCAPES = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
 _ID_CHARACTERS = re.compile(r"[^a-z0-9-]+")
 _HASHED = re.compile(r"(^|-)[0-9a-f]{8}$")
 _RESERVED = frozenset({"assets", "index", "con", "nul", "prn", "aux"})
 
 
 def script_safe(json_text: str) -> str:
-    """JSON that can stand inside a script element: the escaped characters can only occur inside its strings."""
+    """JSON that can stand inside a script element: the escaped characters only occur in its strings."""
     return json_text.translate(_ESCAPES)
 
 
 def to_json(value: object) -> str:
     """Compact JSON with sorted keys, safe inside a script element."""
-    return script_safe(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False))
+    return script_safe(
+        json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    )
 
 
 def chunk(name: str, key: str, json_text: str) -> bytes:
@@ -40,9 +48,11 @@ def chunk(name: str, key: str, json_text: str) -> bytes:
 
 
 def slug(workspace_id: str) -> str:
-    """A folder name for a workspace: its id where that is plain, else its plain part and a hash of the whole."""
+    """A folder name for a workspace: its id where that is plain, else its plain part and a hash."""
     plain = _ID_CHARACTERS.sub("-", workspace_id.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
-    looks_hashed = _HASHED.search(plain) is not None  # so that no plain id can take the folder of a hashed one
+    looks_hashed = (
+        _HASHED.search(plain) is not None
+    )  # so that no plain id can take the folder of a hashed one
     if plain == workspace_id and plain and plain not in _RESERVED and not looks_hashed:
         return plain
     suffix = hashlib.sha256(workspace_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -70,9 +80,15 @@ class SiteWriter:
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
             files = {str(name) for name in held["files"]}
-            known = held["fingerprints"] if held["version"] == self.version and held["format"] == _MANIFEST_VERSION else {}
+            known = (
+                held["fingerprints"]
+                if held["version"] == self.version and held["format"] == _MANIFEST_VERSION
+                else {}
+            )
         except (ValueError, KeyError, TypeError) as error:
-            raise RuntimeError(f"{path} is damaged ({error}); delete it to render the whole site again") from error
+            raise RuntimeError(
+                f"{path} is damaged ({error}); delete it to render the whole site again"
+            ) from error
         return files, known
 
     def _target(self, name: str) -> Path:
@@ -102,8 +118,12 @@ class SiteWriter:
             raise
         self.written += 1
 
-    def keep_if_same(self, group: str, key: str, fingerprint: str, names: Iterable[str], *, force: bool = False) -> bool:
-        """True, and the files kept as they are, when the last build made them from data with the same fingerprint."""
+    def keep_if_same(
+        self, group: str, key: str, fingerprint: str, names: Iterable[str], *, force: bool = False
+    ) -> bool:
+        """True, and the files kept as they are, when the last build made them from data with the same
+        fingerprint.
+        """
         names = list(names)
         self.fingerprints.setdefault(group, {})[key] = fingerprint
         if force or self._old_fingerprints.get(group, {}).get(key) != fingerprint:
@@ -136,7 +156,12 @@ class SiteWriter:
             self._save(self._files | self._old_files, {})
 
     def _save(self, files: set[str], fingerprints: Mapping[str, Mapping[str, str]]) -> None:
-        held = {"files": sorted(files), "fingerprints": fingerprints, "format": _MANIFEST_VERSION, "version": self.version}
+        held = {
+            "files": sorted(files),
+            "fingerprints": fingerprints,
+            "format": _MANIFEST_VERSION,
+            "version": self.version,
+        }
         text = json.dumps(held, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
         target = self.site_dir / MANIFEST
         temporary = target.with_suffix(".writing")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (SQL laid out as tables)
 """A published file for the reports' tests: every mart, dimension and meta table, filled from one deterministic set of runs and spans.
 
 What belongs here: made-up spans and runs, and the marts derived from them in plain SQL so that their totals agree with one another.
@@ -22,7 +23,13 @@ _TOKENS = (
 _MONEY = (
     "provider_cost_usd", "wallet_cost_usd", "external_cost_usd", "task_credits", "task_credit_cost_usd", "total_cost_usd",
 )  # fmt: skip
-_COUNTS = ("call_count", "failed_call_count", "unpriced_call_count", "unknown_usage_call_count", "unpriced_total_tokens")
+_COUNTS = (
+    "call_count",
+    "failed_call_count",
+    "unpriced_call_count",
+    "unknown_usage_call_count",
+    "unpriced_total_tokens",
+)
 
 
 def _money_type(column: str) -> str:
@@ -256,7 +263,12 @@ def _marts_sql() -> str:
             from marts.mart_logs__{kind}_runs l join run r on r.workspace_id = l.workspace_id and r.run_id = l.run_id;\n"""
         for kind in ("prompt", "workflow", "agent")
     )
-    rest = [t for t in _TOKENS if t not in ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")]
+    rest = [
+        t
+        for t in _TOKENS
+        if t
+        not in ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    ]
     return f"""
     create schema marts; create schema dimensions; create schema meta;
     create table dimensions.dim_workspace as

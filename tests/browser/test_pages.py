@@ -1,4 +1,7 @@
-"""The pages in Chromium, opened from disk with the network off: what a reader does, and that the scripts agree with Python."""
+# ruff: noqa: E501  (SQL and expected texts)
+"""The pages in Chromium, opened from disk with the network off: what a reader does, and that the scripts
+agree with Python.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from reports import writer
 from reports.build import build_site
-
 from tests.reports_fixture import HOSTILE, RUN_WITH_CHILDREN, make_published
 from tests.unit import test_format as cases
 
 duckdb = pytest.importorskip("duckdb")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+)
 pytestmark = [pytest.mark.browser]
 
 
@@ -52,9 +60,19 @@ class Reader:
         self.problems: list[str] = []
         self.context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
         self.page = self.context.new_page()
-        self.page.on("console", lambda message: self.problems.append(message.text) if message.type in ("error", "warning") else None)
+        self.page.on(
+            "console",
+            lambda message: (
+                self.problems.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda request: None if request.url.startswith("file:") else self.problems.append(f"network: {request.url}"))
+        self.page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith("file:") else self.problems.append(f"network: {request.url}")
+            ),
+        )
 
     def open(self, path: str) -> Any:
         self.page.goto("about:blank")
@@ -131,7 +149,10 @@ def test_shards_agree(reader: Reader) -> None:
     """The page computes the same shard of a run id as DuckDB, whatever the id."""
     ids = ["", "a", "req_0198", "x" * 55, "x" * 56, "x" * 64, "x" * 1000, "é🚀</script>"]
     page = reader.open("acme/prompts.html")
-    expected = [int(duckdb.execute("select ('0x' || substr(md5(?), 1, 7))::bigint % 64", [text]).fetchone()[0]) for text in ids]
+    expected = [
+        int(duckdb.execute("select ('0x' || substr(md5(?), 1, 7))::bigint % 64", [text]).fetchone()[0])
+        for text in ids
+    ]
     assert page.evaluate("ids => ids.map(id => CU.shard(id, 64))", ids) == expected
 
 
@@ -150,7 +171,11 @@ def test_range_twins_agree(reader: Reader, workspace: str) -> None:
 def test_range_change_follows_the_marts(reader: Reader, published: Path) -> None:
     """Tiles and tables of any range hold the marts' amounts of that range."""
     page = reader.open("acme/analytics.html")
-    for days, first, last in ((1, "2026-11-09", "2026-11-09"), (7, "2026-11-03", "2026-11-09"), (90, "2026-08-12", "2026-11-09")):
+    for days, first, last in (
+        (1, "2026-11-09", "2026-11-09"),
+        (7, "2026-11-03", "2026-11-09"),
+        (90, "2026-08-12", "2026-11-09"),
+    ):
         page.click(f"button[data-days='{days}']")
         page.wait_for_selector(f"html[data-range='{first}/{last}']")
         cost, tokens = one(
@@ -213,7 +238,10 @@ def test_log_filters(reader: Reader, published: Path) -> None:
     }
     for key, (condition, value) in where.items():
         reader.settle(lambda key=key, value=value: page.select_option(f"select[name={key}]", value))
-        count = one(published, f"select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and {condition}")[0]
+        count = one(
+            published,
+            f"select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and {condition}",
+        )[0]
         assert page.inner_text("#log-totals strong") == f"{count:,} runs", f"filter {key}"
         reader.settle(lambda: page.click("#clear-filters"))
     for value, condition in (
@@ -223,14 +251,20 @@ def test_log_filters(reader: Reader, published: Path) -> None:
         ("seats = 3", "user_metadata->>'seats' = '3'"),
     ):
         reader.settle(lambda value=value: page.fill("input[name=metadata]", value))
-        count = one(published, f"select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and {condition}")[0]
+        count = one(
+            published,
+            f"select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and {condition}",
+        )[0]
         assert page.inner_text("#log-totals strong") == f"{count:,} runs", f"metadata {value}"
     reader.settle(lambda: page.click("#clear-filters"))
     reader.settle(lambda: page.fill("input[name=user_id]", "user-1"))
     count, cost = one(
-        published, "select count(*), sum(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-1'"
+        published,
+        "select count(*), sum(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-1'",
     )
-    assert page.inner_text("#log-totals strong") == f"{count} run{'' if count == 1 else 's'}", "user-1 must not match user-10"
+    assert page.inner_text("#log-totals strong") == f"{count} run{'' if count == 1 else 's'}", (
+        "user-1 must not match user-10"
+    )
     assert page.get_attribute("#log-totals span", "title") == cases.fmt.money_exact(cost)
 
 
@@ -266,7 +300,8 @@ def test_log_totals_sort_and_pages(reader: Reader, published: Path) -> None:
     page = reader.log("acme/prompts.html")
     reader.settle(lambda: page.click("button[data-days='0']"))
     count, cost, dearest = one(
-        published, "select count(*), sum(total_cost_usd), max(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme'"
+        published,
+        "select count(*), sum(total_cost_usd), max(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme'",
     )
     assert page.inner_text("#log-totals strong") == f"{count:,} runs"
     assert page.get_attribute("#log-totals span", "title") == cases.fmt.money_exact(cost)
@@ -276,7 +311,9 @@ def test_log_totals_sort_and_pages(reader: Reader, published: Path) -> None:
         seen |= set(page.eval_on_selector_all("tr[data-run]", "all => all.map(e => e.dataset.run)"))
     assert len(seen) == count
     reader.settle(lambda: page.click("th[data-key=total_cost_usd] button"))
-    assert page.inner_text("tr[data-run]:first-child td[data-key=total_cost_usd]").startswith(cases.fmt.money(dearest))
+    assert page.inner_text("tr[data-run]:first-child td[data-key=total_cost_usd]").startswith(
+        cases.fmt.money(dearest)
+    )
     assert page.get_attribute("th[data-key=total_cost_usd]", "aria-sort") == "descending"
 
 
@@ -292,12 +329,24 @@ def test_breakdowns_on_hover_and_focus(reader: Reader) -> None:
     assert page.locator("#peek-box").count() == 0
     cell.locator("td[data-key=total_tokens] button").focus()
     text = page.inner_text("#peek-box")
-    for label in ("Input", "cached", "cache write", "Output", "reasoning", "Image", "Citation", "Own", "Sub-agents"):
+    for label in (
+        "Input",
+        "cached",
+        "cache write",
+        "Output",
+        "reasoning",
+        "Image",
+        "Citation",
+        "Own",
+        "Sub-agents",
+    ):
         assert label in text
     page.keyboard.press("Escape")
     assert page.locator("#peek-box").count() == 0
     reader.log("acme/prompts.html")
-    personal = page.locator("tr[data-run]", has=page.locator("td[data-key=charge_type]", has_text="personal")).first
+    personal = page.locator(
+        "tr[data-run]", has=page.locator("td[data-key=charge_type]", has_text="personal")
+    ).first
     personal.locator("td[data-key=total_cost_usd] button").focus()
     assert "External provider charge" in page.inner_text("#peek-box")
 
@@ -317,7 +366,9 @@ def test_columns_are_remembered(reader: Reader) -> None:
 def test_works_without_local_storage(browser: Any, site: Path) -> None:
     """A browser that forbids storage still shows the log."""
     held = Reader(browser, site)
-    held.page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('off', 'SecurityError'); } })")
+    held.page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('off', 'SecurityError'); } })"
+    )
     page = held.log("acme/prompts.html")
     page.click("#columns summary")
     page.uncheck("#columns input[value=provider]")
@@ -331,8 +382,18 @@ def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
     page = reader.log(f"acme/agents.html#run={RUN_WITH_CHILDREN}")
     page.wait_for_selector("#sheet[open]")
     assert page.inner_text("#sheet-title") == RUN_WITH_CHILDREN
-    assert [text.strip() for text in page.locator(".pill dt").all_inner_texts()] == ["Tokens", "Credits", "Cost", "Duration", "Tool Calls"]
-    tokens, cost = one(published, "select total_tokens, total_cost_usd from marts.mart_logs__agent_runs where run_id = ?", RUN_WITH_CHILDREN)
+    assert [text.strip() for text in page.locator(".pill dt").all_inner_texts()] == [
+        "Tokens",
+        "Credits",
+        "Cost",
+        "Duration",
+        "Tool Calls",
+    ]
+    tokens, cost = one(
+        published,
+        "select total_tokens, total_cost_usd from marts.mart_logs__agent_runs where run_id = ?",
+        RUN_WITH_CHILDREN,
+    )
     assert page.locator(".pill dd").nth(0).inner_text() == cases.fmt.count(tokens)
     assert page.locator(".pill").nth(2).get_attribute("title") == cases.fmt.money_exact(cost)
     assert page.locator(".w-row[data-span]").count() == 8
@@ -342,7 +403,15 @@ def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
     until(page, "document.querySelectorAll('.w-row[data-span]').length === 21")
     page.click(f".w-row[data-span='{RUN_WITH_CHILDREN}.1']")
     panel = page.inner_text("#span-panel")
-    for label in ("Model", "Latency", "Input", "of which cached", "Provider cost", "Estimated task credit cost", "Wallet charge"):
+    for label in (
+        "Model",
+        "Latency",
+        "Input",
+        "of which cached",
+        "Provider cost",
+        "Estimated task credit cost",
+        "Wallet charge",
+    ):
         assert label in panel, f"a billed call must show {label}"
     page.click(f".w-row[data-span='{RUN_WITH_CHILDREN}.0']")
     panel = page.inner_text("#span-panel")
@@ -357,7 +426,13 @@ def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
     assert "run=" not in page.url
 
 
-@pytest.mark.parametrize(("page_name", "kind", "pills"), [("prompts", "prompt", ["Tokens", "Cost", "Duration", "Charge Type"]), ("workflows", "workflow", ["Cost", "Duration", "Tools"])])
+@pytest.mark.parametrize(
+    ("page_name", "kind", "pills"),
+    [
+        ("prompts", "prompt", ["Tokens", "Cost", "Duration", "Charge Type"]),
+        ("workflows", "workflow", ["Cost", "Duration", "Tools"]),
+    ],
+)
 def test_sheet_from_the_table(reader: Reader, page_name: str, kind: str, pills: list[str]) -> None:
     """A row opens its sheet, with the pills of its run type."""
     page = reader.log(f"acme/{page_name}.html")
@@ -369,9 +444,14 @@ def test_sheet_from_the_table(reader: Reader, page_name: str, kind: str, pills: 
 
 
 def test_search_opens_any_run(reader: Reader, published: Path) -> None:
-    """A pasted run id opens its sheet, in the right log; an unknown one is said to be unknown; an orphan's spans are shown."""
+    """A pasted run id opens its sheet, in the right log; an unknown one is said to be unknown; an orphan's
+    spans are shown.
+    """
     page = reader.log("acme/prompts.html")
-    prompt = one(published, "select run_id from marts.mart_logs__prompt_runs where workspace_id = 'acme' and usage_date = '2026-10-02' limit 1")[0]
+    prompt = one(
+        published,
+        "select run_id from marts.mart_logs__prompt_runs where workspace_id = 'acme' and usage_date = '2026-10-02' limit 1",
+    )[0]
     page.fill("input[name=run]", prompt)
     page.wait_for_selector("#sheet[open]")
     assert page.inner_text("#sheet-title") == prompt
@@ -384,7 +464,9 @@ def test_search_opens_any_run(reader: Reader, published: Path) -> None:
     page.fill("input[name=run]", "acme-grandchild-workflow")
     page.wait_for_url("**/workflows.html#run=acme-grandchild-workflow")
     page.wait_for_selector("#sheet[open]")
-    foreign = one(published, "select run_id from marts.mart_logs__prompt_runs where workspace_id <> 'acme' limit 1")[0]
+    foreign = one(
+        published, "select run_id from marts.mart_logs__prompt_runs where workspace_id <> 'acme' limit 1"
+    )[0]
     reader.ready()
     page.fill("input[name=run]", foreign)
     until(page, "document.querySelector('#log-totals').textContent.includes('No run with the id')")
@@ -412,17 +494,35 @@ def test_users_page(reader: Reader, published: Path) -> None:
     """Cards and table are the mart's; search, sort and the way to a user's runs work."""
     page = reader.open("acme/users.html")
     until(page, "document.querySelector('#page-state').textContent !== ''")
-    users, spend = one(published, "select count(*), sum(total_cost_usd) from marts.mart_users__summary where workspace_id = 'acme'")
-    assert [text.strip() for text in page.locator(".tile dt").all_inner_texts()] == ["Active Users", "Total Spend", "Avg Cost", "Top User Share"]
+    users, spend = one(
+        published,
+        "select count(*), sum(total_cost_usd) from marts.mart_users__summary where workspace_id = 'acme'",
+    )
+    assert [text.strip() for text in page.locator(".tile dt").all_inner_texts()] == [
+        "Active Users",
+        "Total Spend",
+        "Avg Cost",
+        "Top User Share",
+    ]
     assert page.locator(".tile .value").nth(0).inner_text() == str(users)
     assert page.locator(".tile .value").nth(1).get_attribute("title") == cases.fmt.money_exact(spend)
-    assert [t.strip() for t in page.locator("#users th[data-key]").all_inner_texts()] == ["User ID", "First Request", "Last Request", "Total Requests", "Total Tokens", "Total Cost"]
+    assert [t.strip() for t in page.locator("#users th[data-key]").all_inner_texts()] == [
+        "User ID",
+        "First Request",
+        "Last Request",
+        "Total Requests",
+        "Total Tokens",
+        "Total Cost",
+    ]
     page.fill("input[name=user]", "user-12")
     until(page, "document.querySelectorAll('#users tbody tr').length === 1")
     page.click("#users tbody a >> text=Prompts")
     page.wait_for_url("**/prompts.html#user=user-12")
     reader.ready()
-    count = one(published, "select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-12'")[0]
+    count = one(
+        published,
+        "select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-12'",
+    )[0]
     assert page.locator("tr[data-run]").count() == count
 
 
@@ -431,16 +531,30 @@ def test_users_page(reader: Reader, published: Path) -> None:
 def test_no_horizontal_page_scroll(browser: Any, site: Path, width: int, theme: str) -> None:
     """No page is wider than its window, at any width and in both themes."""
     held = Reader(browser, site, width, color_scheme=theme)
-    for path in ("index.html", "acme/analytics.html", "acme/prompts.html", f"{writer.slug(HOSTILE)}/prompts.html", f"acme/agents.html#run={RUN_WITH_CHILDREN}", "acme/users.html"):
+    for path in (
+        "index.html",
+        "acme/analytics.html",
+        "acme/prompts.html",
+        f"{writer.slug(HOSTILE)}/prompts.html",
+        f"acme/agents.html#run={RUN_WITH_CHILDREN}",
+        "acme/users.html",
+    ):
         page = held.open(path)
         page.wait_for_timeout(120)
-        wide = page.evaluate("() => [document.documentElement.scrollWidth, document.body.scrollWidth, innerWidth]")
+        wide = page.evaluate(
+            "() => [document.documentElement.scrollWidth, document.body.scrollWidth, innerWidth]"
+        )
         assert max(wide[0], wide[1]) <= wide[2], f"{path} at {width}: {wide}"
         if "run=" in path:
             page.wait_for_selector("#sheet[open]")
             box = page.locator("#sheet").bounding_box()
             assert box["x"] >= 0, f"the sheet starts outside the window at {width}"
-            assert page.evaluate("() => { const s = document.getElementById('sheet'); return s.scrollWidth - s.clientWidth }") <= 0
+            assert (
+                page.evaluate(
+                    "() => { const s = document.getElementById('sheet'); return s.scrollWidth - s.clientWidth }"
+                )
+                <= 0
+            )
     assert not held.problems, held.problems
     held.context.close()
 
@@ -448,7 +562,9 @@ def test_no_horizontal_page_scroll(browser: Any, site: Path, width: int, theme: 
 def test_policy_forbids_inline_scripts(reader: Reader) -> None:
     """The content security policy is in force when the page is opened from disk."""
     page = reader.open("acme/analytics.html")
-    page.evaluate("() => { const s = document.createElement('script'); s.textContent = 'window.inline = 1'; document.body.appendChild(s); }")
+    page.evaluate(
+        "() => { const s = document.createElement('script'); s.textContent = 'window.inline = 1'; document.body.appendChild(s); }"
+    )
     assert page.evaluate("window.inline") is None
     assert any("Content Security Policy" in text for text in reader.problems)
     reader.problems.clear()
@@ -456,5 +572,10 @@ def test_policy_forbids_inline_scripts(reader: Reader) -> None:
 
 def test_config_is_plain_json(site: Path) -> None:
     """What the pages embed is JSON and nothing else."""
-    text = (site / "acme" / "prompts.html").read_text(encoding="utf-8").split('id="config">')[1].split("</script>")[0]
+    text = (
+        (site / "acme" / "prompts.html")
+        .read_text(encoding="utf-8")
+        .split('id="config">')[1]
+        .split("</script>")[0]
+    )
     assert json.loads(text)["log"] == "prompts"

@@ -1,4 +1,7 @@
-"""The site that `build_site` writes: same bytes for the same data, nothing rewritten in vain, nothing leaked, totals equal to the marts."""
+# ruff: noqa: E501  (SQL and expected texts)
+"""The site that `build_site` writes: same bytes for the same data, nothing rewritten in vain, nothing
+leaked, totals equal to the marts.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
 from reports import analytics, writer
 from reports import format as fmt
 from reports.build import build_site
 from reports.charts import nice_top
-
 from tests.reports_fixture import ACME, HOSTILE, HOSTILE_NAME, RUN_WITH_CHILDREN, make_published
 
 duckdb = pytest.importorskip("duckdb")
@@ -108,7 +111,9 @@ def test_unchanged_files_are_left_alone(published: Path, tmp_path: Path) -> None
 
 
 def test_one_changed_run_rewrites_its_day_only(published: Path, tmp_path: Path) -> None:
-    """A change on one day rewrites that day's chunks and what sums it, no other day; a day that empties loses its chunks."""
+    """A change on one day rewrites that day's chunks and what sums it, no other day; a day that empties loses
+    its chunks.
+    """
     copy = tmp_path / "usage.duckdb"
     copy.write_bytes(published.read_bytes())
     site = tmp_path / "site"
@@ -116,17 +121,25 @@ def test_one_changed_run_rewrites_its_day_only(published: Path, tmp_path: Path) 
     before = contents(site)
     with duckdb.connect(str(copy)) as connection:
         connection.execute(
-            "update marts.mart_logs__prompt_runs set name = 'renamed' where workspace_id = ? and usage_date = '2026-10-20'", [ACME]
+            "update marts.mart_logs__prompt_runs set name = 'renamed' where workspace_id = ? and usage_date = '2026-10-20'",
+            [ACME],
         )
-        connection.execute("delete from marts.mart_logs__workflow_runs where workspace_id = ? and usage_date = '2026-10-21'", [ACME])
+        connection.execute(
+            "delete from marts.mart_logs__workflow_runs where workspace_id = ? and usage_date = '2026-10-21'",
+            [ACME],
+        )
     result = build_site(copy, site)
     after = contents(site)
-    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} - {writer.MANIFEST}
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} - {
+        writer.MANIFEST
+    }
     assert "acme/data/prompts/2026-10-20.js" in changed
     assert "acme/data/workflows/2026-10-21.js" in changed - after.keys(), "the emptied day kept its chunk"
     assert result.files_removed == 1
     dated = {name for name in changed if re.search(r"\d{4}-\d\d-\d\d", name)}
-    assert all("2026-10-20" in name or "2026-10-21" in name for name in dated), f"other days were rewritten: {sorted(dated)}"
+    assert all("2026-10-20" in name or "2026-10-21" in name for name in dated), (
+        f"other days were rewritten: {sorted(dated)}"
+    )
 
 
 def test_foreign_files_are_never_removed(published: Path, tmp_path: Path) -> None:
@@ -162,7 +175,9 @@ def test_a_failed_build_leaves_no_temporary_files(tmp_path: Path) -> None:
     """A file that lacks a mart fails readably and leaves nothing half-written."""
     broken = tmp_path / "broken.duckdb"
     with duckdb.connect(str(broken)) as connection:
-        connection.execute("create schema dimensions; create table dimensions.dim_workspace (workspace_id varchar, workspace_name varchar, time_zone varchar)")
+        connection.execute(
+            "create schema dimensions; create table dimensions.dim_workspace (workspace_id varchar, workspace_name varchar, time_zone varchar)"
+        )
     with pytest.raises(duckdb.CatalogException):
         build_site(broken, tmp_path / "site")
     assert not list((tmp_path / "site").rglob(".writing*"))
@@ -171,7 +186,10 @@ def test_a_failed_build_leaves_no_temporary_files(tmp_path: Path) -> None:
 def test_nothing_of_another_workspace(site: Path) -> None:
     """No page or chunk of one workspace names anything of another."""
     hostile = writer.slug(HOSTILE)
-    for folder, foreign in ((ACME, ("mistral", "evil", "u<i>", "u\\u003ci", "Tenant")), (hostile, ("claude-sonnet", "Acme", "user-1", "acme"))):
+    for folder, foreign in (
+        (ACME, ("mistral", "evil", "u<i>", "u\\u003ci", "Tenant")),
+        (hostile, ("claude-sonnet", "Acme", "user-1", "acme")),
+    ):
         for path in (site / folder).rglob("*.*"):
             text = path.read_text(encoding="utf-8")
             found = [word for word in foreign if word in text]
@@ -182,7 +200,9 @@ def test_hostile_text_stays_text(site: Path) -> None:
     """No string from the data becomes markup or code, on any page or in any chunk."""
     for path in site.rglob("*.html"):
         page = parsed(path)
-        assert all(src and "assets/" in src for src in page.scripts), f"{path.name} has a script of its own: {page.scripts}"
+        assert all(src and "assets/" in src for src in page.scripts), (
+            f"{path.name} has a script of its own: {page.scripts}"
+        )
         assert not page.handlers, f"{path.name} has event attributes: {page.handlers}"
     for path in (site / writer.slug(HOSTILE) / "data").rglob("*.js"):
         text = path.read_text(encoding="utf-8")
@@ -190,7 +210,10 @@ def test_hostile_text_stays_text(site: Path) -> None:
     rows = chunk_data(next((site / writer.slug(HOSTILE) / "data" / "prompts").glob("*.js")))
     assert isinstance(rows, list)
     names = {
-        row[4] for kind in ("prompts", "workflows", "agents") for path in (site / writer.slug(HOSTILE) / "data" / kind).glob("*.js") for row in chunk_data(path)
+        row[4]
+        for kind in ("prompts", "workflows", "agents")
+        for path in (site / writer.slug(HOSTILE) / "data" / kind).glob("*.js")
+        for row in chunk_data(path)
     }
     assert HOSTILE_NAME in names, "the escaping must give back the very same text"
 
@@ -198,18 +221,38 @@ def test_hostile_text_stays_text(site: Path) -> None:
 def test_slugs() -> None:
     """A tenant id is only a folder name when it is plainly one, and no two ids share a folder."""
     assert writer.slug("acme") == "acme"
-    ids = ["acme", "Acme", "../acme", "acme/..", "", ".", "..", "/etc/passwd", "a b", "a-b", "assets", "index", "x" * 500, "é", "con", "\ud800"]
+    ids = [
+        "acme",
+        "Acme",
+        "../acme",
+        "acme/..",
+        "",
+        ".",
+        "..",
+        "/etc/passwd",
+        "a b",
+        "a-b",
+        "assets",
+        "index",
+        "x" * 500,
+        "é",
+        "con",
+        "\ud800",
+    ]
     slugs = [writer.slug(value) for value in ids]
     assert len(set(slugs)) == len(ids)
     assert all(re.fullmatch(r"[a-z0-9-]{1,64}", value) for value in slugs)
-    assert writer.slug(writer.slug("Acme")) != writer.slug("Acme"), "an id that looks hashed could take another's folder"
+    assert writer.slug(writer.slug("Acme")) != writer.slug("Acme"), (
+        "an id that looks hashed could take another's folder"
+    )
 
 
 def test_totals_on_the_page_are_the_marts(published: Path, site: Path) -> None:
     """The numbers that a reader sees in the default range are exactly those of the marts."""
     with duckdb.connect(str(published), read_only=True) as connection:
         wallet, credit, total, external, credits, tokens, unpriced = connection.execute(
-            """select sum(wallet_cost_usd), sum(task_credit_cost_usd), sum(total_cost_usd), sum(external_cost_usd), sum(task_credits),
+            """select sum(wallet_cost_usd), sum(task_credit_cost_usd), sum(total_cost_usd),
+            sum(external_cost_usd), sum(task_credits),
                 sum(total_tokens)::bigint, sum(unpriced_call_count)::bigint
             from marts.mart_analytics__total_cost where workspace_id = ? and usage_date between '2026-10-11' and '2026-11-09'""",
             [ACME],
@@ -224,7 +267,9 @@ def test_totals_on_the_page_are_the_marts(published: Path, site: Path) -> None:
     assert footer[6][1] == fmt.money_exact(total), "services do not add up to the total"
     assert footer[3][0] == fmt.credits(credits)
     for order in analytics.USER_ORDERS:
-        assert tables[f"t-users_{order}"][-1][5][1] == fmt.money_exact(total), f"users by {order} do not add up to the total"
+        assert tables[f"t-users_{order}"][-1][5][1] == fmt.money_exact(total), (
+            f"users by {order} do not add up to the total"
+        )
     assert next(row for row in tables["t-tokens"] if row and row[0][0] == "Total")[1][0] == fmt.count(tokens)
 
 
@@ -234,16 +279,23 @@ def test_days_of_a_range_add_up(published: Path, site: Path) -> None:
     days = [row for row in tables["t-cost_days"] if row]
     total = next(row for row in tables["t-cost_parts"] if row and row[0][0] == "Total cost")
     assert len(days) == 30
-    assert sum(Decimal(row[7][1].replace("$", "").replace(",", "")) for row in days if row[7][1]) == Decimal(total[1][1].replace("$", "").replace(",", ""))
+    assert sum(Decimal(row[7][1].replace("$", "").replace(",", "")) for row in days if row[7][1]) == Decimal(
+        total[1][1].replace("$", "").replace(",", "")
+    )
 
 
 def test_log_chunks_hold_every_run(published: Path, site: Path) -> None:
     """Chunks and marts hold the same runs, in the marts' exact amounts, and the run index finds each."""
     with duckdb.connect(str(published), read_only=True) as connection:
         expected = dict(
-            connection.execute("select run_id, total_cost_usd from marts.mart_logs__agent_runs where workspace_id = ?", [ACME]).fetchall()
+            connection.execute(
+                "select run_id, total_cost_usd from marts.mart_logs__agent_runs where workspace_id = ?",
+                [ACME],
+            ).fetchall()
         )
-    config = json.loads(re.search(r'id="config">(.*?)</script>', (site / "acme" / "agents.html").read_text(), re.DOTALL)[1])
+    config = json.loads(
+        re.search(r'id="config">(.*?)</script>', (site / "acme" / "agents.html").read_text(), re.DOTALL)[1]
+    )
     at = {name: position for position, name in enumerate(config["fields"])}
     found = {
         row[at["run_id"]]: Decimal(row[at["total_cost_usd"]])
@@ -262,7 +314,10 @@ def test_run_chunks_hold_spans_and_children(site: Path) -> None:
     assert isinstance(data, dict)
     assert any(row[1] == RUN_WITH_CHILDREN for row in data["runs"])
     assert sum(row[0] == RUN_WITH_CHILDREN for row in data["spans"]) == 8
-    assert [row[:2] for row in data["children"]] == [["acme-agent-parent", "acme-child-agent"], ["acme-child-agent", "acme-grandchild-workflow"]]
+    assert [row[:2] for row in data["children"]] == [
+        ["acme-agent-parent", "acme-child-agent"],
+        ["acme-child-agent", "acme-grandchild-workflow"],
+    ]
 
 
 def test_stamps_live_in_one_file(published: Path, tmp_path: Path) -> None:
@@ -272,7 +327,9 @@ def test_stamps_live_in_one_file(published: Path, tmp_path: Path) -> None:
     build_site(copy, tmp_path / "site")
     before = contents(tmp_path / "site")
     with duckdb.connect(str(copy)) as connection:
-        connection.execute("update meta.publication set published_at = published_at + interval 1 day, publication_id = 'pub-2'")
+        connection.execute(
+            "update meta.publication set published_at = published_at + interval 1 day, publication_id = 'pub-2'"
+        )
     assert build_site(copy, tmp_path / "site").files_written == 1
     after = contents(tmp_path / "site")
     assert {name for name in after if before.get(name) != after[name]} == {"assets/publication.js"}
@@ -283,18 +340,29 @@ def test_empty_workspace_says_why(published: Path, tmp_path: Path) -> None:
     copy = tmp_path / "usage.duckdb"
     copy.write_bytes(published.read_bytes())
     with duckdb.connect(str(copy)) as connection:
-        connection.execute("insert into dimensions.dim_workspace values ('quiet', 'Quiet', 'Mars/Olympus', 'hosted', true)")
+        connection.execute(
+            "insert into dimensions.dim_workspace values ('quiet', 'Quiet', 'Mars/Olympus', 'hosted', true)"
+        )
     build_site(copy, tmp_path / "site")
     assert "No usage has been published" in (tmp_path / "site" / "quiet" / "analytics.html").read_text()
     assert "No prompt runs" in (tmp_path / "site" / "quiet" / "prompts.html").read_text()
-    assert "unknown" in (tmp_path / "site" / "quiet" / "users.html").read_text(), "an unknown time zone must be named"
+    assert "unknown" in (tmp_path / "site" / "quiet" / "users.html").read_text(), (
+        "an unknown time zone must be named"
+    )
 
 
 def test_no_credit_price_is_said(site: Path) -> None:
     """Credits without a price are counted and marked, not shown as a known zero."""
     hostile = (site / writer.slug(HOSTILE) / "analytics.html").read_text()
     assert analytics.NO_CREDIT_PRICE in hostile
-    assert analytics.NO_CREDIT_PRICE not in (site / "acme" / "analytics.html").read_text().replace('id="config"', "").split('id="notes"')[1].split("</div>")[0]
+    assert (
+        analytics.NO_CREDIT_PRICE
+        not in (site / "acme" / "analytics.html")
+        .read_text()
+        .replace('id="config"', "")
+        .split('id="notes"')[1]
+        .split("</div>")[0]
+    )
 
 
 def test_published_file_is_opened_for_reading_only(published: Path, tmp_path: Path) -> None:
