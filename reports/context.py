@@ -32,8 +32,8 @@ USER_LABELS = ("#", "User ID", "Requests", "Tokens", "Credits", "Total cost", "S
 TABLE_HEADERS: Mapping[str, tuple[Header, ...]] = {
     "cost_parts": _headers("Part", "This period", "Previous period", "Change"),
     "cost_days": _headers(
-        "Day", "Runs", "Calls", "Tokens", "Credits", "Wallet", "Task credits (est.)", "Total cost", "External",
-        "Unattributed",
+        "Day", "Runs", "Calls", "Tokens", "Credits", "Wallet", "Task credits (est.)", "Total cost",
+        "External", "Unattributed",
     ),
     "services": _headers(
         "Service", "Calls", "Failed", "Credits", "Wallet", "Task credits (est.)", "Total cost", "Share",

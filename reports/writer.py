@@ -22,8 +22,12 @@ alone.
 """
 _MANIFEST_VERSION = 1
 _SLUG_LENGTH = 48
-_ESCAPES = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_ESCAPES = (
+    ("<", "\\u003c"),
+    (">", "\\u003e"),
+    ("&", "\\u0026"),
+    ("\u2028", "\\u2028"),
+    ("\u2029", "\\u2029"),
 )
 _ID_CHARACTERS = re.compile(r"[^a-z0-9-]+")
 _HASHED = re.compile(r"(^|-)[0-9a-f]{8}$")
@@ -32,7 +36,9 @@ _RESERVED = frozenset({"assets", "index", "con", "nul", "prn", "aux"})
 
 def script_safe(json_text: str) -> str:
     """JSON that can stand inside a script element: the escaped characters only occur in its strings."""
-    return json_text.translate(_ESCAPES)
+    for character, escape in _ESCAPES:  # many times faster than str.translate on megabytes
+        json_text = json_text.replace(character, escape)
+    return json_text
 
 
 def to_json(value: object) -> str:
