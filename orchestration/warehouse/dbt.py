@@ -82,7 +82,9 @@ def invoke(
 
     def callback(event: Any) -> None:
         if on_node and event.info.name in ("LogModelResult", "LogTestResult"):
-            on_node(str(event.data.node_info.node_name), int(event.data.index), int(event.data.total))
+            data = event.data
+            total = data.total if hasattr(data, "total") else data.num_models
+            on_node(str(data.node_info.node_name), int(data.index), int(total))
 
     with _environment(settings):
         outcome = dbtRunner(callbacks=[callback]).invoke(
