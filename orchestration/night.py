@@ -91,7 +91,7 @@ def current_plan(settings: Settings, run_id: str | None = None) -> Plan | None:
 def build(settings: Settings) -> Build:
     """Build every model over the touched dates and run every data test. Results are kept; failing tests do not raise."""
     nodes = dbt.invoke(settings, dbt.NIGHTLY_ARGS, on_node=lambda name, done, total: progress.report(f"Building {name}", done, total))
-    checks = tuple(_as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure)
+    checks = tuple(as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure)
     durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(checks)))
     return Build(tuple(nodes), checks)
 
@@ -151,7 +151,8 @@ def rebuild(settings: Settings, *, run_id: str, requested_dates: Sequence[date])
     return release(settings)
 
 
-def _as_check(node: dbt.NodeResult) -> CheckResult:
+def as_check(node: dbt.NodeResult) -> CheckResult:
+    """A dbt test (or a model that failed) as a check result."""
     passed = node.status in ("pass", "success")
     return CheckResult(
         name=node.name,

@@ -34,6 +34,6 @@ def take_lock(settings: Settings) -> None:
         stop(str(error))
 
 
-def stop(message: str) -> NoReturn:
-    """Fail the run with a message for people; a retry would not help."""
-    raise dg.Failure(description=message, allow_retries=False)
+def stop(message: str, *, data_failed: bool = False) -> NoReturn:
+    """Fail the run with a message for people; a retry would not help. `data_failed` tells bad data from everything else."""
+    raise dg.Failure(description=message, allow_retries=False, metadata={"data_failed": data_failed})

@@ -44,7 +44,7 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         try:
             publication = night.release(settings)
         except (night.AuditFailedError, LookupError) as error:
-            stop(str(error))
+            stop(str(error), data_failed=isinstance(error, night.AuditFailedError))
         manifest = publication.manifest
         return dg.MaterializeResult(
             metadata={
@@ -80,7 +80,7 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
                     settings, run_id=context.run_id, requested_dates=sorted(date.fromisoformat(key) for key in chosen)
                 )
             except (night.AuditFailedError, LookupError) as error:
-                stop(str(error))
+                stop(str(error), data_failed=isinstance(error, night.AuditFailedError))
         touched = publication.touched_dates if publication else ()
         known = set(partitions(settings).get_partition_keys())
         for day in touched:

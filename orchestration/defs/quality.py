@@ -40,10 +40,10 @@ def build_quality(settings: Settings, model_names: Sequence[str]) -> dg.AssetChe
             results = night.audit(settings)
         except LookupError as error:
             stop(str(error))
-        if blocking_failures(results):
-            keep_failed(settings)
         for result in results:
             yield _as_dagster(result, assets[result.name])
+        if failed := blocking_failures(results):
+            stop(str(night.AuditFailedError(failed, keep_failed(settings))), data_failed=True)
 
     return audit_candidate
 

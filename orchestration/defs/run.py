@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NightResult:
-    """How a night ended. `failure` is the first failed stage's message, empty on success; `published` is None where nothing was new."""
+    """How a night ended. `failure` is the first failed stage's message, empty on success; `data_failed` says that a blocking check
+    found bad data. `materialized` holds the metadata of each asset that was built, by name.
+    """
 
     run_id: str
     success: bool
     failure: str
+    data_failed: bool
     materialized: dict[str, dict[str, Any]]
 
 
@@ -66,10 +69,12 @@ def run_nightly(
                 raise_on_error=False,
                 run_config={"ops": {"prepare_candidate": {"config": config}}, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
+            failure, data_failed = _failure(result)
             return NightResult(
                 run_id=result.run_id,
                 success=result.success,
-                failure=_failure(result),
+                failure=failure,
+                data_failed=data_failed,
                 materialized={
                     event.asset_key.to_user_string(): {
                         key: value.value for key, value in event.materialization.metadata.items()
@@ -80,14 +85,35 @@ def run_nightly(
             )
 
 
-def _failure(result: ExecuteInProcessResult) -> str:
+def _failure(result: ExecuteInProcessResult) -> tuple[str, bool]:
+    """The first failed stage's message, and whether bad data caused it."""
     for event in result.get_step_failure_events():
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:
-            return str(data.user_failure_data.description)
+            told = data.user_failure_data.metadata.get("data_failed")
+            return str(data.user_failure_data.description), bool(told is not None and told.value)
         if data.error is not None:
             error = data.error
             while error.cause is not None:
                 error = error.cause
-            return f"{event.step_key}: {error.message.strip()}"
-    return "" if result.success else "the run failed before its first stage"
+            return f"{event.step_key}: {error.message.strip()}", False
+    return ("", False) if result.success else ("the run failed before its first stage", False)
+
+
+def last_runs(settings: Settings, limit: int) -> list[dict[str, Any]]:
+    """The latest runs, newest first: id, job, status, start and duration."""
+    with instance(settings) as opened:
+        records = opened.get_run_records(limit=limit)
+    runs = []
+    for record in records:
+        started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
+        runs.append(
+            {
+                "run_id": record.dagster_run.run_id,
+                "job": record.dagster_run.job_name,
+                "status": record.dagster_run.status.value.lower(),
+                "started_at": started.isoformat(timespec="seconds") if started else None,
+                "seconds": round(record.end_time - record.start_time, 1) if record.start_time and record.end_time else 0.0,
+            }
+        )
+    return runs

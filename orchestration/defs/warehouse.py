@@ -109,7 +109,10 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
         if failed:
             kept = keep_failed(settings)
             names = "; ".join(f"{node.name}: {node.message or node.status}" for node in failed[:5])
-            stop(f"{len(failed)} models or blocking dbt tests failed: {names}. Nothing was published; see {kept}.")
+            stop(
+                f"{len(failed)} models or blocking dbt tests failed: {names}. Nothing was published; the candidate is kept in {kept}.",
+                data_failed=any(node.resource_type == "test" for node in failed),
+            )
 
     return [prepare_candidate, dbt_build]
 

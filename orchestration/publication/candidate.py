@@ -142,9 +142,14 @@ def prepare(settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> Pa
             connection.execute("detach fresh")
     else:
         copy_file(settings.published_path, path)
+    write_plan(path, settings, plan, manifests)
+    return path
+
+
+def write_plan(path: Path, settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> None:
+    """Write schema `plan` into a warehouse file; dbt reads from it what to build and where the lake's parts are."""
     with sql.connect(settings, path) as connection:
         _write_plan(connection, settings, plan, manifests)
-    return path
 
 
 def copy_file(source: Path, target: Path) -> None:
