@@ -239,6 +239,7 @@ def sql(query: str | None, as_csv: bool, as_json: bool) -> None:
 def quarantine(batch: int | None, file_contains: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """Show quarantined lines and unreadable files: where, which field, why, and the raw text."""
     from orchestration.landing.quarantine import read_quarantine  # noqa: PLC0415
+    from orchestration.quality.results import printable  # noqa: PLC0415
 
     found = read_quarantine(load(), batch=batch, file_contains=file_contains, reason=reason, limit=limit)
     if as_json:
@@ -247,8 +248,8 @@ def quarantine(batch: int | None, file_contains: str | None, reason: str | None,
     for entry in found["unreadable_files"]:
         click.echo(f"{entry['path']}: unreadable: {entry['reason']}")
     for row in found["rows"]:
-        click.echo(f"{row['path']}:{row['line_number']}: {row['field'] or '-'}: {row['reason']}: {row['message']}")
-        click.echo(f"    {row['raw'][:300]}")
+        click.echo(f"{row['path']}:{row['line_number']}: {row['field'] or '-'}: {row['reason']}: {printable(row['message'])}")
+        click.echo(f"    {printable(row['raw'], 300)}")
     shown = len(found["rows"])
     click.echo(f"{shown:,} of {found['row_count']:,} quarantined lines, {len(found['unreadable_files'])} unreadable files.")
 
@@ -329,13 +330,10 @@ def sample(
 
 def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
     """Run the nightly job with a progress bar, say how it ended, and exit accordingly."""
-    from orchestration.publication.lock import LockHeldError, ensure_lock  # noqa: PLC0415
+    from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
 
-    try:
-        # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
-        ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
-    except LockHeldError:
-        raise
+    # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
+    ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
     with _progress(quiet=as_json) as listener, progress.listening(listener):
         listener("Starting", 0, 1)
         from orchestration.defs.run import run_nightly  # noqa: PLC0415
@@ -353,13 +351,10 @@ def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
 
 
 def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
-    """A night without news builds nothing; the site is still made good where it is missing or older than the published file."""
-    index = settings.site_dir / "index.html"
-    if settings.published_path.exists() and (
-        not index.exists() or index.stat().st_mtime < settings.published_path.stat().st_mtime
-    ):
-        from reports.build import build_site  # noqa: PLC0415
+    """A night without news builds nothing; the site is still made good where it is missing or shows another publication."""
+    from reports.build import build_site, is_rendered  # noqa: PLC0415
 
+    if settings.published_path.exists() and not is_rendered(settings.published_path, settings.site_dir):
         build_site(settings.published_path, settings.site_dir, progress=listener)
 
 
