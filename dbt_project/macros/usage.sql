@@ -22,9 +22,16 @@
     ({{ has_provider_usage(relation) }} or {{ prefix }}reported_task_credits is not null)
 {%- endmacro %}
 
-{#- A tool call: a span of kind tool, or a billed call of anything but a model. Its duplicates are the same call seen twice. -#}
+{#- A tool call: a span of kind tool, or a billed call of anything but a model, the run's own charge (kinds run, agent, step) left
+    out. Duplicates are the same call seen twice. -#}
 {% macro is_tool_call() -%}
-    (billing_role <> 'duplicate' and (span_kind = 'tool' or (billing_role = 'call' and not is_model_call)))
+    (
+        billing_role <> 'duplicate'
+        and (
+            span_kind = 'tool'
+            or (billing_role = 'call' and not is_model_call and span_kind not in ('run', 'agent', 'step'))
+        )
+    )
 {%- endmacro %}
 
 {#- The inclusive name of a measure: total_ before it, once (total_cost_usd stays total_cost_usd). -#}

@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,24 @@ class Plan:
     def is_empty(self) -> bool:
         """Nothing to build: the published file already says all there is."""
         return not (self.is_full_build or self.new_batches or self.requested_dates)
+
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` is the inverse."""
+        return {**asdict(self), "requested_dates": [day.isoformat() for day in self.requested_dates]}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Plan:
+        """The inverse of `as_json`."""
+        return cls(
+            night_seq=int(document["night_seq"]),
+            is_full_build=bool(document["is_full_build"]),
+            reason=str(document["reason"]),
+            new_batches=tuple(document["new_batches"]),
+            applied_batches=tuple(document["applied_batches"]),
+            requested_dates=tuple(date.fromisoformat(day) for day in document["requested_dates"]),
+            fingerprint=str(document["fingerprint"]),
+        )
 
 
 def fingerprint(settings: Settings) -> str:
@@ -124,9 +142,14 @@ def prepare(settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> Pa
             connection.execute("detach fresh")
     else:
         copy_file(settings.published_path, path)
+    write_plan(path, settings, plan, manifests)
+    return path
+
+
+def write_plan(path: Path, settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> None:
+    """Write schema `plan` into a warehouse file; dbt reads from it what to build and where the lake's parts are."""
     with sql.connect(settings, path) as connection:
         _write_plan(connection, settings, plan, manifests)
-    return path
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -164,6 +187,10 @@ def _write_plan(
 ) -> None:
     connection.execute("drop schema if exists plan cascade")
     connection.execute("create schema plan")
+    # Last night's dates are not tonight's: without these tables nothing counts as touched until they are built anew.
+    connection.execute("create schema if not exists intermediate")
+    for name in ("int_dates__touched", "int_dates__family"):
+        connection.execute(f"drop table if exists intermediate.{name}")
     connection.execute("create table plan.night (night_seq integer, is_full_build boolean)")
     connection.execute("insert into plan.night values (?, ?)", [plan.night_seq, plan.is_full_build])
     connection.execute("create table plan.requested_dates (usage_date date)")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+
+_held: dict[Path, TextIO] = {}
+"""Locks of this process by file. flock belongs to an open file, so a second open of ours would block on the first."""
 
 
 class LockHeldError(RuntimeError):
@@ -18,25 +22,46 @@ class LockHeldError(RuntimeError):
 
 @contextmanager
 def run_lock(data_dir: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold the data folder's lock. Raises LockHeldError when another run has it and `wait_seconds` have passed."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    path = data_dir / ".lock"
-    deadline = time.monotonic() + wait_seconds
-    with path.open("a+", encoding="utf-8") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise
-                if time.monotonic() >= deadline:
-                    stream.seek(0)
-                    owner = stream.read().strip() or "unknown"
-                    message = f"another run holds {path} ({owner}); wait for it, or use --wait"
-                    raise LockHeldError(message) from error
-                time.sleep(0.2)
-        stream.truncate(0)
-        stream.write(json.dumps({"process_id": os.getpid()}))
-        stream.flush()
+    """Hold the data folder's lock for the block. Raises LockHeldError when another run has it and `wait_seconds` have passed."""
+    mine = ensure_lock(data_dir, wait_seconds=wait_seconds)
+    try:
         yield
+    finally:
+        if mine:
+            _held.pop(_path(data_dir)).close()
+
+
+def ensure_lock(data_dir: Path, *, wait_seconds: float = 0.0) -> bool:
+    """Take the lock until the process ends, unless this process has it already. Returns whether it was taken now.
+
+    Raises LockHeldError when another process has it and `wait_seconds` have passed.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = _path(data_dir)
+    if path in _held:
+        return False
+    deadline = time.monotonic() + wait_seconds
+    stream = path.open("a+", encoding="utf-8")
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                stream.close()
+                raise
+            if time.monotonic() >= deadline:
+                stream.seek(0)
+                owner = stream.read().strip() or "unknown"
+                stream.close()
+                raise LockHeldError(f"another run holds {path} ({owner}): wait for it to end, or use --wait") from error
+            time.sleep(0.2)
+    stream.truncate(0)
+    stream.write(f"process {os.getpid()}")
+    stream.flush()
+    _held[path] = stream
+    return True
+
+
+def _path(data_dir: Path) -> Path:
+    return data_dir.resolve() / ".lock"

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.publication.candidate import DBT_PROJECT
@@ -44,9 +45,9 @@ class NodeResult:
 
 
 @contextmanager
-def _environment(settings: Settings) -> Iterator[None]:
+def _environment(settings: Settings, database: Path) -> Iterator[None]:
     values = {
-        "CREDIT_USAGE_CANDIDATE": str(settings.candidate_path),
+        "CREDIT_USAGE_CANDIDATE": str(database),
         "CREDIT_USAGE_MEMORY_LIMIT": settings.memory_limit,
         "CREDIT_USAGE_TEMP_DIR": str(settings.temp_dir),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -68,9 +69,13 @@ def invoke(
     settings: Settings,
     args: Sequence[str],
     *,
+    database: Path | None = None,
+    target_dir: Path | None = None,
     on_node: Callable[[str, int, int], None] | None = None,
 ) -> list[NodeResult]:
-    """Run one dbt command against the candidate. `on_node(name, done, total)` is called as nodes finish.
+    """Run one dbt command against the candidate, or against `database`. `on_node(name, done, total)` is called as nodes finish.
+
+    Another database wants a `target_dir` of its own: dbt parses the project anew when the path in its profile changes.
 
     Raises DbtError when dbt could not run; failing tests and models are results, not exceptions.
     """
@@ -78,13 +83,16 @@ def invoke(
     from dbt.contracts.results import RunExecutionResult  # noqa: PLC0415
 
     settings.temp_dir.mkdir(parents=True, exist_ok=True)
-    settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
+    target = target_dir or settings.dbt_target_dir
+    target.mkdir(parents=True, exist_ok=True)
 
     def callback(event: Any) -> None:
         if on_node and event.info.name in ("LogModelResult", "LogTestResult"):
-            on_node(str(event.data.node_info.node_name), int(event.data.index), int(event.data.total))
+            data = event.data
+            total = data.total if hasattr(data, "total") else data.num_models
+            on_node(str(data.node_info.node_name), int(data.index), int(total))
 
-    with _environment(settings):
+    with _environment(settings, database or settings.candidate_path):
         outcome = dbtRunner(callbacks=[callback]).invoke(
             [
                 *args,
@@ -93,9 +101,9 @@ def invoke(
                 "--profiles-dir",
                 str(DBT_PROJECT),
                 "--target-path",
-                str(settings.dbt_target_dir),
+                str(target),
                 "--log-path",
-                str(settings.dbt_target_dir),
+                str(target),
                 "--no-use-colors",
                 "--quiet",
             ]

@@ -1,0 +1,69 @@
+# Everything an operator or developer needs: `make demo` and `make test` do all set-up on a machine with Python 3.11+, make and git.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# uv installs the locked environment in seconds; pip takes over where uv cannot be had.
+UV_VERSION := 0.13.9
+
+.PHONY: help install demo test test-quick lint format docs ui bench lock accept clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo        install, generate 30 days of sample exports, run the night on them"
+	@echo "make test        install, lint, run the whole suite"
+	@echo "make test-quick  unit tests only"
+	@echo "make lint        ruff, mypy, sqlfluff"
+	@echo "make format      apply ruff's and sqlfluff's fixes"
+	@echo "make docs        regenerate docs/contract.md and docs/data-dictionary.md"
+	@echo "make ui          the Dagster UI on http://127.0.0.1:3000"
+	@echo "make bench       generate, run and time a night of 100,000 runs"
+	@echo "make lock        compile requirements.lock anew"
+	@echo "make clean       remove the environment and the caches (never data/)"
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	@$(BIN)/credit-usage demo
+
+test: install lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-quick: install
+	$(BIN)/python -m pytest tests/unit -n 2
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	CREDIT_USAGE_CANDIDATE=:memory: $(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	CREDIT_USAGE_CANDIDATE=:memory: $(BIN)/sqlfluff fix --disable-progress-bar dbt_project/models dbt_project/tests
+
+docs: install
+	$(BIN)/python -m orchestration.docs
+
+ui: install
+	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
+
+bench: install
+	$(BIN)/python -m benchmarks.run
+
+lock: install
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+		--extra dev -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,455 @@
+"""The command line `credit-usage`. Only options, output and exit codes; the work is elsewhere and imported when a command needs it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from orchestration import progress
+from orchestration.settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from orchestration.defs.run import NightResult
+
+GOOD, DATA_FAILED, USAGE_ERROR, LOCK_HELD = 0, 1, 2, 3
+EXIT_CODES = """\b
+Exit codes:
+  0  good
+  1  data failed a blocking check; nothing was published
+  2  wrong usage, settings or environment
+  3  another run holds the lock"""
+
+DEMO_START, DEMO_DAYS, DEMO_RUNS_PER_DAY = date(2026, 10, 1), 30, 200
+DEMO_FOLDER = "demo"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """Entry point: turns every expected error into one line on stderr and an exit code."""
+    from orchestration.publication.lock import LockHeldError  # noqa: PLC0415
+
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(USAGE_ERROR)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE_ERROR)
+    except LockHeldError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(LOCK_HELD)
+    except (SettingsError, OSError, LookupError, RuntimeError, ValueError) as error:
+        click.echo(f"Error: {error}", err=True)
+        if "--debug" in sys.argv:
+            raise
+        sys.exit(USAGE_ERROR)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EXIT_CODES,
+)
+@click.version_option(package_name="credit-usage")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Where LLM tokens, dollars and credits go, and whether the number can be trusted.
+
+    \b
+    Every night:   drop exports below data/landing/, then run `credit-usage nightly`.
+    Look:          open data/site/index.html, or `credit-usage sql "from marts.mart_analytics__total_cost"`.
+    When in doubt: `credit-usage status`, `credit-usage quarantine`, `credit-usage check`.
+    Try it first:  `credit-usage demo` generates 30 days of sample exports and runs the night on them.
+
+    Settings come from CREDIT_USAGE_* variables over credit_usage.toml; see docs/operations.md.
+    """
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+wait_option = click.option(
+    "--wait", type=float, default=0.0, metavar="SECONDS", help="Wait this long for another run to end before giving up."
+)
+
+
+@cli.command()
+@click.option("--full", is_flag=True, help="Build everything anew from the lake instead of only the touched dates.")
+@wait_option
+@json_option
+def nightly(full: bool, wait: float, as_json: bool) -> None:
+    """Land new files, rebuild the touched dates, audit, publish, render.
+
+    Safe to run at any time and any number of times: what is known is not loaded again, and when a blocking check fails yesterday's
+    publication stays as it is.
+    """
+    _night(load(), as_json=as_json, full=full, wait_seconds=wait)
+
+
+@cli.command()
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First usage date.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last usage date, included.")
+@wait_option
+@json_option
+def backfill(first: datetime, last: datetime, wait: float, as_json: bool) -> None:
+    """Rebuild a range of usage dates from the lake, audit and publish them."""
+    if last < first:
+        raise click.UsageError(f"--to {last:%Y-%m-%d} lies before --from {first:%Y-%m-%d}")
+    _night(load(), as_json=as_json, backfill=(first.date(), last.date()), wait_seconds=wait)
+
+
+@cli.command()
+@json_option
+def demo(as_json: bool) -> None:
+    """Generate 30 days of sample exports into the landing folder and run the night on them."""
+    from orchestration.sample import generate  # noqa: PLC0415
+
+    settings = load()
+    folder = settings.landing_dir / DEMO_FOLDER
+    if settings.landing_dir.exists() and any(p != folder for p in settings.landing_dir.iterdir() if not p.name.startswith(".")):
+        raise click.UsageError(
+            f"{settings.landing_dir} holds other files: samples and real usage do not belong in one warehouse. "
+            "Set CREDIT_USAGE_DATA_DIR to an empty folder for the demo."
+        )
+    if not folder.exists():
+        with _progress(quiet=as_json) as listener:
+            generate(folder, start=DEMO_START, days=DEMO_DAYS, runs_per_day=DEMO_RUNS_PER_DAY, progress=listener)
+    _night(settings, as_json=as_json)
+
+
+@cli.command()
+@click.option("--force", is_flag=True, help="Render every file, also those whose data did not change.")
+@json_option
+def report(force: bool, as_json: bool) -> None:
+    """Render the site from the published file."""
+    settings = load()
+    _require_published(settings)
+    from orchestration.publication.lock import run_lock  # noqa: PLC0415
+    from reports.build import build_site  # noqa: PLC0415
+
+    with run_lock(settings.data_dir), _progress(quiet=as_json) as listener:
+        result = build_site(settings.published_path, settings.site_dir, progress=listener, force=force)
+    document = {
+        "site": str(settings.site_dir / "index.html"),
+        "pages": result.pages,
+        "files_written": result.files_written,
+        "files_unchanged": result.files_unchanged,
+        "files_removed": result.files_removed,
+        "seconds": round(result.seconds, 3),
+    }
+    _print(document, as_json, f"{result.pages} pages, {result.files_written} files written: {document['site']}")
+
+
+@cli.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Run every data test, suite and reconciliation over the whole published file.
+
+    Exits with 1 when a blocking check fails. The file is not changed.
+    """
+    from orchestration.check import check_published  # noqa: PLC0415
+    from orchestration.publication.lock import run_lock  # noqa: PLC0415
+    from orchestration.quality.results import blocking_failures  # noqa: PLC0415
+
+    settings = load()
+    with run_lock(settings.data_dir), _progress(quiet=as_json) as listener, progress.listening(listener):
+        results = check_published(settings)
+    failed = blocking_failures(results)
+    warned = [result for result in results if not result.passed and result.severity == "warning"]
+    if as_json:
+        _print_json({"passed": not failed, "checks": [result.as_dict() for result in results]})
+    else:
+        for result in [*failed, *warned]:
+            click.echo(f"{'FAIL' if result.severity == 'blocking' else 'warn'}  {result.name}: {result.message}")
+        good = len(results) - len(failed) - len(warned)
+        click.echo(f"{good} checks passed, {len(warned)} warnings, {len(failed)} blocking failures.")
+    if failed:
+        raise click.exceptions.Exit(DATA_FAILED)
+
+
+@cli.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Show the last runs, what is published, how fresh it is, and what is in quarantine."""
+    from orchestration.status import read_status  # noqa: PLC0415
+
+    document = read_status(load())
+    if as_json:
+        _print_json(document)
+        return
+    published = document["published"]
+    if published is None:
+        click.echo("Nothing is published yet: drop exports into the landing folder and run `credit-usage nightly`.")
+    else:
+        click.echo(f"Published     {published['publication_id']} at {published['published_at']}")
+        click.echo(f"Data through  {published['data_through_at'] or 'no data'}")
+        age = document["age_hours"]
+        fresh = "fresh" if document["is_fresh"] else f"STALE, more than {document['freshness_hours']:g} hours"
+        click.echo(f"Age           {'unknown' if age is None else f'{age:.1f} hours'} ({fresh})")
+        click.echo(f"Warnings      {published['warnings']} of {published['passed'] + published['warnings']} checks")
+    waiting = document["waiting"]
+    click.echo(f"Waiting       {waiting['files']} landing files, {waiting['batches']} batches in the lake not yet published")
+    rows = document["rows"]
+    click.echo(
+        f"Rows          {rows['rows_read']:,} read = {rows['rows_loaded']:,} loaded + {rows['rows_duplicate']:,} duplicate "
+        f"+ {rows['rows_superseded']:,} superseded + {rows['rows_quarantined']:,} quarantined"
+    )
+    click.echo(f"Unreadable    {document['unreadable_files']} files")
+    for run in document["runs"]:
+        click.echo(f"Run           {run['started_at']}  {run['status']:<8} {run['seconds']:>7.1f} s  {run['run_id']}")
+
+
+@cli.command()
+@click.argument("query", required=False)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@json_option
+def sql(query: str | None, as_csv: bool, as_json: bool) -> None:
+    """Query the published file, read-only. Without QUERY, a prompt (or the query from standard input).
+
+    \b
+    credit-usage sql "select usage_date, total_cost_usd from marts.mart_analytics__total_cost order by 1"
+    """
+    from orchestration.query import open_published, print_result, prompt  # noqa: PLC0415
+
+    settings = load()
+    _require_published(settings)
+    style = "json" if as_json else "csv" if as_csv else "table"
+    with open_published(settings) as connection:
+        if query is None and sys.stdin.isatty():
+            prompt(connection, style)
+        else:
+            print_result(connection, query if query is not None else sys.stdin.read(), style)
+
+
+@cli.command()
+@click.option("--batch", type=int, help="Only this batch.")
+@click.option("--file", "file_contains", help="Only files whose path contains this.")
+@click.option("--reason", help="Only this reason, e.g. missing_field.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many lines.")
+@json_option
+def quarantine(batch: int | None, file_contains: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+    """Show quarantined lines and unreadable files: where, which field, why, and the raw text."""
+    from orchestration.landing.quarantine import read_quarantine  # noqa: PLC0415
+    from orchestration.quality.results import printable  # noqa: PLC0415
+
+    found = read_quarantine(load(), batch=batch, file_contains=file_contains, reason=reason, limit=limit)
+    if as_json:
+        _print_json(found)
+        return
+    for entry in found["unreadable_files"]:
+        click.echo(f"{entry['path']}: unreadable: {entry['reason']}")
+    for row in found["rows"]:
+        click.echo(f"{row['path']}:{row['line_number']}: {row['field'] or '-'}: {row['reason']}: {printable(row['message'])}")
+        click.echo(f"    {printable(row['raw'], 300)}")
+    shown = len(found["rows"])
+    click.echo(f"{shown:,} of {found['row_count']:,} quarantined lines, {len(found['unreadable_files'])} unreadable files.")
+
+
+@cli.command()
+@json_option
+def rollback(as_json: bool) -> None:
+    """Publish the previous publication again and render its pages.
+
+    The lake keeps every batch, so the next nightly run applies those of the publication that was rolled back once more.
+    """
+    from orchestration.publication.lock import run_lock  # noqa: PLC0415
+    from orchestration.publication.publish import rollback as roll_back  # noqa: PLC0415
+    from reports.build import build_site  # noqa: PLC0415
+
+    settings = load()
+    with run_lock(settings.data_dir), _progress(quiet=as_json) as listener:
+        publication = roll_back(settings)
+        build_site(settings.published_path, settings.site_dir, progress=listener)
+    _print(
+        {"publication_id": publication.publication_id, "published_at": publication.published_at},
+        as_json,
+        f"Publication {publication.publication_id} of {publication.published_at} is published again.",
+    )
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), default=DEMO_START.isoformat(), show_default=True, help="First day.")
+@click.option("--days", type=click.IntRange(min=1), default=DEMO_DAYS, show_default=True)
+@click.option("--runs-per-day", type=click.IntRange(min=1), default=DEMO_RUNS_PER_DAY, show_default=True)
+@click.option("--workspaces", type=click.IntRange(1, 50), default=3, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet"]),
+    default="jsonl",
+    show_default=True,
+)
+@click.option("--clean", is_flag=True, help="No late, repeated, orphaned or unfinished rows.")
+@json_option
+def sample(
+    folder: Path,
+    start: datetime,
+    days: int,
+    runs_per_day: int,
+    workspaces: int,
+    seed: int,
+    file_format: Any,
+    clean: bool,
+    as_json: bool,
+) -> None:
+    """Write deterministic sample exports into FOLDER, one subfolder a day. The same options give the same bytes."""
+    from orchestration.sample import generate  # noqa: PLC0415
+
+    with _progress(quiet=as_json) as listener:
+        result = generate(
+            folder,
+            start=start.date(),
+            days=days,
+            runs_per_day=runs_per_day,
+            workspaces=workspaces,
+            seed=seed,
+            file_format=file_format,
+            late=not clean,
+            progress=listener,
+        )
+    document = {
+        "folder": str(folder),
+        "files": len(result.files) if isinstance(result.files, Sequence) else result.files,
+        "run_rows": result.run_rows,
+        "span_rows": result.span_rows,
+        "provider_cost_usd": str(result.provider_cost_usd),
+    }
+    _print(document, as_json, f"{result.run_rows:,} run rows and {result.span_rows:,} span rows in {folder}")
+
+
+def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
+    """Run the nightly job with a progress bar, say how it ended, and exit accordingly."""
+    from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
+
+    # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
+    ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
+    with _progress(quiet=as_json) as listener, progress.listening(listener):
+        listener("Starting", 0, 1)
+        from orchestration.defs.run import run_nightly  # noqa: PLC0415
+
+        result = run_nightly(settings, **options)
+        if result.success:
+            _render_if_missing(settings, listener)
+    document = _summary(settings, result)
+    if as_json:
+        _print_json(document)
+    else:
+        _print_summary(document)
+    if not result.success:
+        raise click.exceptions.Exit(DATA_FAILED if result.data_failed else USAGE_ERROR)
+
+
+def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
+    """A night without news builds nothing; the site is still made good where it is missing or shows another publication."""
+    from reports.build import build_site, is_rendered  # noqa: PLC0415
+
+    if settings.published_path.exists() and not is_rendered(settings.published_path, settings.site_dir):
+        build_site(settings.published_path, settings.site_dir, progress=listener)
+
+
+def _summary(settings: Settings, result: NightResult) -> dict[str, Any]:
+    from orchestration.status import read_totals  # noqa: PLC0415
+
+    landed = result.materialized.get("raw_runs", {})
+    names = ("rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined")
+    published = result.materialized.get("published_warehouse")
+    return {
+        "success": result.success,
+        "error": result.failure or None,
+        "run_id": result.run_id,
+        "published": published is not None,
+        "publication_id": published["publication"] if published else None,
+        "dates_touched": published["dates_touched"] if published else 0,
+        "warnings": published["warnings"] if published else 0,
+        "new_files": landed.get("new_files", 0),
+        "known_files": landed.get("known_files", 0),
+        "deferred_files": landed.get("deferred_files", 0),
+        "rows": {name: landed.get(f"batch_{name}", 0) for name in names},
+        "unreadable_files": landed.get("unreadable_files"),
+        "database": str(settings.published_path),
+        "site": str(settings.site_dir / "index.html"),
+        "totals": read_totals(settings),
+    }
+
+
+def _print_summary(document: dict[str, Any]) -> None:
+    rows = document["rows"]
+    click.echo(
+        f"Landed     {document['new_files']} new files, {document['known_files']} known, {document['deferred_files']} left for later: "
+        f"{rows['rows_read']:,} rows read = {rows['rows_loaded']:,} loaded + {rows['rows_duplicate']:,} duplicate "
+        f"+ {rows['rows_superseded']:,} superseded + {rows['rows_quarantined']:,} quarantined"
+    )
+    if document["unreadable_files"]:
+        click.echo(f"Unreadable\n{document['unreadable_files']}")
+    if not document["success"]:
+        click.echo(f"Failed     {document['error']}", err=True)
+        return
+    if document["published"]:
+        warnings = f", {document['warnings']} warnings" if document["warnings"] else ""
+        click.echo(f"Published  {document['publication_id']}, {document['dates_touched']} dates rebuilt{warnings}")
+    else:
+        click.echo("Published  nothing new; the publication stands")
+    for total in document["totals"]:
+        unpriced = f" + {total['unpriced_call_count']:,} unpriced calls" if total["unpriced_call_count"] else ""
+        click.echo(
+            f"  {total['workspace_id']}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
+            f"${Decimal(total['total_cost_usd']):,.6f}{unpriced}, {Decimal(total['task_credits']).normalize():f} credits"
+        )
+    click.echo(f"Database   {document['database']}")
+    click.echo(f"Pages      {document['site']}")
+
+
+def _require_published(settings: Settings) -> None:
+    if not settings.published_path.exists():
+        raise click.UsageError(f"nothing is published in {settings.published_dir}: run `credit-usage nightly` first")
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[progress.Listener]:
+    """A progress bar on a terminal, a line per stage elsewhere, nothing beside JSON output."""
+    if quiet:
+        yield lambda label, done, total: None
+    elif sys.stderr.isatty():
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("Starting", total=None)
+            yield lambda label, done, total: bar.update(task, description=f"{label[:60]:<60}", completed=done, total=total or None)
+    else:
+        stages: list[str] = []
+
+        def tell(label: str, done: int, total: int) -> None:
+            stage = label.split(" ", 1)[0]
+            if not stages or stages[-1] != stage:
+                stages.append(stage)
+                click.echo(f"{stage}…", err=True)
+
+        yield tell
+
+
+def _print(document: dict[str, Any], as_json: bool, text: str) -> None:
+    if as_json:
+        _print_json(document)
+    else:
+        click.echo(text)
+
+
+def _print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2, default=str, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

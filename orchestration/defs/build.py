@@ -1,0 +1,26 @@
+"""Puts the definitions together. A function of the settings, so that tests and the command line pass their own paths."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.defs.jobs import build_job, build_schedule, build_sensor
+from orchestration.defs.landing import build_landing
+from orchestration.defs.publication import build_publication
+from orchestration.defs.quality import build_quality
+from orchestration.defs.warehouse import build_warehouse
+from orchestration.settings import Settings, load
+
+
+def build_definitions(settings: Settings | None = None) -> dg.Definitions:
+    """A fresh `Definitions` over the given settings (the environment's by default)."""
+    chosen = settings or load()
+    warehouse = build_warehouse(chosen)
+    model_keys = sorted(warehouse[1].keys, key=lambda key: key.path)
+    return dg.Definitions(
+        assets=[build_landing(chosen), *warehouse, *build_publication(chosen, model_keys)],
+        asset_checks=[build_quality(chosen, [key.path[-1] for key in model_keys])],
+        jobs=[build_job()],
+        schedules=[build_schedule(chosen)],
+        sensors=[build_sensor(chosen)],
+    )

@@ -1,0 +1,39 @@
+"""What the definitions share: owners, groups, partitions, the lock of a run, and how failures are told."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import dagster as dg
+
+from orchestration.publication.lock import LockHeldError, ensure_lock
+from orchestration.settings import Settings
+
+DATA_PLATFORM = ["team:data-platform"]
+ANALYTICS = ["team:analytics"]
+POOL = "warehouse"
+
+RAW_RUNS = dg.AssetKey("raw_runs")
+RAW_SPANS = dg.AssetKey("raw_spans")
+CANDIDATE = dg.AssetKey("candidate")
+PUBLISHED = dg.AssetKey("published_warehouse")
+USAGE_DATES = dg.AssetKey("usage_dates")
+REPORTS = dg.AssetKey("reports")
+
+
+def partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """Usage dates. The end lies a day ahead: a workspace east of UTC is already in tomorrow."""
+    return dg.DailyPartitionsDefinition(start_date=settings.partitions_start_date, end_offset=2)
+
+
+def take_lock(settings: Settings) -> None:
+    """Take the data folder's lock for the rest of this run's process."""
+    try:
+        ensure_lock(settings.data_dir)
+    except LockHeldError as error:
+        stop(str(error))
+
+
+def stop(message: str, *, data_failed: bool = False) -> NoReturn:
+    """Fail the run with a message for people; a retry would not help. `data_failed` tells bad data from everything else."""
+    raise dg.Failure(description=message, allow_retries=False, metadata={"data_failed": data_failed})

@@ -1,0 +1,121 @@
+"""Assets `published_warehouse` (audited candidate renamed over the published file), `usage_dates` (which dates it holds, as daily
+partitions, and their backfill) and `reports` (the site rendered from it).
+"""
+
+# No postponed annotations here: Dagster checks the real annotation of `context`.
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import dagster as dg
+
+from orchestration import night, progress
+from orchestration.defs.common import (
+    ANALYTICS,
+    DATA_PLATFORM,
+    POOL,
+    PUBLISHED,
+    REPORTS,
+    USAGE_DATES,
+    partitions,
+    stop,
+    take_lock,
+)
+from orchestration.publication.publish import read_publication
+from orchestration.settings import Settings
+
+
+def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """The last two assets of the night."""
+
+    @dg.asset(
+        key=PUBLISHED,
+        deps=list(model_keys),
+        group_name="publication",
+        owners=DATA_PLATFORM,
+        kinds={"duckdb"},
+        pool=POOL,
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.freshness_hours)),
+        description="The file that analysts and reports read. Replaced atomically, only by a candidate that was built to the end and "
+        "whose blocking checks all passed; the last publications are kept for `credit-usage rollback`.",
+    )
+    def published_warehouse() -> dg.MaterializeResult[None]:
+        take_lock(settings)
+        try:
+            publication = night.release(settings)
+        except (night.AuditFailedError, LookupError) as error:
+            stop(str(error), data_failed=isinstance(error, night.AuditFailedError))
+        manifest = publication.manifest
+        return dg.MaterializeResult(
+            metadata={
+                "publication": publication.publication_id,
+                "published_at": publication.published_at,
+                "data_through_at": str(manifest["data_through_at"]),
+                "dates_touched": len(publication.touched_dates),
+                "checks_passed": manifest["checks"]["passed"],
+                "warnings": manifest["checks"]["warnings"],
+                "file": dg.MetadataValue.path(str(settings.published_path)),
+            }
+        )
+
+    @dg.asset(
+        key=USAGE_DATES,
+        deps=[PUBLISHED],
+        group_name="publication",
+        owners=DATA_PLATFORM,
+        kinds={"duckdb"},
+        pool=POOL,
+        partitions_def=partitions(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description="The usage dates in the published warehouse, one daily partition each. A night marks exactly the dates it rebuilt. "
+        "Materialising a range here rebuilds, audits and publishes those dates in one run.",
+    )
+    def usage_dates(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        take_lock(settings)
+        chosen = set(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else set()
+        publication = read_publication(settings)
+        if chosen:
+            try:
+                publication = night.rebuild(
+                    settings, run_id=context.run_id, requested_dates=sorted(date.fromisoformat(key) for key in chosen)
+                )
+            except (night.AuditFailedError, LookupError) as error:
+                stop(str(error), data_failed=isinstance(error, night.AuditFailedError))
+        touched = publication.touched_dates if publication else ()
+        known = set(partitions(settings).get_partition_keys())
+        for day in touched:
+            if day in known and day not in chosen:
+                context.log_event(dg.AssetMaterialization(asset_key=USAGE_DATES, partition=day))
+        outside = [day for day in touched if day not in known]
+        if outside:
+            context.log.warning(
+                f"{len(outside)} rebuilt dates lie outside the partitions ({outside[0]} to {outside[-1]}); they are published all the "
+                "same. Set partitions_start_date earlier to see them here."
+            )
+        return dg.MaterializeResult(metadata={"dates_rebuilt": len(touched), "dates_outside_partitions": len(outside)})
+
+    @dg.asset(
+        key=REPORTS,
+        deps=[PUBLISHED],
+        group_name="publication",
+        owners=ANALYTICS,
+        kinds={"jinja", "html"},
+        pool=POOL,
+        description="The static site: for each workspace analytics, logs, run sheets and users, rendered from the published marts only.",
+    )
+    def reports() -> dg.MaterializeResult[None]:
+        from reports.build import build_site  # noqa: PLC0415 - templates are compiled on import of Jinja2
+
+        take_lock(settings)
+        result = build_site(settings.published_path, settings.site_dir, progress=progress.report)
+        return dg.MaterializeResult(
+            metadata={
+                "pages": result.pages,
+                "files_written": result.files_written,
+                "files_unchanged": result.files_unchanged,
+                "seconds": round(result.seconds, 3),
+                "site": dg.MetadataValue.url((settings.site_dir / "index.html").absolute().as_uri()),
+            }
+        )
+
+    return [published_warehouse, usage_dates, reports]

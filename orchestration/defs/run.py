@@ -1,0 +1,119 @@
+"""The nightly job in this process, with the persistent instance: what cron users run. The same definition that the schedule starts."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+
+from orchestration.defs.build import build_definitions
+from orchestration.defs.jobs import NIGHTLY
+from orchestration.publication.lock import run_lock
+from orchestration.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    from dagster import ExecuteInProcessResult
+
+
+@dataclass(frozen=True)
+class NightResult:
+    """How a night ended. `failure` is the first failed stage's message, empty on success; `data_failed` says that a blocking check
+    found bad data. `materialized` holds the metadata of each asset that was built, by name.
+    """
+
+    run_id: str
+    success: bool
+    failure: str
+    data_failed: bool
+    materialized: dict[str, dict[str, Any]]
+
+
+@contextmanager
+def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance: dagster.yaml of the repository, storage below the data folder."""
+    settings.dagster_dir.mkdir(parents=True, exist_ok=True)
+    reference = InstanceRef.from_dir(
+        str(settings.dagster_dir),
+        config_dir=str(REPOSITORY),
+        overrides={"storage": {"sqlite": {"base_dir": str(settings.dagster_dir)}}},
+    )
+    with dg.DagsterInstance.from_ref(reference) as opened:
+        yield opened
+
+
+def run_nightly(
+    settings: Settings,
+    *,
+    backfill: tuple[date, date] | None = None,
+    full: bool = False,
+    wait_seconds: float = 0.0,
+) -> NightResult:
+    """Run the nightly job. Raises LockHeldError when another run holds the lock; a failed night is a result, not an exception."""
+    config: dict[str, Any] = {"full": full}
+    if backfill:
+        config |= {"backfill_from": backfill[0].isoformat(), "backfill_to": backfill[1].isoformat()}
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), run_lock(settings.data_dir, wait_seconds=wait_seconds):
+        warnings.simplefilter("ignore")
+        job = build_definitions(settings).resolve_job_def(NIGHTLY)
+        with instance(settings) as opened:
+            result = job.execute_in_process(
+                instance=opened,
+                raise_on_error=False,
+                run_config={"ops": {"prepare_candidate": {"config": config}}, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            failure, data_failed = _failure(result)
+            return NightResult(
+                run_id=result.run_id,
+                success=result.success,
+                failure=failure,
+                data_failed=data_failed,
+                materialized={
+                    event.asset_key.to_user_string(): {
+                        key: value.value for key, value in event.materialization.metadata.items()
+                    }
+                    for event in result.get_asset_materialization_events()
+                    if event.asset_key is not None and event.partition is None
+                },
+            )
+
+
+def _failure(result: ExecuteInProcessResult) -> tuple[str, bool]:
+    """The first failed stage's message, and whether bad data caused it."""
+    for event in result.get_step_failure_events():
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            told = data.user_failure_data.metadata.get("data_failed")
+            return str(data.user_failure_data.description), bool(told is not None and told.value)
+        if data.error is not None:
+            error = data.error
+            while error.cause is not None:
+                error = error.cause
+            return f"{event.step_key}: {error.message.strip()}", False
+    return ("", False) if result.success else ("the run failed before its first stage", False)
+
+
+def last_runs(settings: Settings, limit: int) -> list[dict[str, Any]]:
+    """The latest runs, newest first: id, job, status, start and duration."""
+    with instance(settings) as opened:
+        records = opened.get_run_records(limit=limit)
+    runs = []
+    for record in records:
+        started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
+        runs.append(
+            {
+                "run_id": record.dagster_run.run_id,
+                "job": record.dagster_run.job_name,
+                "status": record.dagster_run.status.value.lower(),
+                "started_at": started.isoformat(timespec="seconds") if started else None,
+                "seconds": round(record.end_time - record.start_time, 1) if record.start_time and record.end_time else 0.0,
+            }
+        )
+    return runs

@@ -1,0 +1,176 @@
+"""The stages of a night as plain functions, in order: land, prepare, build, audit, publish. Dagster's assets and the command line call
+these; nothing here knows of either. State between stages is in files beside the candidate, so each may run in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from orchestration import durable, progress, sql
+from orchestration.landing.ingest import IngestReport, ingest
+from orchestration.landing.lake import Lake
+from orchestration.publication import candidate, publish
+from orchestration.publication.candidate import Plan
+from orchestration.publication.publish import Publication
+from orchestration.quality.results import CheckResult, blocking_failures, from_json, to_json
+from orchestration.warehouse import dbt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestration.settings import Settings
+
+
+class AuditFailedError(RuntimeError):
+    """Blocking checks failed: nothing was published. `failed` holds them; the candidate is kept for inspection."""
+
+    def __init__(self, failed: Sequence[CheckResult], kept: Path | None) -> None:
+        self.failed = tuple(failed)
+        self.kept = kept
+        shown = "; ".join(f"{check.name}: {check.message}" for check in self.failed[:5])
+        more = f" and {len(self.failed) - 5} more" if len(self.failed) > 5 else ""  # noqa: PLR2004
+        super().__init__(f"{len(self.failed)} blocking checks failed: {shown}{more}. Nothing was published.")
+
+
+@dataclass(frozen=True)
+class Build:
+    """What dbt did in the candidate: all node results, and its tests as check results."""
+
+    nodes: tuple[dbt.NodeResult, ...]
+    checks: tuple[CheckResult, ...]
+
+
+def now() -> datetime:
+    """The clock of a night, UTC. `CREDIT_USAGE_NOW` pins it, for reproducible publications."""
+    import os  # noqa: PLC0415
+
+    pinned = os.environ.get("CREDIT_USAGE_NOW")
+    return datetime.fromisoformat(pinned).astimezone(UTC) if pinned else datetime.now(UTC)
+
+
+def land(settings: Settings) -> IngestReport:
+    """Land whatever is new as one batch."""
+    _clean_temp(settings)
+    publish.repair(settings)
+    return ingest(settings, now=now(), progress=progress.report)
+
+
+def dates_between(first: date, last: date) -> list[date]:
+    """All dates from first to last, both included."""
+    return [first + timedelta(days=step) for step in range((last - first).days + 1)]
+
+
+def prepare(
+    settings: Settings, *, run_id: str, requested_dates: Sequence[date] = (), full: bool = False
+) -> Plan:
+    """Plan the build and make the candidate, unless there is nothing to do. A candidate left from before is discarded."""
+    manifests = Lake(settings.lake_dir).manifests()
+    plan = candidate.make_plan(settings, manifests, requested_dates=requested_dates, full=full)
+    for name in ("build.json", "audit.json", "plan.json"):
+        (settings.warehouse_dir / name).unlink(missing_ok=True)
+    if not plan.is_empty:
+        candidate.prepare(settings, plan, manifests)
+        durable.write_json(settings.warehouse_dir / "plan.json", {"run_id": run_id, "plan": plan.as_json()})
+    return plan
+
+
+def current_plan(settings: Settings, run_id: str | None = None) -> Plan | None:
+    """The plan of the present candidate; None when there is none, or when it belongs to another run than `run_id`."""
+    document = _read(settings, "plan.json")
+    if document is None or not settings.candidate_path.exists():
+        return None
+    if run_id is not None and document["run_id"] != run_id:
+        return None
+    return Plan.from_json(document["plan"])
+
+
+def build(settings: Settings) -> Build:
+    """Build every model over the touched dates and run every data test. Results are kept; failing tests do not raise."""
+    nodes = dbt.invoke(settings, dbt.NIGHTLY_ARGS, on_node=lambda name, done, total: progress.report(f"Building {name}", done, total))
+    checks = tuple(as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure)
+    durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(checks)))
+    return Build(tuple(nodes), checks)
+
+
+def touched(settings: Settings, plan: Plan) -> list[date]:
+    """Usage dates that the candidate's build replaced."""
+    with sql.connect(settings, settings.candidate_path, read_only=True) as connection:
+        return candidate.touched_dates(connection, plan)
+
+
+def audit(settings: Settings) -> list[CheckResult]:
+    """Judge the candidate: suites and reconciliations over the touched dates. Results are kept beside it."""
+    from orchestration.quality.audit import audit as run_audit  # noqa: PLC0415 - Great Expectations costs seconds
+
+    plan = current_plan(settings)
+    if plan is None:
+        raise LookupError("there is no candidate to audit: run the nightly job")
+    progress.report("Auditing the candidate", 0, 1)
+    results = run_audit(settings, settings.candidate_path, None if plan.is_full_build else touched(settings, plan), as_of=now())
+    durable.write_json(settings.warehouse_dir / "audit.json", json.loads(to_json(results)))
+    progress.report("Auditing the candidate", 1, 1)
+    return results
+
+
+def release(settings: Settings) -> Publication:
+    """Publish the candidate if its build is whole and its audit passes (it is audited now where that was not done).
+
+    Raises AuditFailedError and keeps the candidate aside otherwise; the published file stays as it was.
+    """
+    plan = current_plan(settings)
+    if plan is None:
+        raise LookupError("there is no candidate to publish: run the nightly job")
+    built = _read(settings, "build.json")
+    if built is None:
+        raise LookupError("the candidate was not built to the end: run the nightly job")
+    audited = _read(settings, "audit.json")
+    audit_checks = audit(settings) if audited is None else from_json(json.dumps(audited))
+    checks = [*from_json(json.dumps(built)), *audit_checks]
+    if failed := blocking_failures(checks):
+        raise AuditFailedError(failed, publish.keep_failed(settings))
+    progress.report("Publishing", 0, 1)
+    publication = publish.publish(settings, plan, Lake(settings.lake_dir).manifests(), checks, now=now())
+    for name in ("build.json", "audit.json", "plan.json"):
+        (settings.warehouse_dir / name).unlink(missing_ok=True)
+    progress.report("Publishing", 1, 1)
+    return publication
+
+
+def rebuild(settings: Settings, *, run_id: str, requested_dates: Sequence[date]) -> Publication:
+    """Prepare, build, audit and publish the given dates in one go (with whatever landed but was not applied yet).
+
+    Raises AuditFailedError where a blocking check fails; the published file stays as it was.
+    """
+    prepare(settings, run_id=run_id, requested_dates=requested_dates)
+    if failed := blocking_failures(build(settings).checks):
+        raise AuditFailedError(failed, publish.keep_failed(settings))
+    return release(settings)
+
+
+def as_check(node: dbt.NodeResult) -> CheckResult:
+    """A dbt test (or a model that failed) as a check result."""
+    passed = node.status in ("pass", "success")
+    return CheckResult(
+        name=node.name,
+        severity="warning" if node.severity == "warn" else "blocking",
+        passed=passed,
+        failures=0 if passed else max(node.failures, 1),
+        message="passed" if passed else (node.message or node.status)[:500],
+    )
+
+
+def _read(settings: Settings, name: str) -> Any:
+    path = settings.warehouse_dir / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _clean_temp(settings: Settings) -> None:
+    """Spill files of a run that was killed."""
+    import shutil  # noqa: PLC0415
+
+    shutil.rmtree(settings.temp_dir, ignore_errors=True)
+    settings.temp_dir.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,307 @@
+"""From an audited candidate to the published file: books written into it, renamed over the old one, history kept for rollback.
+
+Order of a publication: content of the candidate to disk; the current file linked into the history; the candidate renamed over the
+published name (the moment of truth); the manifest beside it rewritten from inside the file. A crash before the rename changes nothing
+that readers see; after it, `repair` finishes the rest. What does not belong here: checks and their verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration import durable, sql
+from orchestration.landing.lake import COUNTS, Manifest
+from orchestration.publication.candidate import Plan, copy_file, read_manifest, touched_dates
+from orchestration.quality.results import CheckResult
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.settings import Settings
+
+MAX_RAW_CHARACTERS = 1000
+"""How much of a quarantined line the published file repeats; the lake keeps it whole."""
+
+
+class PublicationError(RuntimeError):
+    """The publication cannot be made or undone; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One publication, as its manifest tells it."""
+
+    publication_id: str
+    published_at: str
+    applied_batches: tuple[int, ...]
+    touched_dates: tuple[str, ...]
+    manifest: dict[str, Any]
+
+
+def generated_by() -> str:
+    """Name and version of the software, recorded in each publication."""
+    try:
+        return f"credit-usage {version('credit-usage')}"
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "credit-usage (not installed)"
+
+
+def publish(
+    settings: Settings,
+    plan: Plan,
+    manifests: Sequence[Manifest],
+    checks: Sequence[CheckResult],
+    *,
+    now: datetime | None = None,
+) -> Publication:
+    """Finish the candidate and put it in the published file's place. The caller holds the lock and has a passing verdict."""
+    published_at = (now or datetime.now(UTC)).astimezone(UTC)
+    candidate = settings.candidate_path
+    with sql.connect(settings, candidate) as connection:
+        dates = touched_dates(connection, plan)
+        manifest = _write_books(connection, settings, plan, manifests, checks, dates, published_at)
+        connection.execute("drop schema if exists staging cascade")
+        connection.execute("drop schema if exists plan cascade")
+        connection.execute("checkpoint")
+    settings.published_dir.mkdir(parents=True, exist_ok=True)
+    durable.sync_file(candidate)
+    if settings.published_path.exists():
+        _keep(settings)
+    candidate.replace(settings.published_path)
+    durable.sync_folder(settings.published_dir)
+    durable.write_json(settings.manifest_path, manifest)
+    _prune(settings)
+    return _publication(manifest)
+
+
+def repair(settings: Settings) -> None:
+    """Finish what a crash between the two renames left: the JSON manifest follows the one inside the file."""
+    inside = read_manifest(settings)
+    if inside is None:
+        return
+    try:
+        beside = json.loads(settings.manifest_path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        beside = None
+    if beside != inside:
+        durable.write_json(settings.manifest_path, inside)
+
+
+def keep_failed(settings: Settings) -> Path | None:
+    """Put a candidate whose audit failed aside for inspection; only the latest is kept."""
+    if not settings.candidate_path.exists():
+        return None
+    target = settings.warehouse_dir / "failed.duckdb"
+    settings.candidate_path.replace(target)
+    return target
+
+
+def history(settings: Settings) -> list[Path]:
+    """Kept publications, oldest first."""
+    return sorted((settings.published_dir / "history").glob("*.duckdb"))
+
+
+def rollback(settings: Settings) -> Publication:
+    """Publish the newest kept publication again. The one that is rolled back is discarded; its batches stay in the lake.
+
+    Raises PublicationError when none is kept.
+    """
+    kept = history(settings)
+    if not kept:
+        raise PublicationError("no earlier publication is kept; set keep_publications above 0 before the next night")
+    newest = kept[-1]
+    # The history stays whole until the copy has taken the published name: a crash here loses nothing.
+    restored = settings.warehouse_dir / "rollback.duckdb"
+    restored.parent.mkdir(parents=True, exist_ok=True)
+    copy_file(newest, restored)
+    durable.replace_file(restored, settings.published_path)
+    newest.unlink()
+    manifest = read_manifest(settings)
+    if manifest is None:
+        raise PublicationError(f"{newest} is no publication of ours; rebuild with `credit-usage nightly --full`")
+    durable.write_json(settings.manifest_path, manifest)
+    return _publication(manifest)
+
+
+def read_publication(settings: Settings) -> Publication | None:
+    """What is published, None when nothing is."""
+    manifest = read_manifest(settings)
+    return None if manifest is None else _publication(manifest)
+
+
+def _publication(manifest: dict[str, Any]) -> Publication:
+    return Publication(
+        publication_id=str(manifest["publication_id"]),
+        published_at=str(manifest["published_at"]),
+        applied_batches=tuple(manifest["applied_batches"]),
+        touched_dates=tuple(manifest["touched_dates"]),
+        manifest=manifest,
+    )
+
+
+def _keep(settings: Settings) -> None:
+    current = read_manifest(settings)
+    if current is None or settings.keep_publications == 0:
+        return
+    folder = settings.published_dir / "history"
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{current['publication_id']}.duckdb"
+    if not target.exists():
+        os.link(settings.published_path, target)
+        durable.sync_folder(folder)
+
+
+def _prune(settings: Settings) -> None:
+    kept = history(settings)
+    for path in kept[: max(0, len(kept) - settings.keep_publications)]:
+        path.unlink()
+
+
+def _write_books(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    plan: Plan,
+    manifests: Sequence[Manifest],
+    checks: Sequence[CheckResult],
+    dates: list[date],
+    published_at: datetime,
+) -> dict[str, Any]:
+    """Schema `meta`: what this publication is, the batches and files behind it, quarantine and check results."""
+    publication_id = f"{plan.night_seq:06d}"
+    through = connection.execute(
+        "select max(greatest(started_at, coalesce(ended_at, started_at))) from facts.fct_span_usage where "
+        "usage_date = (select max(usage_date) from facts.fct_span_usage)"
+    ).fetchone()
+    runs_through = connection.execute(
+        "select max(greatest(started_at, coalesce(completed_at, started_at))) from facts.fct_run_usage where "
+        "usage_date = (select max(usage_date) from facts.fct_run_usage)"
+    ).fetchone()
+    known = [row[0] for row in (through, runs_through) if row and row[0] is not None]
+    data_through_at = max(known) if known else None
+    manifest: dict[str, Any] = {
+        "publication_id": publication_id,
+        "night_seq": plan.night_seq,
+        "published_at": published_at.isoformat(),
+        "generated_by": generated_by(),
+        "data_through_at": data_through_at.isoformat() + "+00:00" if data_through_at else None,
+        "applied_batches": list(plan.applied_batches),
+        "new_batches": list(plan.new_batches),
+        "is_full_build": plan.is_full_build,
+        "touched_dates": [day.isoformat() for day in dates],
+        "fingerprint": plan.fingerprint,
+        "checks": {
+            "passed": sum(check.passed for check in checks),
+            "warnings": sum(not check.passed and check.severity == "warning" for check in checks),
+        },
+    }
+    connection.execute("create schema if not exists meta")
+    connection.execute(
+        """
+        create or replace table meta.publication (
+            publication_id varchar, published_at timestamp, generated_by varchar, data_through_at timestamp,
+            batch_count bigint, touched_date_count bigint, manifest varchar
+        )
+        """
+    )
+    connection.execute(
+        "insert into meta.publication values (?, ?, ?, ?, ?, ?, ?)",
+        [
+            publication_id,
+            published_at.replace(tzinfo=None),
+            generated_by(),
+            data_through_at,
+            len(plan.applied_batches),
+            len(dates),
+            json.dumps(manifest, sort_keys=True),
+        ],
+    )
+    counts = ", ".join(f"{name} bigint" for name in COUNTS)
+    connection.execute(f"create or replace table meta.batches (batch_seq integer, loaded_at timestamp, {counts})")
+    _insert(
+        connection,
+        "meta.batches",
+        [
+            (m.batch_seq, datetime.fromisoformat(m.loaded_at).replace(tzinfo=None), *(m.total(name) for name in COUNTS))
+            for m in manifests
+        ],
+    )
+    connection.execute(
+        f"""
+        create or replace table meta.files (
+            batch_seq integer, file_no integer, path varchar, sha256 varchar, size_bytes bigint, format varchar, entity varchar,
+            status varchar, reason varchar, {counts}
+        )
+        """
+    )
+    _insert(
+        connection,
+        "meta.files",
+        [
+            (
+                m.batch_seq,
+                entry.file_no,
+                entry.path,
+                entry.sha256,
+                entry.size_bytes,
+                entry.format,
+                entry.entity,
+                entry.status,
+                entry.reason,
+                *(getattr(entry, name) for name in COUNTS),
+            )
+            for m in manifests
+            for entry in m.files
+        ],
+    )
+    _write_quarantine(connection, settings)
+    connection.execute(
+        """
+        create table if not exists meta.check_results (
+            publication_id varchar, check_name varchar, severity varchar, status varchar, failures bigint, message varchar
+        )
+        """
+    )
+    connection.execute("delete from meta.check_results where publication_id = ?", [publication_id])
+    _insert(
+        connection,
+        "meta.check_results",
+        [(publication_id, c.name, c.severity, "pass" if c.passed else "fail", c.failures, c.message) for c in checks],
+    )
+    return manifest
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows by column lists: one statement, however many rows."""
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        connection.execute(f"insert into {table} select {', '.join(['unnest(?)'] * len(columns))}", columns)
+
+
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    connection.execute(
+        """
+        create or replace table meta.quarantine (
+            batch_seq integer, file_no integer, path varchar, line_number bigint, entity varchar, field varchar,
+            reason varchar, message varchar, workspace_id varchar, raw varchar
+        )
+        """
+    )
+    folder = settings.lake_dir / "quarantine"
+    if any(folder.glob("*.parquet")):
+        connection.execute(
+            f"""
+            insert into meta.quarantine
+            select
+                batch_seq, file_no, path, line_number, entity, field, reason, message, workspace_id,
+                left(raw, {MAX_RAW_CHARACTERS})
+            from read_parquet({sql.literal(folder / "*.parquet")}, hive_partitioning = false)
+            order by batch_seq, file_no, line_number
+            """
+        )

@@ -1,0 +1,38 @@
+"""The audit of a candidate: every suite and every reconciliation over the touched dates, and its verdict kept beside the candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from orchestration.quality import reconciliation, runner
+from orchestration.quality.results import CheckResult
+from orchestration.quality.thresholds import DEFAULT_THRESHOLDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestration.settings import Settings
+
+
+def audit(
+    settings: Settings, database: Path, dates: Sequence[date] | None, *, as_of: datetime | None = None
+) -> list[CheckResult]:
+    """Run all suites and identities over the touched dates of a warehouse file (None = every date)."""
+    limits = {
+        "memory_limit": settings.memory_limit,
+        "threads": settings.threads,
+        "temp_directory": settings.temp_dir,
+    }
+    return [
+        *runner.run_suites(
+            database,
+            dates=dates,
+            as_of=as_of,
+            thresholds=replace(DEFAULT_THRESHOLDS, freshness_hours=settings.freshness_hours),
+            **limits,  # type: ignore[arg-type]
+        ),
+        *reconciliation.reconcile(database, dates=dates, **limits),  # type: ignore[arg-type]
+    ]

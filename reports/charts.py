@@ -1,0 +1,109 @@
+"""The drawing of charts: stacked bars by day, and plain bars. The only Python module that knows how a chart
+looks.
+
+What belongs here: geometry, in whole numbers so that `static/charts.js` draws the very same picture. What
+does not: what is charted. A later version may draw with another library behind the same two types: `Series`
+in, `Chart` out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+SLOT = 100
+"""Width of one bar's place; the drawing is stretched to the page's width, so only ratios matter."""
+HEIGHT = 1_000
+AXIS_LABELS = 5
+_NICE_TENTHS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One stacked part: its name, its colour class and one whole number per bar."""
+
+    name: str
+    tone: str
+    values: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A bar, in drawing units."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    tone: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One place on the horizontal axis: its bars, and the text a pointer shows."""
+
+    x: int
+    title: str
+    rects: tuple[Rect, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart; `is_empty` when there is nothing above zero to draw."""
+
+    width: int
+    bars: tuple[Bar, ...]
+    ticks: tuple[str, ...]
+    labels: tuple[str, ...]
+    is_empty: bool
+
+
+def nice_top(value: int) -> int:
+    """The smallest round figure (1, 1.2, 1.5, 2, … 8 times a power of ten) not below the value."""
+    if value <= 0:
+        return 1
+    base: int = 10 ** (len(str(value)) - 1)
+    return next(top for top in (base * tenths // 10 for tenths in _NICE_TENTHS) if top >= value)
+
+
+def axis_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """At most five of the labels, the first and the last among them, evenly spread."""
+    if len(labels) <= AXIS_LABELS:
+        return tuple(labels)
+    steps = AXIS_LABELS - 1
+    return tuple(labels[(k * (len(labels) - 1)) // steps] for k in range(AXIS_LABELS))
+
+
+def stacked_bars(
+    labels: Sequence[str],
+    titles: Sequence[str],
+    series: Sequence[Series],
+    tick: Callable[[int], str],
+    before: Sequence[int] | None = None,
+) -> Chart:
+    """One stacked bar per label; with `before`, a narrow bar of the earlier period stands left of each."""
+    totals = [sum(part.values[i] for part in series) for i in range(len(labels))]
+    highest = max([*totals, *(before or ()), 0])
+    top = nice_top(highest)
+    bars = []
+    for i in range(len(labels)):
+        left = i * SLOT
+        rects = []
+        if before is not None:
+            height = max(before[i], 0) * HEIGHT // top
+            rects.append(Rect(left + 12, HEIGHT - height, 22, height, "before"))
+        x, width = (left + 38, 50) if before is not None else (left + 12, 76)
+        level = 0
+        for part in series:
+            start = level * HEIGHT // top
+            level += max(part.values[i], 0)
+            end = level * HEIGHT // top
+            rects.append(Rect(x, HEIGHT - end, width, end - start, part.tone))
+        bars.append(Bar(left, titles[i], tuple(rects)))
+    return Chart(
+        width=max(len(labels), 1) * SLOT,
+        bars=tuple(bars),
+        ticks=(tick(top), tick(top // 2), tick(0)) if top > 1 else (tick(top), tick(0)),
+        labels=axis_labels(labels),
+        is_empty=highest <= 0,
+    )

@@ -1,0 +1,275 @@
+"""What the pages read of the marts: tables, columns, their kinds and their order inside a chunk.
+
+What belongs here: declarations. `queries.py` turns them into SQL, and the page tells its scripts the same
+order, so neither side counts positions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One value of a chunk row. `kind` decides its JSON: text, int, money (decimal text), day, moment (ms
+    since 1970), list.
+    """
+
+    name: str
+    kind: str = "text"
+    source: str = ""
+    """SQL expression; empty where it is the column of the same name."""
+
+    @property
+    def sql(self) -> str:
+        """JSON-ready SQL expression over the mart's alias `m`."""
+        raw = self.source or f"m.{self.name}"
+        if self.kind == "money":  # a decimal always has a point here, so only zeros behind it are cut
+            return f"rtrim(rtrim(({raw})::varchar, '0'), '.')"
+        if self.kind == "day":
+            return f"({raw})::varchar"
+        if self.kind == "moment":
+            return f"epoch_ms({raw})"
+        if self.kind == "int":
+            return f"({raw})::bigint"
+        return raw
+
+
+def _of(kind: str, *names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, kind) for name in names)
+
+
+MONEY = _of(
+    "money", "wallet_cost_usd", "external_cost_usd", "task_credits", "task_credit_cost_usd", "total_cost_usd"
+)
+CALLS = _of("int", "call_count", "failed_call_count", "unpriced_call_count")
+DAY = Column("usage_date", "day")
+
+
+@dataclass(frozen=True)
+class DailyTable:
+    """One daily mart inside a month's analytics chunk, rows ordered by `keys`."""
+
+    name: str
+    mart: str
+    columns: tuple[Column, ...]
+    keys: tuple[str, ...]
+
+
+DAILY_TABLES = (
+    DailyTable(
+        "total",
+        "mart_analytics__total_cost",
+        (
+            DAY,
+            *_of(
+                "int",
+                "run_count",
+                "failed_run_count",
+                "total_tokens",
+                "unpriced_total_tokens",
+                "unknown_usage_call_count",
+            ),
+            *CALLS,
+            *MONEY,
+            *_of("int", "unattributed_call_count", "unattributed_total_tokens"),
+            *_of(
+                "money",
+                "unattributed_task_credits",
+                "unattributed_total_cost_usd",
+                "unattributed_external_cost_usd",
+            ),
+        ),
+        ("usage_date",),
+    ),
+    DailyTable(
+        "services",
+        "mart_analytics__service_costs",
+        (DAY, Column("service"), Column("is_model_call", "int"), *CALLS, Column("units", "int"), *MONEY),
+        ("usage_date", "service", "is_model_call"),
+    ),
+    DailyTable(
+        "models",
+        "mart_analytics__model_costs",
+        (
+            DAY,
+            Column("provider"),
+            Column("model"),
+            *CALLS,
+            *_of(
+                "int",
+                "unpriced_total_tokens",
+                "input_tokens",
+                "cached_tokens",
+                "cache_write_tokens",
+                "output_tokens",
+            ),
+            *_of("int", "reasoning_tokens", "image_tokens", "citation_tokens", "total_tokens"),
+            Column("provider_cost_usd", "money"),
+            *MONEY,
+        ),
+        ("usage_date", "provider", "model"),
+    ),
+    DailyTable(
+        "tokens",
+        "mart_analytics__token_usage",
+        (
+            DAY,
+            *_of(
+                "int", "uncached_input_tokens", "cached_tokens", "cache_write_tokens", "visible_output_tokens"
+            ),
+            *_of(
+                "int",
+                "reasoning_tokens",
+                "image_tokens",
+                "citation_tokens",
+                "input_tokens",
+                "output_tokens",
+                "total_tokens",
+            ),
+        ),
+        ("usage_date",),
+    ),
+    DailyTable(
+        "observability",
+        "mart_analytics__model_observability",
+        (
+            DAY,
+            Column("provider"),
+            Column("model"),
+            *_of("int", "call_count", "completed_call_count", "failed_call_count"),
+        ),
+        ("usage_date", "provider", "model"),
+    ),
+    DailyTable(
+        "runs",
+        "mart_analytics__trace_performance",
+        (
+            DAY,
+            Column("run_type"),
+            *_of("int", "run_count", "completed_run_count", "failed_run_count", "run_duration_ms"),
+        ),
+        ("usage_date", "run_type"),
+    ),
+    DailyTable(
+        "tools",
+        "mart_analytics__tool_usage",
+        (
+            DAY,
+            Column("tool_name"),
+            *_of("int", "call_count", "failed_call_count", "duration_ms"),
+            *_of("money", "task_credits", "total_cost_usd"),
+        ),
+        ("usage_date", "tool_name"),
+    ),
+)
+
+HISTOGRAMS = (
+    ("model_latency", "mart_analytics__model_latency_histogram", ("provider", "model"), "call_count"),
+    ("run_latency", "mart_analytics__run_latency_histogram", ("run_type",), "run_count"),
+)
+"""Chunk table, mart, keys beside the date, measure: rows are [date, *keys, [[bucket, count], …]]."""
+
+SPAN_COLUMNS_DAILY = (
+    "usage_date",
+    "span_name",
+    "span_kind",
+    "span_count",
+    "failed_span_count",
+    "span_duration_ms",
+)
+USER_COLUMNS_DAILY = (
+    "usage_date", "who", "user_id", "user_count", "run_count", "total_tokens", "task_credits",
+    "task_credit_cost_usd",
+    "wallet_cost_usd", "external_cost_usd", "total_cost_usd",
+)  # fmt: skip
+
+LOG_KINDS = {"prompts": "prompt", "workflows": "workflow", "agents": "agent"}
+"""Page and chunk folder → run type."""
+
+TOKEN_CLASSES = (
+    "input",
+    "cached",
+    "cache_write",
+    "output",
+    "reasoning",
+    "image",
+    "citation",
+    "audio_input",
+    "audio_output",
+)
+
+LOG_COLUMNS = (
+    Column("run_id"),
+    DAY,
+    *_of("moment", "completed_at", "started_at"),
+    Column("name", "text", "coalesce(m.name, m.resource_id)"),
+    *_of("text", "provider", "model", "charge_type", "status"),
+    Column("tools", "list"),
+    Column("tool_call_count", "int"),
+    Column("total_tokens", "int"),
+    *(Column(f"total_{name}_tokens", "int") for name in TOKEN_CLASSES),
+    *_of(
+        "money", "total_cost_usd", "total_task_credits", "total_task_credit_cost_usd", "total_wallet_cost_usd"
+    ),
+    *_of("money", "total_external_cost_usd", "total_provider_cost_usd"),
+    *_of("int", "own_total_tokens", "own_image_tokens", "child_runs_total_tokens"),
+    *_of("money", "own_cost_usd", "image_generation_cost_usd", "child_runs_cost_usd"),
+    Column("duration_ms", "int"),
+    Column("api_key", "text", "coalesce(m.api_key_name, m.api_key_id)"),
+    *_of("text", "collaborator", "source", "delivery", "user_id", "user_metadata"),
+    Column("unpriced_call_count", "int"),
+)
+
+SUMMARY_COLUMNS = (
+    *LOG_COLUMNS,
+    *_of("text", "deployment", "parent_run_id", "trace_id", "error_message"),
+    *_of("int", "child_run_count", "reported_total_tokens"),
+    Column("reported_total_cost_usd", "money"),
+)
+
+SPAN_COLUMNS = (
+    *_of(
+        "text",
+        "run_id",
+        "span_id",
+        "parent_span_id",
+        "span_name",
+        "span_kind",
+        "service",
+        "provider",
+        "model",
+    ),
+    *_of("text", "charge_type", "status"),
+    *_of("moment", "started_at", "ended_at"),
+    *_of("int", "duration_ms", "start_offset_ms", "attempt"),
+    *_of("text", "billing_role", "billing_reason"),
+    *(Column(f"{name}_tokens", "int") for name in TOKEN_CLASSES),
+    Column("total_tokens", "int"),
+    Column("provider_cost_usd", "money"),
+    Column("cost_source"),
+    *MONEY,
+    *_of("int", "is_orphan", "is_parent_missing"),
+    *_of("text", "error_message", "quality_flags", "attributes"),
+)
+
+CHILD_COLUMNS = (
+    *_of("text", "parent_run_id", "run_id"),
+    DAY,
+    *_of("text", "run_type", "name", "status"),
+    Column("started_at", "moment"),
+    *_of("int", "duration_ms", "total_tokens"),
+    *_of("money", "total_cost_usd", "total_task_credits"),
+)
+
+USER_COLUMNS = (
+    Column("user_id"),
+    *_of("moment", "first_request_at", "last_request_at"),
+    *_of("int", "total_requests", "total_tokens"),
+    *MONEY,
+)
+
+
+def names(columns: tuple[Column, ...]) -> list[str]:
+    """Column names in chunk order, as the page's scripts need them."""
+    return [column.name for column in columns]

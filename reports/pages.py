@@ -1,0 +1,335 @@
+"""From what the queries read to what the templates receive: every decision and every formatted string of a
+page.
+
+What belongs here: making the contexts of `context.py`. What does not: SQL, HTML, files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from reports import analytics, charts, writer
+from reports import columns as col
+from reports import context as ctx
+from reports import format as fmt
+from reports import queries as q
+from reports.analytics import Cell, Tile
+from reports.charts import Series
+
+USERS_SHOWN = 50
+ACTIVITY_DAYS = 90
+_SCRIPTS = ("format.js",)
+
+
+@dataclass
+class WorkspaceData:
+    """All that one workspace's pages are made of."""
+
+    workspace: q.Workspace
+    slug: str
+    months: dict[str, dict[str, str]] = field(default_factory=dict)
+    log_totals: dict[str, list[q.Row]] = field(default_factory=dict)
+    filter_values: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    metadata_keys: dict[str, list[str]] = field(default_factory=dict)
+    shards: dict[str, int] = field(default_factory=dict)
+    index_shards: dict[str, int] = field(default_factory=dict)
+    user_parts: list[str] = field(default_factory=list)
+    user_totals: q.Row | None = None
+    user_activity: list[q.Row] = field(default_factory=list)
+    cost_distribution: list[q.Row] = field(default_factory=list)
+
+    @property
+    def first_day(self) -> date | None:
+        """First day with usage."""
+        return self._edge(0)
+
+    @property
+    def last_day(self) -> date | None:
+        """Last day with usage, the end of every default range."""
+        return self._edge(-1)
+
+    def _edge(self, position: int) -> date | None:
+        if not self.months:
+            return None
+        month = sorted(self.months)[position]
+        rows = json.loads(self.months[month].get("total", "[]"))
+        return date.fromisoformat(rows[position][0]) if rows else None
+
+    @property
+    def time_zone(self) -> tuple[str, str]:
+        """The workspace's time zone and, where this system does not know it, a note that UTC stands in."""
+        named = self.workspace.time_zone
+        if named and fmt.zone(named):
+            return named, ""
+        return "UTC", f"the workspace's time zone {named!r} is unknown" if named else ""
+
+    def page(
+        self, current: str, heading: str, scripts: Sequence[str], config: Mapping[str, object]
+    ) -> ctx.Page:
+        """What this page shares with its siblings."""
+        zone, note = self.time_zone
+        nav = (
+            ("analytics", "Analytics"),
+            *((name, ctx.LOGS[name].title) for name in col.LOG_KINDS),
+            ("users", "Users"),
+        )
+        return ctx.Page(
+            title=heading,
+            heading=heading,
+            workspace_name=self.workspace.name,
+            workspace_id=self.workspace.workspace_id,
+            time_zone=zone,
+            time_zone_note=note,
+            nav=tuple(ctx.NavItem(label, f"{name}.html", name == current) for name, label in nav),
+            scripts=(*_SCRIPTS, *scripts),
+            config=Markup(writer.to_json({"page": current, "time_zone": zone, **config})),  # noqa: S704  (escaped by to_json)
+        )
+
+
+def analytics_view(data: WorkspaceData) -> tuple[analytics.View, date, date] | None:
+    """The default range of the analytics page: its last 30 days of usage, and their days."""
+    last = data.last_day
+    if last is None:
+        return None
+    first = last - timedelta(days=analytics.DEFAULT_DAYS - 1)
+    earliest = (first - timedelta(days=analytics.DEFAULT_DAYS)).isoformat()[:7]
+    months = analytics.Months()
+    for month in sorted(data.months):
+        if month >= earliest:
+            months.add(data.months[month])
+    return analytics.build_view(months, first, last), first, last
+
+
+def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date] | None) -> ctx.AnalyticsPage:
+    """The analytics page in its default range."""
+    first_day, last_day = data.first_day, data.last_day
+    if shown is None:
+        view, first, last = analytics.View("", "", (), (), {}, {}), None, None
+    else:
+        view, first, last = shown
+    config = {
+        "months": sorted(data.months),
+        "columns": analytics.INDEX,
+        "money": sorted(analytics.MONEY_NAMES),
+        "first_day": first_day.isoformat() if first_day else None,
+        "last_day": last_day.isoformat() if last_day else None,
+        "default_days": analytics.DEFAULT_DAYS,
+        "numbers": {name: [h.is_number for h in headers] for name, headers in ctx.TABLE_HEADERS.items()},
+        "token_series": analytics.TOKEN_SERIES,
+        "token_lines": analytics.TOKEN_LINES,
+        "percentiles": analytics.PERCENTILES,
+        "top": {"spans": analytics.TOP_SPANS, "users": analytics.TOP_USERS},
+        "words": {
+            "not_said": analytics.NOT_SAID,
+            "no_user": analytics.NO_USER,
+            "other_users": analytics.OTHER_USERS,
+            "other_spans": analytics.OTHER_SPANS,
+            "unattributed": analytics.UNATTRIBUTED,
+            "no_credit_price": analytics.NO_CREDIT_PRICE,
+        },
+    }
+    return ctx.AnalyticsPage(
+        page=data.page("analytics", "Analytics", ("charts.js", "analytics.js"), config),
+        view=view,
+        headers=ctx.TABLE_HEADERS,
+        cost_legend=(("Wallet", "s1"), ("Task credits (estimated)", "s2"), ("Previous period", "before")),
+        token_legend=tuple((label, tone) for label, _, tone in analytics.TOKEN_SERIES),
+        first_day=first_day.isoformat() if first_day else "",
+        last_day=last_day.isoformat() if last_day else "",
+        range_first=first.isoformat() if first else "",
+        range_last=last.isoformat() if last else "",
+        is_empty=shown is None,
+    )
+
+
+def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
+    """One log page: definitions, filters and the list of days; its rows are loaded by the page."""
+    definition = ctx.LOGS[name]
+    days = data.log_totals.get(name, [])
+    filters = []
+    for key, label in definition.filters:
+        values = data.filter_values.get(name, {}).get(key, [])
+        too_many = len(values) > q.FILTER_VALUES
+        filters.append(
+            ctx.Filter(
+                key,
+                label,
+                None if too_many else tuple(values),
+                f"any of over {q.FILTER_VALUES} values" if too_many else "",
+            )
+        )
+    filters.append(ctx.Filter("user_id", "User", None, "user id"))
+    filters.append(
+        ctx.Filter("metadata", "Metadata", None, "key or key=value", tuple(data.metadata_keys.get(name, [])))
+    )
+    config = {
+        "log": name,
+        "singular": definition.singular,
+        "columns": [{"key": h.key, "label": h.label, "number": h.is_number} for h in definition.columns],
+        "fields": col.names(col.LOG_COLUMNS),
+        "days": days,
+        "rows_per_part": q.LOG_ROWS_PER_PART,
+        "shards": data.shards,
+        "index_shards": data.index_shards,
+        "summary_fields": ["run_type", *col.names(col.SUMMARY_COLUMNS)],
+        "span_fields": col.names(col.SPAN_COLUMNS),
+        "child_fields": col.names(col.CHILD_COLUMNS),
+        "token_classes": col.TOKEN_CLASSES,
+        "storage": f"credit-usage.{name}.columns",
+    }
+    runs = sum(row[1] for row in days)
+    return ctx.LogPage(
+        page=data.page(name, definition.title, ("sheet.js", "logs.js"), config),
+        kind=definition.singular,
+        columns=definition.columns,
+        filters=tuple(filters),
+        total_runs=f"{fmt.count(runs)} run{'' if runs == 1 else 's'}",
+        first_day=days[0][0] if days else "",
+        last_day=days[-1][0] if days else "",
+        is_empty=not days,
+    )
+
+
+def _user_row(values: Mapping[str, Any], zone: str) -> analytics.Row:
+    clock = fmt.zone(zone)
+    assert clock is not None  # noqa: S101  (page zones are checked in WorkspaceData.time_zone)
+
+    def seen(ms: int | None) -> Cell:
+        return Cell(fmt.moment(None if ms is None else datetime.fromtimestamp(ms // 1000, UTC), clock))
+
+    return (
+        Cell(values["user_id"]),
+        seen(values["first_request_at"]),
+        seen(values["last_request_at"]),
+        Cell(fmt.count(values["total_requests"])),
+        Cell(fmt.count(values["total_tokens"])),
+        Cell(fmt.money(values["total_cost_usd"]), fmt.money_exact(values["total_cost_usd"])),
+    )
+
+
+USER_HEADERS = (
+    ctx.Header("User ID", False, "user_id"),
+    ctx.Header("First Request", False, "first_request_at"),
+    ctx.Header("Last Request", False, "last_request_at"),
+    ctx.Header("Total Requests", True, "total_requests"),
+    ctx.Header("Total Tokens", True, "total_tokens"),
+    ctx.Header("Total Cost", True, "total_cost_usd"),
+)
+
+
+def users_page(data: WorkspaceData) -> ctx.UsersPage:
+    """The users page: cards and charts over the whole history, the users of the highest cost first."""
+    totals = data.user_totals
+    users, spend, credits, credit_cost, top, top_user, requests, tokens = totals or (0, 0, 0, 0, 0, "", 0, 0)
+    spend_scaled, top_scaled = fmt.to_scaled(spend), fmt.to_scaled(top)
+    average = fmt.divide_half_even(spend_scaled, users) if users else None
+    names = col.names(col.USER_COLUMNS)
+    first = json.loads(data.user_parts[0])[:USERS_SHOWN] if data.user_parts else []
+    zone, _ = data.time_zone
+    credit_note = "no credit price set" if credits and not credit_cost else ""
+    cards = (
+        Tile("Active Users", fmt.count(users), fmt.count(users), f"{fmt.count(requests)} requests", ""),
+        Tile(
+            "Total Spend",
+            fmt.money_scaled(spend_scaled),
+            fmt.money_exact_scaled(spend_scaled),
+            credit_note,
+            "",
+        ),
+        Tile(
+            "Avg Cost", fmt.money_scaled(average), fmt.money_exact_scaled(average), "spend ÷ active users", ""
+        ),
+        Tile(
+            "Top User Share",
+            fmt.percent(top_scaled, spend_scaled),
+            fmt.money_exact_scaled(top_scaled),
+            str(top_user),
+            "",
+        ),
+    )
+    last = data.last_day or (data.user_activity[-1][0] if data.user_activity else date(1970, 1, 1))
+    days = [last - timedelta(days=n) for n in range(ACTIVITY_DAYS - 1, -1, -1)]
+    by_day = {row[0]: row for row in data.user_activity}
+
+    def activity(key: str, label: str, position: int) -> ctx.NamedChart:
+        is_money = key == "cost"
+        show = fmt.money_scaled if is_money else fmt.count_short
+        values = [by_day[day][position] if day in by_day else 0 for day in days]
+        whole = [fmt.to_scaled(value) if is_money else int(value) for value in values]
+        titles = [
+            f"{fmt.day(day)}: {fmt.money_scaled(v) if is_money else fmt.count(v)}"
+            for day, v in zip(days, whole, strict=True)
+        ]
+        drawn = charts.stacked_bars(
+            [fmt.day_short(day) for day in days], titles, (Series(label, "s1", whole),), show
+        )
+        return ctx.NamedChart(key, label, drawn)
+
+    buckets = data.cost_distribution
+    bounds = [
+        f"{fmt.money(low)} – {fmt.money(high)}" if high is not None else f"from {fmt.money(low)}"
+        for low, high, _, _ in buckets
+    ]
+    counts = [int(row[2]) for row in buckets]
+    return ctx.UsersPage(
+        page=data.page(
+            "users",
+            "Users",
+            ("users.js",),
+            {
+                "fields": names,
+                "parts": len(data.user_parts),
+                "users": users,
+                "logs": [[name, ctx.LOGS[name].title] for name in col.LOG_KINDS],
+                "columns": [{"key": h.key, "label": h.label, "number": h.is_number} for h in USER_HEADERS],
+                "rows_per_page": USERS_SHOWN,
+            },
+        ),
+        cards=cards,
+        headers=USER_HEADERS,
+        rows=tuple(_user_row(dict(zip(names, values, strict=True)), zone) for values in first),
+        shown=f"Highest cost first: {fmt.count(len(first))} of {fmt.count(users)} users, "
+        f"{fmt.count(tokens)} tokens in all.",
+        activity=(
+            activity("cost", "Cost", 4),
+            activity("requests", "Requests", 2),
+            activity("tokens", "Tokens", 3),
+        ),
+        activity_label=f"{fmt.day_range(days[0], days[-1])}, tracked users only",
+        distribution=charts.stacked_bars(
+            bounds,
+            [f"{bound}: {fmt.count(n)} users" for bound, n in zip(bounds, counts, strict=True)],
+            (Series("Users", "s1", counts),),
+            fmt.count_short,
+        ),
+        distribution_rows=tuple(
+            (Cell(bound), Cell(fmt.count(row[2])), Cell(fmt.money(row[3]), fmt.money_exact(row[3])))
+            for bound, row in zip(bounds, buckets, strict=True)
+        ),
+        distribution_headers=(ctx.Header("Total cost", False), ctx.Header("Users"), ctx.Header("Spend")),
+        is_empty=not users,
+    )
+
+
+def index_row(data: WorkspaceData, shown: tuple[analytics.View, date, date] | None) -> ctx.IndexRow:
+    """One workspace on the index page, with the default range of its analytics page."""
+    zone, _ = data.time_zone
+    tiles = {tile.label: tile for tile in shown[0].tiles} if shown else {}
+    none = Tile("", fmt.MISSING, "", "", "")
+    cost, tokens, runs = (tiles.get(label, none) for label in ("Total cost", "Tokens", "Runs"))
+    return ctx.IndexRow(
+        name=data.workspace.name,
+        workspace_id=data.workspace.workspace_id,
+        href=f"{data.slug}/analytics.html",
+        cost=Cell(f"{cost.text} {cost.note}".strip(), cost.title),
+        tokens=Cell(tokens.text, tokens.title),
+        runs=runs.text,
+        range_label=shown[0].label if shown else "no usage",
+        time_zone=zone,
+    )

@@ -1,0 +1,477 @@
+# ruff: noqa: E501  (SQL is laid out by clause)
+"""Every SQL statement of the reports, over one read-only connection. Reads schemas marts, dimensions and
+meta, nothing else.
+
+What belongs here: reading sets, for all workspaces at once, as JSON text that DuckDB writes. What does not:
+decisions on what is shown, formatting, files. No statement loops over rows in Python; what comes back is one
+text per chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from reports import columns as col
+
+if TYPE_CHECKING:
+    import duckdb
+
+LOG_ROWS_PER_PART = 5_000
+"""Rows of one log chunk: a few megabytes at most, so the first page of the busiest day opens at once."""
+SPANS_PER_SHARD = 1_500
+"""Spans of one run-sheet chunk: under a megabyte, so a sheet opens at once."""
+RUNS_PER_INDEX_SHARD = 4_000
+"""Run ids of one index shard, about 250 kB."""
+SPAN_NAMES_PER_MONTH = 200
+"""Span names kept apart in a month's chunk; the others are summed under 'other' and said to be."""
+USERS_PER_DAY = 300
+"""Users kept apart on a day (the first of each of three rankings); the others are summed and said to be."""
+USERS_PER_PART = 5_000
+FILTER_VALUES = 300
+"""Distinct values offered as a list; a column with more gets a text filter instead."""
+
+
+class PublishedFileError(RuntimeError):
+    """The published file lacks a table or column that the pages need."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One row of dim_workspace."""
+
+    workspace_id: str
+    name: str
+    time_zone: str | None
+
+
+@dataclass(frozen=True)
+class DayCount:
+    """Size and fingerprint of one day of one source: equal fingerprints mean that its chunks need not be made
+    again.
+    """
+
+    workspace_id: str
+    day: date
+    rows: int
+    fingerprint: str
+
+
+Row = tuple[Any, ...]
+_BY_MONTH = "strftime(m.usage_date, '%Y-%m')"
+
+
+def _json_rows(columns: Sequence[col.Column]) -> str:
+    return f"json_array({', '.join(column.sql for column in columns)})::varchar"
+
+
+class Published:
+    """The published file, open for reading."""
+
+    def __init__(self, path: Path) -> None:
+        import duckdb  # noqa: PLC0415  (lazy: start-up of the command line)
+
+        self._connection: duckdb.DuckDBPyConnection = duckdb.connect(str(path), read_only=True)
+        self._connection.execute("set timezone = 'UTC'")
+
+    def __enter__(self) -> Published:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        return self._connection.execute(sql, list(parameters)).fetchall()
+
+    def _columns_of(self, table: str) -> set[str]:
+        found = self._all(
+            "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? "
+            "and database_name = current_database()",
+            [table],
+        )
+        if not found:
+            raise PublishedFileError(f"marts.{table} is missing: was the file published by another version?")
+        return {str(name) for (name,) in found}
+
+    # --- dimensions and meta
+    # ---------------------------------------------------------------------------------------
+
+    def workspaces(self) -> list[Workspace]:
+        """All workspaces, by id."""
+        rows = self._all(
+            "select workspace_id, workspace_name, time_zone from dimensions.dim_workspace order by workspace_id"
+        )
+        return [Workspace(str(key), str(name or key), zone) for key, name, zone in rows]
+
+    def publication(self) -> dict[str, str | None]:
+        """The two stamps, in UTC, and the publication they belong to."""
+        rows = self._all(
+            "select publication_id, published_at, data_through_at, generated_by from meta.publication "
+            "order by published_at desc, publication_id desc limit 1"
+        )
+        if not rows:
+            raise PublishedFileError("meta.publication is empty: the file was not published by credit-usage")
+        identity, published_at, data_through_at, generated_by = rows[0]
+
+        def stamp(value: datetime | None) -> str | None:
+            return None if value is None else value.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+        return {
+            "publication_id": identity,
+            "published_at": stamp(published_at),
+            "data_through_at": stamp(data_through_at),
+            "generated_by": generated_by,
+        }
+
+    # --- analytics
+    # -------------------------------------------------------------------------------------------------
+
+    def daily_tables(self) -> dict[tuple[str, str], dict[str, str]]:
+        """(workspace_id, month) → table name → JSON rows, for every daily mart."""
+        found: dict[tuple[str, str], dict[str, str]] = {}
+
+        def add(name: str, rows: list[Row]) -> None:
+            for workspace_id, month, text in rows:
+                found.setdefault((str(workspace_id), str(month)), {})[name] = str(text)
+
+        for table in col.DAILY_TABLES:
+            order = ", ".join(f"m.{key} nulls last" for key in table.keys)
+            add(
+                table.name,
+                self._all(
+                    f"select m.workspace_id, {_BY_MONTH} as month, "
+                    f"'[' || string_agg({_json_rows(table.columns)}, ',\n' order by {order}) || ']' "
+                    f"from marts.{table.mart} as m group by 1, 2"
+                ),
+            )
+        for name, mart, keys, measure in col.HISTOGRAMS:
+            listed = ", ".join(keys)
+            order = ", ".join(f"m.{key} nulls last" for key in keys)
+            add(
+                name,
+                self._all(
+                    f"""with m as (
+                        select usage_date, workspace_id, {listed},
+                            list([bucket_index::bigint, {measure}::bigint] order by bucket_index) as buckets
+                        from marts.{mart} group by all)
+                    select m.workspace_id, {_BY_MONTH} as month,
+                        '[' || string_agg(json_array(m.usage_date::varchar, {listed}, buckets)::varchar, ',\n'
+                            order by m.usage_date, {order}) || ']'
+                    from m group by 1, 2"""
+                ),
+            )
+        for name, rows in self._span_tables():
+            add(name, rows)
+        add("users", self._user_rows())
+        add("buckets", self._buckets())
+        return found
+
+    def _span_tables(self) -> Iterator[tuple[str, list[Row]]]:
+        kept = f"""kept as (
+            select workspace_id, strftime(usage_date, '%Y-%m') as month, span_name, span_kind
+            from marts.mart_analytics__span_performance
+            where span_kind <> 'run'
+            group by 1, 2, 3, 4
+            qualify row_number() over (
+                partition by workspace_id, month order by sum(span_duration_ms) desc nulls last, span_name, span_kind
+            ) <= {SPAN_NAMES_PER_MONTH})"""
+        yield (
+            "spans",
+            self._all(f"""with {kept},
+            m as (
+                select s.usage_date, s.workspace_id, k.span_name, k.span_kind, sum(s.span_count)::bigint as spans,
+                    sum(s.failed_span_count)::bigint as failed, coalesce(sum(s.span_duration_ms), 0)::bigint as duration
+                from marts.mart_analytics__span_performance as s
+                left join kept as k on k.workspace_id = s.workspace_id and k.month = strftime(s.usage_date, '%Y-%m')
+                    and k.span_name = s.span_name and k.span_kind = s.span_kind
+                where s.span_kind <> 'run'
+                group by all)
+            select m.workspace_id, {_BY_MONTH} as month,
+                '[' || string_agg(json_array(m.usage_date::varchar, span_name, span_kind, spans, failed, duration)::varchar, ',\n'
+                    order by m.usage_date, span_name nulls last, span_kind) || ']'
+            from m group by 1, 2"""),
+        )
+        yield (
+            "span_days",
+            self._all(f"""with m as (
+                select usage_date, workspace_id, coalesce(max(run_duration_ms), 0)::bigint as duration
+                from marts.mart_analytics__span_performance group by all)
+            select m.workspace_id, {_BY_MONTH} as month,
+                '[' || string_agg(json_array(m.usage_date::varchar, duration)::varchar, ',\n' order by m.usage_date) || ']'
+            from m group by 1, 2"""),
+        )
+        yield (
+            "span_latency",
+            self._all(f"""with {kept},
+            m as (
+                select h.usage_date, h.workspace_id, h.span_name, h.span_kind,
+                    list([h.bucket_index::bigint, h.span_count::bigint] order by h.bucket_index) as buckets
+                from marts.mart_analytics__span_latency_histogram as h
+                join kept as k on k.workspace_id = h.workspace_id and k.month = strftime(h.usage_date, '%Y-%m')
+                    and k.span_name = h.span_name and k.span_kind = h.span_kind
+                group by all)
+            select m.workspace_id, {_BY_MONTH} as month,
+                '[' || string_agg(json_array(m.usage_date::varchar, span_name, span_kind, buckets)::varchar, ',\n'
+                    order by m.usage_date, span_name, span_kind) || ']'
+            from m group by 1, 2"""),
+        )
+
+    def _user_rows(self) -> list[Row]:
+        money = {
+            name: "decimal(38,6)" if name == "task_credits" else "decimal(38,12)"
+            for name in col.USER_COLUMNS_DAILY[6:]
+        }
+        sums = ", ".join(f"coalesce(sum({name}), 0)::{kind} as {name}" for name, kind in money.items())
+        texts = ", ".join(col.Column(name, "money").sql for name in money)
+        return self._all(f"""with m as (
+                select usage_date, workspace_id,
+                    case when user_id is null then 'none'
+                        when least(cost_rank, request_rank, token_rank) <= {USERS_PER_DAY} then 'user' else 'other' end as who,
+                    case when who = 'user' then user_id end as shown,
+                    count(user_id) as users, coalesce(sum(run_count), 0)::bigint as runs,
+                    coalesce(sum(total_tokens), 0)::bigint as tokens, {sums}
+                from marts.mart_analytics__top_users group by all)
+            select m.workspace_id, {_BY_MONTH} as month,
+                '[' || string_agg(json_array(m.usage_date::varchar, who, shown, users, runs, tokens, {texts})::varchar, ',\n'
+                    order by m.usage_date, who, shown) || ']'
+            from m group by 1, 2""")
+
+    def _buckets(self) -> list[Row]:
+        marts = ("model", "run", "span")
+        union = " union ".join(
+            f"select workspace_id, {_BY_MONTH} as month, bucket_index, bucket_lower_ms, bucket_upper_ms "
+            f"from marts.mart_analytics__{name}_latency_histogram as m"
+            for name in marts
+        )
+        return self._all(f"""with b as ({union})
+            select workspace_id, month, '[' || string_agg(
+                json_array(bucket_index, floor((bucket_lower_ms + bucket_upper_ms) / 2 + 0.5)::bigint)::varchar, ',' order by bucket_index) || ']'
+            from (select workspace_id, month, bucket_index, min(bucket_lower_ms) as bucket_lower_ms,
+                    max(bucket_upper_ms) as bucket_upper_ms from b group by all)
+            group by 1, 2""")
+
+    # --- logs
+    # ------------------------------------------------------------------------------------------------------
+
+    def fingerprints(self, table: str, day_column: str = "usage_date") -> list[DayCount]:
+        """One row per workspace and day of a mart: how many rows, and a value that changes with any of them."""
+        rows = self._all(
+            f"select t.workspace_id, t.{day_column}, count(*), bit_xor(hash(t)), sum(hash(t)::hugeint % 1152921504606846976) "
+            f"from marts.{table} as t where t.{day_column} is not null group by 1, 2 order by 1, 2"
+        )
+        return [DayCount(str(w), d, int(n), f"{n}-{int(x):x}-{int(s):x}") for w, d, n, x, s in rows]
+
+    def log_totals(self, kind: str) -> dict[str, list[Row]]:
+        """workspace_id → rows (day, runs, tokens, cost, credits, external, unpriced) of one log, oldest day
+        first.
+        """
+        money = ", ".join(
+            f"rtrim(rtrim(coalesce(sum({name}), 0)::{kind_}::varchar, '0'), '.')"
+            for name, kind_ in (
+                ("total_cost_usd", "decimal(38,12)"),
+                ("total_task_credits", "decimal(38,6)"),
+                ("total_external_cost_usd", "decimal(38,12)"),
+            )
+        )
+        rows = self._all(
+            f"""select workspace_id, usage_date::varchar, count(*), coalesce(sum(total_tokens), 0)::bigint, {money},
+                coalesce(sum(unpriced_call_count), 0)::bigint
+            from marts.mart_logs__{kind}_runs group by 1, 2 order by 1, 2"""
+        )
+        found: dict[str, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(str(workspace_id), []).append(tuple(rest))
+        return found
+
+    def filter_values(self, kind: str, column: str) -> dict[str, list[str]]:
+        """workspace_id → the distinct values of one filter column, sorted; one more than the limit where
+        there are more.
+        """
+        expression = next(c.sql for c in col.LOG_COLUMNS if c.name == column)
+        rows = self._all(
+            f"""select workspace_id, list(value order by value) from (
+                select m.workspace_id, {expression} as value from marts.mart_logs__{kind}_runs as m
+                group by 1, 2 having value is not null
+                qualify row_number() over (partition by m.workspace_id order by value) <= {FILTER_VALUES + 1})
+            group by 1"""
+        )
+        return {str(workspace_id): [str(v) for v in values] for workspace_id, values in rows}
+
+    def metadata_keys(self, kind: str) -> dict[str, list[str]]:
+        """workspace_id → keys seen in user_metadata, sorted, at most the limit (they are suggestions, not a
+        closed list).
+        """
+        rows = self._all(
+            f"""select workspace_id, list(key order by key) from (
+                select workspace_id, key from (
+                    select workspace_id, unnest(json_keys(user_metadata)) as key from (
+                        select distinct workspace_id, user_metadata from marts.mart_logs__{kind}_runs
+                        where json_valid(user_metadata) and json_type(user_metadata) = 'OBJECT'))
+                group by 1, 2
+                qualify row_number() over (partition by workspace_id order by key) <= {FILTER_VALUES})
+            group by 1"""
+        )
+        return {str(workspace_id): [str(v) for v in values] for workspace_id, values in rows}
+
+    def _plan(self, days: Sequence[tuple[str, date, int]]) -> None:
+        """The days to make chunks of, with the shard count of each, as a temporary table to join with."""
+        self._connection.execute(
+            "create or replace temp table plan (workspace_id varchar, usage_date date, shards bigint)"
+        )
+        self._connection.execute(
+            "insert into plan select unnest(?::varchar[]), unnest(?::date[]), unnest(?::bigint[])",
+            [[w for w, _, _ in days], [d for _, d, _ in days], [n for _, _, n in days]],
+        )
+
+    def log_chunks(self, kind: str, days: Sequence[tuple[str, date]]) -> Iterator[tuple[str, date, int, str]]:
+        """(workspace_id, day, part, JSON rows) of the given days, newest run first."""
+        self._plan([(w, d, 1) for w, d in days])
+        newest_first = "coalesce(m.completed_at, m.started_at) desc, m.run_id"
+        cursor = self._connection.execute(
+            f"""with numbered as (
+                select m.workspace_id, m.usage_date, {_json_rows(col.LOG_COLUMNS)} as row_text,
+                    row_number() over (partition by m.workspace_id, m.usage_date order by {newest_first}) - 1 as n
+                from marts.mart_logs__{kind}_runs as m
+                join plan as p on p.workspace_id = m.workspace_id and p.usage_date = m.usage_date)
+            select workspace_id, usage_date, (n // {LOG_ROWS_PER_PART})::bigint as part,
+                '[' || string_agg(row_text, ',\n' order by n) || ']'
+            from numbered group by 1, 2, 3 order by 1, 2, 3"""
+        )
+        while row := cursor.fetchone():
+            yield str(row[0]), row[1], int(row[2]), str(row[3])
+
+    def run_chunks(
+        self, days: Sequence[tuple[str, date, int]]
+    ) -> Iterator[tuple[str, date, int, dict[str, str]]]:
+        """(workspace_id, day, shard, {runs, spans, children}) of the given days: all that a run sheet shows."""
+        self._plan(days)
+
+        def shard(run_id: str) -> str:
+            return f"('0x' || substr(md5({run_id}), 1, 7))::bigint % p.shards"
+
+        parts = []
+        for kind in col.LOG_KINDS.values():
+            detail = self._columns_of(f"mart_details__{kind}_summary")
+            chosen = [
+                col.Column(
+                    c.name,
+                    c.kind,
+                    f"d.{c.name}" if not c.source and c.name in detail else c.source or f"m.{c.name}",
+                )
+                for c in col.SUMMARY_COLUMNS
+            ]
+            parts.append(
+                f"""select m.workspace_id, m.usage_date, {shard("m.run_id")} as shard, 'runs' as part, m.run_id as k1, null::timestamp as k2,
+                    '' as k3, {_json_rows([col.Column("run_type", "text", f"'{kind}'"), *chosen])} as row_text
+                from marts.mart_logs__{kind}_runs as m
+                join plan as p on p.workspace_id = m.workspace_id and p.usage_date = m.usage_date
+                join marts.mart_details__{kind}_summary as d
+                    on d.workspace_id = m.workspace_id and d.run_id = m.run_id and d.usage_date = m.usage_date"""
+            )
+        parts.append(
+            f"""select m.workspace_id, m.usage_date, {shard("m.run_id")}, 'spans', m.run_id, m.started_at, m.span_id, {_json_rows(col.SPAN_COLUMNS)}
+            from marts.mart_details__spans as m
+            join plan as p on p.workspace_id = m.workspace_id and p.usage_date = m.usage_date"""
+        )
+        parts.append(
+            f"""select m.workspace_id, m.parent_usage_date, {shard("m.parent_run_id")}, 'children', m.parent_run_id, m.started_at, m.run_id,
+                {_json_rows(col.CHILD_COLUMNS)}
+            from marts.mart_details__child_runs as m
+            join plan as p on p.workspace_id = m.workspace_id and p.usage_date = m.parent_usage_date"""
+        )
+        cursor = self._connection.execute(
+            f"""select workspace_id, usage_date, shard, part, '[' || string_agg(row_text, ',\n' order by k1, k2, k3) || ']'
+            from ({" union all ".join(parts)}) group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
+        )
+        current: tuple[str, date, int] | None = None
+        held: dict[str, str] = {}
+        while row := cursor.fetchone():
+            key = (str(row[0]), row[1], int(row[2]))
+            if current is not None and key != current:
+                yield (*current, held)
+                held = {}
+            current = key
+            held[str(row[3])] = str(row[4])
+        if current is not None:
+            yield (*current, held)
+
+    def run_index(self, months: Sequence[tuple[str, date, int]]) -> Iterator[tuple[str, str, int, str]]:
+        """(workspace_id, month, shard, JSON rows [run_id, kind, day]); kind 'orphan' for spans whose run
+        never arrived.
+        """
+        self._plan(months)
+        logs = " union all ".join(
+            f"select workspace_id, usage_date, run_id, '{page}' as kind from marts.mart_logs__{kind}_runs"
+            for page, kind in col.LOG_KINDS.items()
+        )
+        cursor = self._connection.execute(
+            f"""with m as (
+                {logs} union all
+                select distinct workspace_id, usage_date, run_id, 'orphan' from marts.mart_details__spans where is_orphan)
+            select m.workspace_id, {_BY_MONTH} as month, ('0x' || substr(md5(m.run_id), 1, 7))::bigint % p.shards as shard,
+                '[' || string_agg(json_array(m.run_id, kind, m.usage_date::varchar)::varchar, ',\n' order by m.run_id, m.usage_date, kind) || ']'
+            from m join plan as p on p.workspace_id = m.workspace_id and p.usage_date = date_trunc('month', m.usage_date)::date
+            group by 1, 2, 3 order by 1, 2, 3"""
+        )
+        while row := cursor.fetchone():
+            yield str(row[0]), str(row[1]), int(row[2]), str(row[3])
+
+    # --- users
+    # -----------------------------------------------------------------------------------------------------
+
+    def user_parts(self) -> dict[str, list[str]]:
+        """workspace_id → JSON rows of all tracked users, highest cost first, in parts."""
+        rows = self._all(
+            f"""with n as (
+                select m.workspace_id, {_json_rows(col.USER_COLUMNS)} as row_text,
+                    row_number() over (partition by m.workspace_id order by m.total_cost_usd desc, m.user_id) - 1 as n
+                from marts.mart_users__summary as m)
+            select workspace_id, (n // {USERS_PER_PART})::bigint as part, '[' || string_agg(row_text, ',\n' order by n) || ']'
+            from n group by 1, 2 order by 1, 2"""
+        )
+        found: dict[str, list[str]] = {}
+        for workspace_id, _, text in rows:
+            found.setdefault(str(workspace_id), []).append(str(text))
+        return found
+
+    def user_totals(self) -> dict[str, Row]:
+        """workspace_id → (users, spend, credits, credit cost, highest spend, its user, requests, tokens) over
+        the whole history.
+        """
+        rows = self._all(
+            """select workspace_id, count(*), sum(total_cost_usd)::decimal(38,12),
+            sum(task_credits)::decimal(38,6),
+                sum(task_credit_cost_usd)::decimal(38,12), max(total_cost_usd),
+                first(user_id order by total_cost_usd desc, user_id), sum(total_requests)::bigint, sum(total_tokens)::bigint
+            from marts.mart_users__summary group by 1"""
+        )
+        return {str(workspace_id): tuple(rest) for workspace_id, *rest in rows}
+
+    def user_activity(self) -> dict[str, list[Row]]:
+        """workspace_id → rows (day, users, requests, tokens, cost) over tracked users, oldest first."""
+        rows = self._all(
+            """select workspace_id, usage_date, count(*), sum(run_count)::bigint, sum(total_tokens)::bigint,
+            sum(total_cost_usd)::decimal(38,12)
+            from marts.mart_users__activity where user_id is not null group by 1, 2 order by 1, 2"""
+        )
+        found: dict[str, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(str(workspace_id), []).append(tuple(rest))
+        return found
+
+    def cost_distribution(self) -> dict[str, list[Row]]:
+        """workspace_id → rows (lower, upper, users, cost) of the decade buckets, lowest first."""
+        rows = self._all(
+            """select workspace_id, bucket_lower_usd, bucket_upper_usd, user_count, total_cost_usd
+            from marts.mart_users__cost_distribution order by workspace_id, bucket_index"""
+        )
+        found: dict[str, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(str(workspace_id), []).append(tuple(rest))
+        return found

@@ -1,0 +1,167 @@
+/* Shared by every page: the config, chunk loading from this folder, small DOM builders, the stamps.
+   Data becomes text nodes and attributes only, never markup. */
+(function () {
+  "use strict";
+  var CU = (window.CU = window.CU || {});
+  var chunks = {};
+  var loading = {};
+
+  document.documentElement.classList.add("scripted");
+
+  CU.config = function () {
+    var element = document.getElementById("config");
+    return element ? JSON.parse(element.textContent) : {};
+  };
+
+  /* Called by each chunk script. */
+  CU.chunk = function (name, key, data) { chunks[name + "/" + key] = data; };
+
+  /* Resolves with the chunk's data, or null where the folder has no such file. */
+  CU.load = function (name, key) {
+    var path = name + "/" + key;
+    if (chunks[path] !== undefined) { return Promise.resolve(chunks[path]); }
+    if (!loading[path]) {
+      loading[path] = new Promise(function (resolve) {
+        var script = document.createElement("script");
+        script.src = "data/" + path + ".js";
+        script.onload = function () { script.remove(); delete loading[path]; resolve(chunks[path] === undefined ? null : chunks[path]); };
+        script.onerror = function () { script.remove(); delete loading[path]; resolve(null); };
+        document.head.appendChild(script);
+      });
+    }
+    return loading[path];
+  };
+  CU.forget = function (name, key) { delete chunks[name + "/" + key]; };
+
+  CU.el = function (tag, attributes, children) {
+    var element = document.createElement(tag);
+    Object.keys(attributes || {}).forEach(function (key) {
+      if (attributes[key] !== null && attributes[key] !== undefined && attributes[key] !== false) {
+        element.setAttribute(key, attributes[key] === true ? "" : attributes[key]);
+      }
+    });
+    CU.put(element, children);
+    return element;
+  };
+  CU.put = function (element, children) {
+    if (children === null || children === undefined) { return element; }
+    (Array.isArray(children) ? children : [children]).forEach(function (child) {
+      if (child === null || child === undefined) { return; }
+      element.appendChild(child instanceof Node ? child : document.createTextNode(String(child)));
+    });
+    return element;
+  };
+  CU.clear = function (element) { element.replaceChildren(); return element; };
+  CU.svg = function (tag, attributes) {
+    var element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    Object.keys(attributes || {}).forEach(function (key) { element.setAttribute(key, attributes[key]); });
+    return element;
+  };
+
+  /* Column name → position, for rows that are arrays. */
+  CU.positions = function (names) {
+    var found = {};
+    names.forEach(function (name, position) { found[name] = position; });
+    return found;
+  };
+  CU.part = function (key, part, letter) { return part === 0 ? key : key + "." + letter + part; };
+
+  CU.remember = function (key, value) {
+    try { window.localStorage.setItem(key, JSON.stringify(value)); } catch (error) { return false; /* storage is off: the choice lasts for this page */ }
+    return true;
+  };
+  CU.recall = function (key) {
+    try { return JSON.parse(window.localStorage.getItem(key)); } catch (error) { return null; /* storage is off or holds something else */ }
+  };
+
+  /* MD5 of the UTF-8 text, first 28 bits: the same number that the chunks were divided by. */
+  CU.shard = function (text, shards) {
+    if (shards <= 1) { return 0; }
+    return parseInt(CU.md5(text).slice(0, 7), 16) % shards;
+  };
+  CU.md5 = function (text) {
+    var bytes = Array.from(new TextEncoder().encode(text));
+    var bits = bytes.length * 8;
+    bytes.push(128);
+    while (bytes.length % 64 !== 56) { bytes.push(0); }
+    for (var i = 0; i < 8; i += 1) { bytes.push(i < 4 ? (bits >>> (8 * i)) & 255 : Math.floor(bits / Math.pow(2, 8 * i)) & 255); }
+    var shifts = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+    var a0 = 0x67452301, b0 = 0xefcdab89, c0 = 0x98badcfe, d0 = 0x10325476;
+    for (var start = 0; start < bytes.length; start += 64) {
+      var words = [];
+      for (var w = 0; w < 16; w += 1) {
+        var at = start + w * 4;
+        words.push(bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24));
+      }
+      var a = a0, b = b0, c = c0, d = d0;
+      for (var step = 0; step < 64; step += 1) {
+        var round = step >> 4, mix, pick;
+        if (round === 0) { mix = (b & c) | (~b & d); pick = step; }
+        else if (round === 1) { mix = (d & b) | (~d & c); pick = (5 * step + 1) % 16; }
+        else if (round === 2) { mix = b ^ c ^ d; pick = (3 * step + 5) % 16; }
+        else { mix = c ^ (b | ~d); pick = (7 * step) % 16; }
+        var constant = Math.floor(Math.abs(Math.sin(step + 1)) * 4294967296) | 0;
+        var sum = (a + mix + constant + words[pick]) | 0;
+        var turn = shifts[round][step % 4];
+        a = d; d = c; c = b;
+        b = (b + ((sum << turn) | (sum >>> (32 - turn)))) | 0;
+      }
+      a0 = (a0 + a) | 0; b0 = (b0 + b) | 0; c0 = (c0 + c) | 0; d0 = (d0 + d) | 0;
+    }
+    return [a0, b0, c0, d0].map(function (word) {
+      var text = "";
+      for (var i = 0; i < 4; i += 1) { text += ((word >>> (8 * i)) & 255).toString(16).padStart(2, "0"); }
+      return text;
+    }).join("");
+  };
+
+  /* One shared breakdown box for every element that carries one: shown on hover and on focus, closed by Escape. */
+  CU.peek = function (trigger, build) {
+    function show() {
+      hide();
+      var box = CU.el("div", { class: "peek-box", role: "tooltip", id: "peek-box" }, build());
+      (trigger.closest("dialog") || document.body).appendChild(box);
+      trigger.setAttribute("aria-describedby", "peek-box");
+      var place = trigger.getBoundingClientRect();
+      var size = box.getBoundingClientRect();
+      var left = Math.max(8, Math.min(place.right - size.width, window.innerWidth - size.width - 8));
+      var top = place.bottom + 6;
+      if (top + size.height > window.innerHeight - 8) { top = Math.max(8, place.top - size.height - 6); }
+      box.style.left = left + "px";
+      box.style.top = top + "px";
+    }
+    function hide() {
+      var box = document.getElementById("peek-box");
+      if (box) { box.remove(); }
+      trigger.removeAttribute("aria-describedby");
+    }
+    trigger.addEventListener("mouseenter", show);
+    trigger.addEventListener("mouseleave", hide);
+    trigger.addEventListener("focus", show);
+    trigger.addEventListener("blur", hide);
+    trigger.addEventListener("keydown", function (event) {
+      if (event.key === "Escape" && document.getElementById("peek-box")) { hide(); event.stopPropagation(); event.preventDefault(); }
+    });
+    return trigger;
+  };
+  /* Rows of [label, text, tone] as an aligned list; tone 'sum' draws a rule above. */
+  CU.breakdown = function (title, rows) {
+    var list = CU.el("dl", { class: "breakdown" });
+    rows.forEach(function (row) {
+      CU.put(list, [CU.el("dt", { class: row[2] || null }, row[0]), CU.el("dd", { class: row[2] || null }, row[1])]);
+    });
+    return [CU.el("strong", {}, title), list];
+  };
+
+  CU.debounce = function (wait, action) {
+    var timer = 0;
+    return function () { window.clearTimeout(timer); timer = window.setTimeout(action, wait); };
+  };
+
+  var stamps = window.CU_PUBLICATION || {};
+  var words = { data_through_at: "Data through ", published_at: "Generated " };
+  document.querySelectorAll("[data-stamp]").forEach(function (element) {
+    var name = element.getAttribute("data-stamp");
+    element.textContent = words[name] + (stamps[name] || "—");
+  });
+})();

@@ -1,0 +1,581 @@
+# ruff: noqa: E501  (SQL and expected texts)
+"""The pages in Chromium, opened from disk with the network off: what a reader does, and that the scripts
+agree with Python.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import writer
+from reports.build import build_site
+from tests.reports_fixture import HOSTILE, RUN_WITH_CHILDREN, make_published
+from tests.unit import test_format as cases
+
+duckdb = pytest.importorskip("duckdb")
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+)
+pytestmark = [pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install it, or name it in CHROMIUM")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_published(tmp_path_factory.mktemp("published") / "usage.duckdb")
+
+
+@pytest.fixture(scope="module")
+def site(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages") / "site"
+    build_site(published, folder)
+    return folder
+
+
+class Reader:
+    """A page from disk, without a network, that remembers every complaint."""
+
+    def __init__(self, browser: Any, site: Path, width: int = 1400, **options: Any) -> None:
+        self.site = site
+        self.problems: list[str] = []
+        self.context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
+        self.page = self.context.new_page()
+        self.page.on(
+            "console",
+            lambda message: (
+                self.problems.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith("file:") else self.problems.append(f"network: {request.url}")
+            ),
+        )
+
+    def open(self, path: str) -> Any:
+        self.page.goto("about:blank")
+        self.page.goto(f"file://{self.site}/{path}")
+        return self.page
+
+    def log(self, path: str) -> Any:
+        page = self.open(path)
+        self.ready()
+        return page
+
+    def ready(self) -> None:
+        self.page.wait_for_selector("html[data-log=ready]")
+
+    def settle(self, action: Any) -> None:
+        """Do something to a log's controls and wait for its table."""
+        self.page.evaluate("document.documentElement.removeAttribute('data-log')")
+        action()
+        self.ready()
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait for something to become true. Playwright's own wait needs eval, which the pages' policy forbids."""
+    for _ in range(200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError(f"still not true after 5 s: {expression}")
+
+
+@pytest.fixture
+def reader(browser: Any, site: Path) -> Iterator[Reader]:
+    held = Reader(browser, site)
+    yield held
+    held.context.close()
+    assert not held.problems, f"the page complained: {held.problems}"
+
+
+def one(published: Path, sql: str, *values: object) -> tuple[Any, ...]:
+    with duckdb.connect(str(published), read_only=True) as connection:
+        row = connection.execute(sql, list(values)).fetchone()
+    assert row is not None
+    return tuple(row)
+
+
+def test_format_twins_agree(reader: Reader) -> None:
+    """The JavaScript formats every case as Python does."""
+    page = reader.open("acme/analytics.html")
+    got = page.evaluate(
+        """cases => { const f = CU.format; const big = n => BigInt(n); return {
+            money: cases.money.map(c => [f.money(f.toScaled(c[0])), f.moneyExact(f.toScaled(c[0]))]),
+            credits: cases.credits.map(c => f.credits(f.toScaled(c[0]))),
+            counts: cases.counts.map(c => [f.count(big(c[0])), f.countShort(big(c[0]))]),
+            durations: cases.durations.map(c => f.duration(c[0])),
+            percents: cases.percents.map(c => f.percent(big(c[0]), big(c[1]))),
+            changes: cases.changes.map(c => f.change(big(c[0]), big(c[1]))),
+            moments: cases.moments.map(c => f.moment(c[0], c[1])),
+        }; }""",
+        {
+            "money": cases.MONEY, "credits": cases.CREDITS, "counts": [[str(c[0]), *c[1:]] for c in cases.COUNTS],
+            "durations": cases.DURATIONS, "percents": cases.PERCENTS, "changes": cases.CHANGES, "moments": cases.MOMENTS,
+        },
+    )  # fmt: skip
+    assert got["money"] == [[short, exact] for _, short, exact in cases.MONEY]
+    assert got["credits"] == [text for _, text in cases.CREDITS]
+    assert got["counts"] == [[full, short] for _, full, short in cases.COUNTS]
+    assert got["durations"] == [text for _, text in cases.DURATIONS]
+    assert got["percents"] == [text for *_, text in cases.PERCENTS]
+    assert got["changes"] == [text for *_, text in cases.CHANGES]
+    assert got["moments"] == [text for *_, text in cases.MOMENTS]
+
+
+def test_shards_agree(reader: Reader) -> None:
+    """The page computes the same shard of a run id as DuckDB, whatever the id."""
+    ids = ["", "a", "req_0198", "x" * 55, "x" * 56, "x" * 64, "x" * 1000, "é🚀</script>"]
+    page = reader.open("acme/prompts.html")
+    expected = [
+        int(duckdb.execute("select ('0x' || substr(md5(?), 1, 7))::bigint % 64", [text]).fetchone()[0])
+        for text in ids
+    ]
+    assert page.evaluate("ids => ids.map(id => CU.shard(id, 64))", ids) == expected
+
+
+@pytest.mark.parametrize("workspace", ["acme", writer.slug(HOSTILE)])
+def test_range_twins_agree(reader: Reader, workspace: str) -> None:
+    """Choosing the default range again draws exactly what Python wrote into the page."""
+    read = "() => [...document.querySelectorAll('table, figure, #tiles, #notes, #range-label, #previous-label')].map(e => e.innerHTML)"
+    page = reader.open(f"{workspace}/analytics.html")
+    page.wait_for_selector("html.scripted")
+    rendered = page.evaluate(read)
+    page.click("button[data-days='30']")
+    page.wait_for_selector("html[data-range]")
+    assert page.evaluate(read) == rendered
+
+
+def test_range_change_follows_the_marts(reader: Reader, published: Path) -> None:
+    """Tiles and tables of any range hold the marts' amounts of that range."""
+    page = reader.open("acme/analytics.html")
+    for days, first, last in (
+        (1, "2026-11-09", "2026-11-09"),
+        (7, "2026-11-03", "2026-11-09"),
+        (90, "2026-08-12", "2026-11-09"),
+    ):
+        page.click(f"button[data-days='{days}']")
+        page.wait_for_selector(f"html[data-range='{first}/{last}']")
+        cost, tokens = one(
+            published,
+            "select sum(total_cost_usd), sum(total_tokens)::bigint from marts.mart_analytics__total_cost "
+            "where workspace_id = 'acme' and usage_date between ?::date and ?::date",
+            first,
+            last,
+        )
+        assert page.get_attribute("#tiles .tile:nth-child(1) .value", "title") == cases.fmt.money_exact(cost)
+        assert page.inner_text("#t-tokens tfoot td:nth-child(2)") == cases.fmt.count(tokens)
+    page.fill("input[name=from]", "2026-10-15")
+    page.fill("input[name=to]", "2026-10-16")
+    page.wait_for_selector("html[data-range='2026-10-15/2026-10-16']")
+    assert page.inner_text("#range-label") == "15 Oct 2026 – 16 Oct 2026"
+
+
+def test_range_percentiles_are_near_the_exact_ones(reader: Reader, published: Path) -> None:
+    """Percentiles of a range, merged from histograms, are within 1 % of the exact ones."""
+    page = reader.open("acme/analytics.html")
+    exact = one(
+        published,
+        "select quantile_disc(duration_ms, 0.9) from marts.mart_logs__prompt_runs "
+        "where workspace_id = 'acme' and status = 'completed' and usage_date between '2026-10-11' and '2026-11-09'",
+    )[0]
+    row = page.locator("#t-runs tbody tr", has_text="prompt")
+    seconds = float(row.locator("td").nth(7).inner_text().removesuffix(" s"))
+    assert abs(seconds * 1000 - exact) <= exact * 0.0105 + 10
+
+
+def test_top_users_switch(reader: Reader) -> None:
+    """One ranking at a time is shown, and the buttons choose it."""
+    page = reader.open("acme/analytics.html")
+    assert page.locator("[data-users]:visible").count() == 1
+    page.click("button[data-order=tokens]")
+    assert page.locator("[data-users]:visible").get_attribute("data-users") == "tokens"
+
+
+def test_analytics_reads_without_scripts(browser: Any, site: Path) -> None:
+    """With scripts off the default range is there, and no control that could not work is shown."""
+    held = Reader(browser, site, java_script_enabled=False)
+    page = held.open("acme/analytics.html")
+    assert "$" in page.inner_text("#tiles")
+    assert page.locator("#range").is_hidden()
+    assert page.locator("#t-models tbody tr").count() > 3
+    held.context.close()
+
+
+def test_log_filters(reader: Reader, published: Path) -> None:
+    """Every filter keeps exactly the rows that the mart has for it."""
+    page = reader.log("acme/prompts.html")
+    reader.settle(lambda: page.click("button[data-days='0']"))
+    where = {
+        "provider": ("provider = 'anthropic'", "=anthropic"),
+        "model": ("model = 'gpt-5-mini'", "=gpt-5-mini"),
+        "api_key": ("api_key_name = 'Key 1'", "=Key 1"),
+        "name": ("name = 'Lead scoring'", "=Lead scoring"),
+        "source": ("source = 'webhook'", "=webhook"),
+        "status": ("status = 'failed'", "=failed"),
+    }
+    for key, (condition, value) in where.items():
+        reader.settle(lambda key=key, value=value: page.select_option(f"select[name={key}]", value))
+        count = one(
+            published,
+            f"select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and {condition}",
+        )[0]
+        assert page.inner_text("#log-totals strong") == f"{count:,} runs", f"filter {key}"
+        reader.settle(lambda: page.click("#clear-filters"))
+    for value, condition in (
+        ("plan", "user_metadata is not null"),
+        ("plan=pro", "user_metadata->>'plan' = 'pro'"),
+        ("beta=true", "user_metadata->>'beta' = 'true'"),
+        ("seats = 3", "user_metadata->>'seats' = '3'"),
+    ):
+        reader.settle(lambda value=value: page.fill("input[name=metadata]", value))
+        count = one(
+            published,
+            f"select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and {condition}",
+        )[0]
+        assert page.inner_text("#log-totals strong") == f"{count:,} runs", f"metadata {value}"
+    reader.settle(lambda: page.click("#clear-filters"))
+    reader.settle(lambda: page.fill("input[name=user_id]", "user-1"))
+    count, cost = one(
+        published,
+        "select count(*), sum(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-1'",
+    )
+    assert page.inner_text("#log-totals strong") == f"{count} run{'' if count == 1 else 's'}", (
+        "user-1 must not match user-10"
+    )
+    assert page.get_attribute("#log-totals span", "title") == cases.fmt.money_exact(cost)
+
+
+@pytest.mark.parametrize(
+    ("page_name", "columns", "filters"),
+    [
+        (
+            "prompts",
+            "Completed At, Name, Provider, Model, Charge Type, Status, Total Tokens, Total Cost, Provider Charge, Duration, API Key, Collaborator, Source",
+            ["provider", "model", "api_key", "name", "source", "status", "user_id", "metadata"],
+        ),
+        (
+            "workflows",
+            "Completed At, Name, Tools, Status, Total Cost, Duration, API Key, Collaborator, Source, Delivery",
+            ["api_key", "name", "source", "delivery", "status", "user_id", "metadata"],
+        ),
+        (
+            "agents",
+            "Completed At, Name, Model, Tools, Status, Total Tokens, Total Cost, Duration, API Key, Collaborator, Source",
+            ["provider", "model", "api_key", "source", "status", "user_id", "metadata"],
+        ),
+    ],
+)
+def test_log_columns_and_filters(reader: Reader, page_name: str, columns: str, filters: list[str]) -> None:
+    """Each log has exactly its columns and filters."""
+    page = reader.log(f"acme/{page_name}.html")
+    assert [text.strip() for text in page.locator("#log th").all_inner_texts()] == columns.split(", ")
+    assert page.eval_on_selector_all("[data-filter]", "all => all.map(e => e.dataset.filter)") == filters
+
+
+def test_log_totals_sort_and_pages(reader: Reader, published: Path) -> None:
+    """Totals are the mart's, sorting orders the whole range and paging walks through all of it."""
+    page = reader.log("acme/prompts.html")
+    reader.settle(lambda: page.click("button[data-days='0']"))
+    count, cost, dearest = one(
+        published,
+        "select count(*), sum(total_cost_usd), max(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme'",
+    )
+    assert page.inner_text("#log-totals strong") == f"{count:,} runs"
+    assert page.get_attribute("#log-totals span", "title") == cases.fmt.money_exact(cost)
+    seen = set(page.eval_on_selector_all("tr[data-run]", "all => all.map(e => e.dataset.run)"))
+    while page.is_enabled("#page-next"):
+        reader.settle(lambda: page.click("#page-next"))
+        seen |= set(page.eval_on_selector_all("tr[data-run]", "all => all.map(e => e.dataset.run)"))
+    assert len(seen) == count
+    reader.settle(lambda: page.click("th[data-key=total_cost_usd] button"))
+    assert page.inner_text("tr[data-run]:first-child td[data-key=total_cost_usd]").startswith(
+        cases.fmt.money(dearest)
+    )
+    assert page.get_attribute("th[data-key=total_cost_usd]", "aria-sort") == "descending"
+
+
+def test_breakdowns_on_hover_and_focus(reader: Reader) -> None:
+    """The cost and token breakdowns appear by pointer and by keyboard, add up, and close with Escape."""
+    page = reader.log("acme/agents.html")
+    cell = page.locator(f"tr[data-run='{RUN_WITH_CHILDREN}']")
+    cell.locator("td[data-key=total_cost_usd] button").hover()
+    text = page.inner_text("#peek-box")
+    for label in ("Estimated task credit cost", "Wallet charge", "Own", "Image generation", "Sub-agents"):
+        assert label in text
+    page.mouse.move(0, 0)
+    assert page.locator("#peek-box").count() == 0
+    cell.locator("td[data-key=total_tokens] button").focus()
+    text = page.inner_text("#peek-box")
+    for label in (
+        "Input",
+        "cached",
+        "cache write",
+        "Output",
+        "reasoning",
+        "Image",
+        "Citation",
+        "Own",
+        "Sub-agents",
+    ):
+        assert label in text
+    page.keyboard.press("Escape")
+    assert page.locator("#peek-box").count() == 0
+    reader.log("acme/prompts.html")
+    personal = page.locator(
+        "tr[data-run]", has=page.locator("td[data-key=charge_type]", has_text="personal")
+    ).first
+    personal.locator("td[data-key=total_cost_usd] button").focus()
+    assert "External provider charge" in page.inner_text("#peek-box")
+
+
+def test_columns_are_remembered(reader: Reader) -> None:
+    """A hidden column stays hidden after a reload."""
+    page = reader.log("acme/prompts.html")
+    page.click("#columns summary")
+    page.uncheck("#columns input[value=provider]")
+    assert page.locator("th[data-key=provider]").is_hidden()
+    page.reload()
+    reader.ready()
+    assert page.locator("th[data-key=provider]").is_hidden()
+    assert page.locator("th[data-key=model]").is_visible()
+
+
+def test_works_without_local_storage(browser: Any, site: Path) -> None:
+    """A browser that forbids storage still shows the log."""
+    held = Reader(browser, site)
+    held.page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('off', 'SecurityError'); } })"
+    )
+    page = held.log("acme/prompts.html")
+    page.click("#columns summary")
+    page.uncheck("#columns input[value=provider]")
+    assert page.locator("tr[data-run]").count() == 50
+    assert not held.problems, held.problems
+    held.context.close()
+
+
+def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
+    """A run id in the address opens its sheet with its pills, spans and child runs; keys move and close."""
+    page = reader.log(f"acme/agents.html#run={RUN_WITH_CHILDREN}")
+    page.wait_for_selector("#sheet[open]")
+    assert page.inner_text("#sheet-title") == RUN_WITH_CHILDREN
+    assert [text.strip() for text in page.locator(".pill dt").all_inner_texts()] == [
+        "Tokens",
+        "Credits",
+        "Cost",
+        "Duration",
+        "Tool Calls",
+    ]
+    tokens, cost = one(
+        published,
+        "select total_tokens, total_cost_usd from marts.mart_logs__agent_runs where run_id = ?",
+        RUN_WITH_CHILDREN,
+    )
+    assert page.locator(".pill dd").nth(0).inner_text() == cases.fmt.count(tokens)
+    assert page.locator(".pill").nth(2).get_attribute("title") == cases.fmt.money_exact(cost)
+    assert page.locator(".w-row[data-span]").count() == 8
+    page.click(".w-child")
+    until(page, "document.querySelectorAll('.w-row[data-span]').length === 16")
+    page.locator(".w-child").nth(1).click()
+    until(page, "document.querySelectorAll('.w-row[data-span]').length === 21")
+    page.click(f".w-row[data-span='{RUN_WITH_CHILDREN}.1']")
+    panel = page.inner_text("#span-panel")
+    for label in (
+        "Model",
+        "Latency",
+        "Input",
+        "of which cached",
+        "Provider cost",
+        "Estimated task credit cost",
+        "Wallet charge",
+    ):
+        assert label in panel, f"a billed call must show {label}"
+    page.click(f".w-row[data-span='{RUN_WITH_CHILDREN}.0']")
+    panel = page.inner_text("#span-panel")
+    assert "Wallet charge" not in panel
+    assert "Duration" in panel
+    page.keyboard.press("j")
+    until(page, f"document.querySelector('#sheet-title').textContent !== '{RUN_WITH_CHILDREN}'")
+    page.keyboard.press("k")
+    until(page, f"document.querySelector('#sheet-title').textContent === '{RUN_WITH_CHILDREN}'")
+    page.keyboard.press("Escape")
+    assert page.locator("#sheet").is_hidden()
+    assert "run=" not in page.url
+
+
+@pytest.mark.parametrize(
+    ("page_name", "kind", "pills"),
+    [
+        ("prompts", "prompt", ["Tokens", "Cost", "Duration", "Charge Type"]),
+        ("workflows", "workflow", ["Cost", "Duration", "Tools"]),
+    ],
+)
+def test_sheet_from_the_table(reader: Reader, page_name: str, kind: str, pills: list[str]) -> None:
+    """A row opens its sheet, with the pills of its run type."""
+    page = reader.log(f"acme/{page_name}.html")
+    page.click("tr[data-run]:nth-child(2) td[data-key=status]")
+    page.wait_for_selector("#sheet[open]")
+    assert page.inner_text("#sheet-title") == page.get_attribute("tr[data-run]:nth-child(2)", "data-run")
+    assert [text.strip() for text in page.locator(".pill dt").all_inner_texts()] == pills
+    assert page.locator(".w-row").count() > 0
+
+
+def test_search_opens_any_run(reader: Reader, published: Path) -> None:
+    """A pasted run id opens its sheet, in the right log; an unknown one is said to be unknown; an orphan's
+    spans are shown.
+    """
+    page = reader.log("acme/prompts.html")
+    prompt = one(
+        published,
+        "select run_id from marts.mart_logs__prompt_runs where workspace_id = 'acme' and usage_date = '2026-10-02' limit 1",
+    )[0]
+    page.fill("input[name=run]", prompt)
+    page.wait_for_selector("#sheet[open]")
+    assert page.inner_text("#sheet-title") == prompt
+    page.keyboard.press("Escape")
+    page.fill("input[name=run]", "no-such-run")
+    until(page, "document.querySelector('#log-totals').textContent.includes('No run with the id')")
+    page.fill("input[name=run]", "never-arrived-1")
+    page.wait_for_selector("#sheet[open]")
+    assert "unattributed" in page.inner_text("#sheet")
+    page.fill("input[name=run]", "acme-grandchild-workflow")
+    page.wait_for_url("**/workflows.html#run=acme-grandchild-workflow")
+    page.wait_for_selector("#sheet[open]")
+    foreign = one(
+        published, "select run_id from marts.mart_logs__prompt_runs where workspace_id <> 'acme' limit 1"
+    )[0]
+    reader.ready()
+    page.fill("input[name=run]", foreign)
+    until(page, "document.querySelector('#log-totals').textContent.includes('No run with the id')")
+
+
+def test_hostile_workspace(reader: Reader) -> None:
+    """Names that try to be markup are text on every page, and nothing of them runs."""
+    folder = writer.slug(HOSTILE)
+    for name in ("analytics", "prompts", "workflows", "agents", "users"):
+        page = reader.open(f"{folder}/{name}.html")
+        page.wait_for_timeout(150)
+        assert page.evaluate("window.pwned") is None
+        assert page.locator("main b, main i, main img, main script").count() == 0, name
+    page = reader.log(f"{folder}/prompts.html")
+    page.click("tr[data-run]:nth-child(1) td[data-key=status]")
+    page.wait_for_selector("#sheet[open]")
+    for row in page.locator(".w-row").all():
+        row.click()
+    assert page.evaluate("window.pwned") is None
+    reader.open("index.html")
+    assert page.get_by_role("link", name='<b>Evil</b> & "Söns"').count() == 1
+
+
+def test_users_page(reader: Reader, published: Path) -> None:
+    """Cards and table are the mart's; search, sort and the way to a user's runs work."""
+    page = reader.open("acme/users.html")
+    until(page, "document.querySelector('#page-state').textContent !== ''")
+    users, spend = one(
+        published,
+        "select count(*), sum(total_cost_usd) from marts.mart_users__summary where workspace_id = 'acme'",
+    )
+    assert [text.strip() for text in page.locator(".tile dt").all_inner_texts()] == [
+        "Active Users",
+        "Total Spend",
+        "Avg Cost",
+        "Top User Share",
+    ]
+    assert page.locator(".tile .value").nth(0).inner_text() == str(users)
+    assert page.locator(".tile .value").nth(1).get_attribute("title") == cases.fmt.money_exact(spend)
+    assert [t.strip() for t in page.locator("#users th[data-key]").all_inner_texts()] == [
+        "User ID",
+        "First Request",
+        "Last Request",
+        "Total Requests",
+        "Total Tokens",
+        "Total Cost",
+    ]
+    page.fill("input[name=user]", "user-12")
+    until(page, "document.querySelectorAll('#users tbody tr').length === 1")
+    page.click("#users tbody a >> text=Prompts")
+    page.wait_for_url("**/prompts.html#user=user-12")
+    reader.ready()
+    count = one(
+        published,
+        "select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-12'",
+    )[0]
+    assert page.locator("tr[data-run]").count() == count
+
+
+@pytest.mark.parametrize("width", [360, 768, 1400, 3840])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_horizontal_page_scroll(browser: Any, site: Path, width: int, theme: str) -> None:
+    """No page is wider than its window, at any width and in both themes."""
+    held = Reader(browser, site, width, color_scheme=theme)
+    for path in (
+        "index.html",
+        "acme/analytics.html",
+        "acme/prompts.html",
+        f"{writer.slug(HOSTILE)}/prompts.html",
+        f"acme/agents.html#run={RUN_WITH_CHILDREN}",
+        "acme/users.html",
+    ):
+        page = held.open(path)
+        page.wait_for_timeout(120)
+        wide = page.evaluate(
+            "() => [document.documentElement.scrollWidth, document.body.scrollWidth, innerWidth]"
+        )
+        assert max(wide[0], wide[1]) <= wide[2], f"{path} at {width}: {wide}"
+        if "run=" in path:
+            page.wait_for_selector("#sheet[open]")
+            box = page.locator("#sheet").bounding_box()
+            assert box["x"] >= 0, f"the sheet starts outside the window at {width}"
+            assert (
+                page.evaluate(
+                    "() => { const s = document.getElementById('sheet'); return s.scrollWidth - s.clientWidth }"
+                )
+                <= 0
+            )
+    assert not held.problems, held.problems
+    held.context.close()
+
+
+def test_policy_forbids_inline_scripts(reader: Reader) -> None:
+    """The content security policy is in force when the page is opened from disk."""
+    page = reader.open("acme/analytics.html")
+    page.evaluate(
+        "() => { const s = document.createElement('script'); s.textContent = 'window.inline = 1'; document.body.appendChild(s); }"
+    )
+    assert page.evaluate("window.inline") is None
+    assert any("Content Security Policy" in text for text in reader.problems)
+    reader.problems.clear()
+
+
+def test_config_is_plain_json(site: Path) -> None:
+    """What the pages embed is JSON and nothing else."""
+    text = (
+        (site / "acme" / "prompts.html")
+        .read_text(encoding="utf-8")
+        .split('id="config">')[1]
+        .split("</script>")[0]
+    )
+    assert json.loads(text)["log"] == "prompts"
