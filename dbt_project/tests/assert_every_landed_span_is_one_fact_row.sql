@@ -1,5 +1,5 @@
--- No span is lost and none is multiplied: each run has as many rows in the fact as distinct spans in the lake. A run that the directory
--- does not know shows as lost.
+-- No span is lost and none is multiplied: each run has as many rows in the fact as distinct spans in the lake. A run that the
+-- directory does not know shows as lost.
 with landed_spans as (
 
     select
@@ -70,7 +70,7 @@ signed as (
         usage_date,
         workspace_id,
         run_id,
-        - count(*) as span_count
+        -1 * count(*) as span_count
     from {{ ref('fct_span_usage') }}
     where {{ touched('usage_date') }}
     group by

@@ -1,5 +1,6 @@
-"""Invented exports with everything at once that moves a date or a total between nights: late and moved runs, spans before their run,
-parents that arrive late, change, or form a circle, older versions after newer ones, three time zones. Small, random and reproducible.
+"""Invented exports with everything at once that moves a date or a total between nights: late and moved runs,
+spans before their run, parents that arrive late, change, or form a circle, older versions after newer ones,
+three time zones. Small, random and reproducible.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Rows = list[dict[str, Any]]
 
 
 def night(random: Random) -> tuple[Rows, Rows]:
-    """Runs and spans of one night. Ids come from small pools, so that nights keep touching what earlier ones brought."""
+    """Runs and spans of one night. Ids come from small pools: nights touch what earlier ones brought."""
     runs = [_run(random) for _ in range(random.randint(4, 12))]
     spans = [_span(random) for _ in range(random.randint(10, 40))]
     return runs, spans
@@ -41,7 +42,7 @@ def _run_id(random: Random) -> str:
 
 def _home(run_id: str) -> datetime:
     """When a run usually starts: fixed by its id, so that most versions agree and some do not."""
-    return FIRST_DAY + timedelta(hours=Random(run_id).randrange(DAYS * 24))
+    return FIRST_DAY + timedelta(hours=Random(run_id).randrange(DAYS * 24))  # noqa: S311 - invented data
 
 
 def _iso(moment: datetime) -> str:
@@ -94,7 +95,11 @@ def _span(random: Random) -> dict[str, Any]:
     if random.random() < 0.7:
         row["ended_at"] = _iso(start + timedelta(milliseconds=random.choice((0, 1, 950, 60_000))))
     if random.random() < 0.6:
-        row.update(input_tokens=random.randrange(1000), output_tokens=random.randrange(1000), cached_tokens=random.randrange(50))
+        row.update(
+            input_tokens=random.randrange(1000),
+            output_tokens=random.randrange(1000),
+            cached_tokens=random.randrange(50),
+        )
     if random.random() < 0.2:
         row["image_tokens"] = random.randrange(1000)
     if random.random() < 0.5:

@@ -1,7 +1,8 @@
-"""Simulated nights for tests: land rows, build the candidate with dbt, take it over as published, compare two warehouses.
+"""Nights for tests of the warehouse: land rows, build the candidate with dbt, publish it unaudited,
+compare two warehouses.
 
-Publication is simulated (a copy and the three manifest keys that the plan reads), so that these tests depend on nothing after the
-warehouse. What does not belong here: assertions about single models, which are dbt unit tests.
+The audit is left out, so that a test sees what the models alone do. What does not belong here: assertions
+about single models, which are dbt unit tests.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from orchestration import sql
 from orchestration.landing.ingest import ingest
 from orchestration.landing.lake import Lake
-from orchestration.publication import candidate
+from orchestration.publication import candidate, publish
 from orchestration.publication.candidate import Plan
 from orchestration.settings import Settings, load
 from orchestration.warehouse import dbt
@@ -25,7 +26,8 @@ from orchestration.warehouse.dbt import NodeResult
 
 Row = Mapping[str, Any]
 
-#: What readers see. Schema `intermediate` holds bookkeeping (which night changed a run) that may differ between equal warehouses.
+#: What readers see. Schema `intermediate` holds bookkeeping (which night changed a run) that may differ
+#: between equal warehouses.
 PUBLIC_SCHEMAS = ("dimensions", "facts", "marts")
 
 
@@ -73,26 +75,14 @@ class Nights:
         full: bool = False,
         args: Sequence[str] = dbt.NIGHTLY_ARGS,
     ) -> Night:
-        """Land what is there, build the candidate and take it over as published, whatever the tests in dbt say."""
+        """Land what is there, build the candidate and publish it, whatever the tests in dbt say."""
         ingest(self.settings)
         manifests = Lake(self.settings.lake_dir).manifests()
         plan = candidate.make_plan(self.settings, manifests, requested_dates=requested_dates, full=full)
         candidate.prepare(self.settings, plan, manifests)
         results = dbt.invoke(self.settings, args)
-        with sql.connect(self.settings, self.settings.candidate_path) as connection:
-            touched = candidate.touched_dates(connection, plan)
-            connection.execute("create schema if not exists meta")
-            connection.execute("create or replace table meta.publication (manifest varchar)")
-            manifest = {
-                "night_seq": plan.night_seq,
-                "applied_batches": plan.applied_batches,
-                "fingerprint": plan.fingerprint,
-            }
-            connection.execute("insert into meta.publication values (?)", [json.dumps(manifest)])
-            connection.execute("checkpoint")
-        self.settings.published_dir.mkdir(exist_ok=True)
-        shutil.copy(self.settings.candidate_path, self.settings.published_path)
-        return Night(plan, results, touched)
+        publication = publish.publish(self.settings, plan, manifests, checks=[])
+        return Night(plan, results, [date.fromisoformat(day) for day in publication.touched_dates])
 
     def rebuilt(self, data_dir: Path) -> Nights:
         """A second folder with the same lake, on which nothing was built yet."""
@@ -102,7 +92,7 @@ class Nights:
 
 
 def differences(ours: Nights, theirs: Nights) -> dict[str, tuple[int, int]]:
-    """Tables and views whose rows differ: name → (rows only in ours, rows only in theirs). Empty where the warehouses are equal."""
+    """Tables and views whose rows differ: name → (rows only in ours, rows only in theirs)."""
     with sql.connect(ours.settings) as connection:
         connection.execute(f"attach {sql.literal(ours.settings.published_path)} as ours (read_only)")
         connection.execute(f"attach {sql.literal(theirs.settings.published_path)} as theirs (read_only)")
@@ -110,7 +100,9 @@ def differences(ours: Nights, theirs: Nights) -> dict[str, tuple[int, int]]:
             f"""
             select distinct table_schema, table_name
             from information_schema.tables
-            where table_catalog in ('ours', 'theirs') and list_contains({sql.string_list(PUBLIC_SCHEMAS)}, table_schema)
+            where
+                table_catalog in ('ours', 'theirs')
+                and list_contains({sql.string_list(PUBLIC_SCHEMAS)}, table_schema)
             order by all
             """
         ).fetchall()
@@ -118,7 +110,9 @@ def differences(ours: Nights, theirs: Nights) -> dict[str, tuple[int, int]]:
         for schema, table in names:
             name = f"{sql.identifier(schema)}.{sql.identifier(table)}"
             counts = [
-                connection.execute(f"select count(*) from (from {a}.{name} except all from {b}.{name})").fetchall()[0][0]
+                connection.execute(
+                    f"select count(*) from (from {a}.{name} except all from {b}.{name})"
+                ).fetchall()[0][0]
                 for a, b in (("ours", "theirs"), ("theirs", "ours"))
             ]
             if any(counts):

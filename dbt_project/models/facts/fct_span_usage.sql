@@ -1,4 +1,4 @@
--- Grain: one row per span (workspace_id, run_id, span_id). Additive: measures are filled on billed calls only, so a plain sum is right.
+-- Grain: one row per span (workspace_id, run_id, span_id). Additive: measures are filled on billed calls only, so sums are right.
 with recursive spans as (
 
     select *
@@ -23,8 +23,8 @@ workspaces as (
 
 ),
 
--- A run, step or agent span that carries tokens or cost repeats those of the calls below it, unless the run has no other carrier.
--- Credits do not make a carrier: a search that only took credits has not repeated anybody's tokens.
+-- A run, step or agent span that carries tokens or cost repeats those of the calls below it, unless the run has no other
+-- carrier. Credits do not make a carrier: a search that only took credits has not repeated anybody's tokens.
 runs_with_usage as (
 
     select
@@ -40,7 +40,7 @@ runs_with_usage as (
 
 ),
 
--- Where there are only wrappers, those without a carrier below them are the calls. Few runs are like that, so few spans are walked.
+-- Where there are only wrappers, those without a carrier below them are the calls. Few runs are like that: few spans are walked.
 spans_of_nested_wrappers as (
 
     select
@@ -97,15 +97,15 @@ wrappers_of_carriers as (
         lineage.run_id,
         lineage.ancestor_span_id as span_id
     from lineage
-    left join lineage as circle
+    left join lineage as opposite
         on
-            lineage.workspace_id = circle.workspace_id
-            and lineage.run_id = circle.run_id
-            and lineage.span_id = circle.ancestor_span_id
-            and lineage.ancestor_span_id = circle.span_id
+            lineage.workspace_id = opposite.workspace_id
+            and lineage.run_id = opposite.run_id
+            and lineage.span_id = opposite.ancestor_span_id
+            and lineage.ancestor_span_id = opposite.span_id
     where
         lineage.span_id <> lineage.ancestor_span_id
-        and circle.span_id is null
+        and opposite.span_id is null
 
 ),
 
@@ -207,7 +207,8 @@ judged as (
     select
         *,
         billing_role = 'call' as is_call,
-        billing_role = 'call' and (span_kind in ('completion', 'embedding', 'image_generation') or model is not null) as is_model_call
+        billing_role = 'call'
+        and (span_kind in ('completion', 'embedding', 'image_generation') or model is not null) as is_model_call
     from resolved
 
 )
