@@ -1,11 +1,20 @@
 {#- What counts as usage on a span as it was reported, before any judgement about billing. -#}
 
+{#- Tokens of any class, or a cost. -#}
 {% macro has_provider_usage(relation="") -%}
     {%- set prefix = relation ~ "." if relation else "" -%}
-    {{ prefix }}input_tokens is not null
-    or {{ prefix }}output_tokens is not null
-    or {{ prefix }}image_tokens is not null
-    or {{ prefix }}reported_provider_cost_usd is not null
+    (
+        {%- for measure in token_measures() if measure != "total_tokens" %}
+        {{ prefix }}{{ measure }} is not null or
+        {%- endfor %}
+        {{ prefix }}reported_provider_cost_usd is not null
+    )
+{%- endmacro %}
+
+{#- A span that stands for the work below it, so that usage on it may repeat that of its calls. -#}
+{% macro is_wrapper(relation="") -%}
+    {%- set prefix = relation ~ "." if relation else "" -%}
+    ({{ prefix }}span_kind in ('run', 'step', 'agent'))
 {%- endmacro %}
 
 {% macro has_usage(relation="") -%}
