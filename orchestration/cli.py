@@ -38,9 +38,9 @@ def main() -> None:
     from orchestration.publication.lock import LockHeldError  # noqa: PLC0415
 
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        code = cli.main(standalone_mode=False)
+        if isinstance(code, int):  # click hands the code of an Exit back instead of raising it
+            sys.exit(code)
     except click.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(USAGE_ERROR)
