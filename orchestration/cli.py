@@ -336,14 +336,15 @@ def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
         ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
     except LockHeldError:
         raise
-    with _progress(quiet=as_json) as listener, progress.listening(listener):
+    with _progress(quiet=as_json) as listener, progress.listening(listener), progress.stages() as stages:
         listener("Starting", 0, 1)
-        from orchestration.defs.run import run_nightly  # noqa: PLC0415
+        with progress.stage("start"):
+            from orchestration.defs.run import run_nightly  # noqa: PLC0415
 
         result = run_nightly(settings, **options)
         if result.success:
             _render_if_missing(settings, listener)
-    document = _summary(settings, result)
+    document = _summary(settings, result, stages)
     if as_json:
         _print_json(document)
     else:
@@ -360,10 +361,11 @@ def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
     ):
         from reports.build import build_site  # noqa: PLC0415
 
-        build_site(settings.published_path, settings.site_dir, progress=listener)
+        with progress.stage("render"):
+            build_site(settings.published_path, settings.site_dir, progress=listener)
 
 
-def _summary(settings: Settings, result: NightResult) -> dict[str, Any]:
+def _summary(settings: Settings, result: NightResult, stages: Sequence[progress.Stage]) -> dict[str, Any]:
     from orchestration.status import read_totals  # noqa: PLC0415
 
     landed = result.materialized.get("raw_runs", {})
@@ -385,6 +387,15 @@ def _summary(settings: Settings, result: NightResult) -> dict[str, Any]:
         "database": str(settings.published_path),
         "site": str(settings.site_dir / "index.html"),
         "totals": read_totals(settings),
+        "stages": [
+            {
+                "stage": item.name,
+                "seconds": round(item.seconds, 3),
+                "cpu_seconds": round(item.cpu_seconds, 3),
+                "peak_memory_bytes": item.peak_memory_bytes,
+            }
+            for item in stages
+        ],
     }
 
 
@@ -411,6 +422,7 @@ def _print_summary(document: dict[str, Any]) -> None:
             f"  {total['workspace_id']}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
             f"${Decimal(total['total_cost_usd']):,.6f}{unpriced}, {Decimal(total['task_credits']).normalize():f} credits"
         )
+    click.echo("Seconds    " + ", ".join(f"{item['stage']} {item['seconds']:.1f}" for item in document["stages"]))
     click.echo(f"Database   {document['database']}")
     click.echo(f"Pages      {document['site']}")
 

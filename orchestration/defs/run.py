@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from orchestration import progress
 from orchestration.defs.build import build_definitions
 from orchestration.defs.jobs import NIGHTLY
 from orchestration.publication.lock import run_lock
@@ -62,7 +63,8 @@ def run_nightly(
     logging.getLogger("dagster").setLevel(logging.ERROR)
     with warnings.catch_warnings(), run_lock(settings.data_dir, wait_seconds=wait_seconds):
         warnings.simplefilter("ignore")
-        job = build_definitions(settings).resolve_job_def(NIGHTLY)
+        with progress.stage("define"):
+            job = build_definitions(settings).resolve_job_def(NIGHTLY)
         with instance(settings) as opened:
             result = job.execute_in_process(
                 instance=opened,
