@@ -16,6 +16,7 @@ from dagster._core.instance.ref import InstanceRef
 from orchestration import progress
 from orchestration.defs.build import build_definitions
 from orchestration.defs.jobs import NIGHTLY
+from orchestration.defs.storage import storage_config
 from orchestration.publication.lock import run_lock
 from orchestration.settings import REPOSITORY, Settings
 
@@ -43,7 +44,7 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     reference = InstanceRef.from_dir(
         str(settings.dagster_dir),
         config_dir=str(REPOSITORY),
-        overrides={"storage": {"sqlite": {"base_dir": str(settings.dagster_dir)}}},
+        overrides={"storage": storage_config(settings.dagster_dir)},
     )
     with dg.DagsterInstance.from_ref(reference) as opened:
         yield opened
