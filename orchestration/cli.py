@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from orchestration import progress
+from orchestration import collector, progress
 from orchestration.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
@@ -55,6 +55,17 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         sys.exit(USAGE_ERROR)
+
+
+def run() -> NoReturn:
+    """The console script: `main` in a process of its own, quick to end."""
+    collector.relax()
+    code: str | int | None = 0
+    try:
+        main()
+    except SystemExit as done:
+        code = done.code
+    collector.leave(code if isinstance(code, int) else GOOD if code is None else USAGE_ERROR)
 
 
 @click.group(
@@ -469,4 +480,4 @@ def _print_json(document: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()
