@@ -27,7 +27,9 @@ def string_list(values: Iterable[object]) -> str:
     return "[" + ", ".join(literal(value) for value in values) + "]"
 
 
-def connect(settings: Settings, database: Path | None = None, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(
+    settings: Settings, database: Path | None = None, *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the project's limits: bounded memory, spill folder of ours, session time zone UTC.
 
     `database` None is an in-memory database. No extension is ever loaded or fetched.

@@ -65,13 +65,17 @@ MACROS = (
 
 def _cleaned(entity: Entity, item: Field) -> str:
     """The field's text from the first source that has one."""
-    nested = {source.partition(".")[0] for other in entity.fields for source in other.read_from if "." in source}
+    nested = {
+        source.partition(".")[0] for other in entity.fields for source in other.read_from if "." in source
+    }
     parts = []
     for source in item.read_from:
         name, _, key = source.partition(".")
         column = identifier(name)
         if key:
-            parts.append(f"case when starts_with({column}, '{{') then json_extract_string({column}, {literal('$.' + key)}) end")
+            parts.append(
+                f"case when starts_with({column}, '{{') then json_extract_string({column}, {literal('$.' + key)}) end"
+            )
         elif name in nested:
             parts.append(f"case when not starts_with({column}, '{{') then {column} end")
         else:
@@ -118,35 +122,67 @@ def _faults(entity: Entity) -> list[tuple[Field, Reason, str, str]]:
         text, value = identifier("t_" + item.name), identifier(item.name)
         shown = f"left({text}, 100)"
         if item.required:
-            faults.append((item, Reason.MISSING_FIELD, f"{text} is null", literal(f"required field '{item.name}' is missing")))
+            faults.append(
+                (
+                    item,
+                    Reason.MISSING_FIELD,
+                    f"{text} is null",
+                    literal(f"required field '{item.name}' is missing"),
+                )
+            )
         if item.kind is Kind.COUNT:
             wrong = f"{text} is not null and {value} is null"
             outside = f"{value} not between 0 and {contract.MAX_COUNT}"
-            faults.append((item, Reason.WRONG_TYPE, wrong, _message(f"'{item.name}' is not a whole number: ", shown)))
             faults.append(
-                (item, Reason.IMPOSSIBLE_VALUE, outside, _message(f"'{item.name}' is not between 0 and 10^12: ", shown))
+                (item, Reason.WRONG_TYPE, wrong, _message(f"'{item.name}' is not a whole number: ", shown))
+            )
+            faults.append(
+                (
+                    item,
+                    Reason.IMPOSSIBLE_VALUE,
+                    outside,
+                    _message(f"'{item.name}' is not between 0 and 10^12: ", shown),
+                )
             )
         elif item.kind in (Kind.MONEY, Kind.CREDITS):
             wrong = f"{text} is not null and as_decimal({text}) is null"
             outside = f"as_decimal({text}) not between 0 and {contract.MAX_MONEY_USD}"
-            faults.append((item, Reason.WRONG_TYPE, wrong, _message(f"'{item.name}' is not a number: ", shown)))
             faults.append(
-                (item, Reason.IMPOSSIBLE_VALUE, outside, _message(f"'{item.name}' is not between 0 and 10^9: ", shown))
+                (item, Reason.WRONG_TYPE, wrong, _message(f"'{item.name}' is not a number: ", shown))
+            )
+            faults.append(
+                (
+                    item,
+                    Reason.IMPOSSIBLE_VALUE,
+                    outside,
+                    _message(f"'{item.name}' is not between 0 and 10^9: ", shown),
+                )
             )
         elif item.kind is Kind.TIMESTAMP:
             wrong = f"{text} is not null and {value} is null"
             outside = f"not ({value} >= timestamp {literal(contract.MIN_TIMESTAMP)} and {value} < timestamp {literal(contract.MAX_TIMESTAMP)})"
-            faults.append((item, Reason.WRONG_TYPE, wrong, _message(f"'{item.name}' is not an ISO-8601 time: ", shown)))
             faults.append(
-                (item, Reason.IMPOSSIBLE_VALUE, outside, _message(f"'{item.name}' is not between 2000 and 2099: ", shown))
+                (item, Reason.WRONG_TYPE, wrong, _message(f"'{item.name}' is not an ISO-8601 time: ", shown))
+            )
+            faults.append(
+                (
+                    item,
+                    Reason.IMPOSSIBLE_VALUE,
+                    outside,
+                    _message(f"'{item.name}' is not between 2000 and 2099: ", shown),
+                )
             )
         elif item.kind is Kind.OBJECT:
             wrong = f"{text} is not null and {value} is null"
-            faults.append((item, Reason.WRONG_TYPE, wrong, _message(f"'{item.name}' is not a JSON object: ", shown)))
+            faults.append(
+                (item, Reason.WRONG_TYPE, wrong, _message(f"'{item.name}' is not a JSON object: ", shown))
+            )
         elif item.vocabulary and not item.fallback:
             wrong = f"{value} not in ({_words(item)})"
             allowed = ", ".join(item.vocabulary)
-            faults.append((item, Reason.UNKNOWN_VALUE, wrong, _message(f"'{item.name}' is none of {allowed}: ", shown)))
+            faults.append(
+                (item, Reason.UNKNOWN_VALUE, wrong, _message(f"'{item.name}' is none of {allowed}: ", shown))
+            )
     start, end = entity.field(entity.start), entity.field(entity.end)
     faults.append(
         (
@@ -161,12 +197,18 @@ def _faults(entity: Entity) -> list[tuple[Field, Reason, str, str]]:
 
 def _typed(entity: Entity, text_rows: str) -> str:
     """Typed values beside the cleaned texts and what is left over for `attributes`."""
-    cleaned = ",\n".join(f"{_cleaned(entity, item)} as {identifier('t_' + item.name)}" for item in entity.fields)
+    cleaned = ",\n".join(
+        f"{_cleaned(entity, item)} as {identifier('t_' + item.name)}" for item in entity.fields
+    )
     values = ",\n".join(f"{_value(item)} as {identifier(item.name)}" for item in entity.fields)
     names = ", ".join(identifier("t_" + item.name) for item in entity.fields)
     leftovers = []
-    for name in dict.fromkeys(s.partition(".")[0] for item in entity.fields for s in item.read_from if "." in s):
-        consumed = [s.partition(".")[2] for item in entity.fields for s in item.read_from if s.startswith(name + ".")]
+    for name in dict.fromkeys(
+        s.partition(".")[0] for item in entity.fields for s in item.read_from if "." in s
+    ):
+        consumed = [
+            s.partition(".")[2] for item in entity.fields for s in item.read_from if s.startswith(name + ".")
+        ]
         column, prefix = identifier(name), literal(json.dumps(name) + ":")
         leftovers.append(
             f"case when starts_with({column}, '{{') and not list_has_all({string_list(consumed)}, json_keys({column})) "
@@ -206,7 +248,8 @@ def _attributes(entity: Entity) -> str:
 
 def _flags(entity: Entity) -> str:
     flags = [
-        f"case when {identifier(s.part)} > coalesce({identifier(s.whole)}, 0) then {literal(s.flag)} end" for s in entity.subsets
+        f"case when {identifier(s.part)} > coalesce({identifier(s.whole)}, 0) then {literal(s.flag)} end"
+        for s in entity.subsets
     ]
     flags += [
         f"case when {identifier(item.name)} <> lower(trim({identifier('t_' + item.name)})) then {literal('unknown_' + item.name)} end"
@@ -237,7 +280,9 @@ def typed(entity: Entity, text_rows: str) -> str:
         "quality_flags": _flags(entity),
         "attributes": _attributes(entity),
     }
-    select = ", ".join(f"({columns[name]})::{kind} as {identifier(name)}" for name, kind in lake_columns(entity).items())
+    select = ", ".join(
+        f"({columns[name]})::{kind} as {identifier(name)}" for name, kind in lake_columns(entity).items()
+    )
     return f"""
         select {select}, {identifier(entity.start)}::date as lake_date
         from ({_typed(entity, text_rows)})

@@ -167,10 +167,19 @@ RUNS = Entity(
         _text("run_type", "What was run.", required=True, vocabulary=("prompt", "workflow", "agent")),
         _text("resource_id", "Id of the prompt, workflow or agent."),
         _text("resource_name", "Its name."),
-        _text("source", "What started the run (dashboard, api, scheduled, webhook, agent, experiment, live, or another word)."),
-        _text("delivery", "How the result came back (direct, callback).", spellings={"sync": "direct", "async": "callback"}),
+        _text(
+            "source",
+            "What started the run (dashboard, api, scheduled, webhook, agent, experiment, live, or another word).",
+        ),
+        _text(
+            "delivery",
+            "How the result came back (direct, callback).",
+            spellings={"sync": "direct", "async": "callback"},
+        ),
         _text("charge_type", "Who pays the provider, where all spans agree.", vocabulary=CHARGE_TYPES),
-        _text("status", "Progress of the run.", required=True, vocabulary=STATUSES, spellings=STATUS_SPELLINGS),
+        _text(
+            "status", "Progress of the run.", required=True, vocabulary=STATUSES, spellings=STATUS_SPELLINGS
+        ),
         Field("started_at", Kind.TIMESTAMP, "When the run was requested.", required=True),
         Field("completed_at", Kind.TIMESTAMP, "When it ended."),
         Field("updated_at", Kind.TIMESTAMP, "When this version of the row was written; the greatest wins."),
@@ -240,7 +249,12 @@ SPANS = Entity(
             "input_tokens",
             Kind.COUNT,
             "Everything sent, cached reads and cache writes included.",
-            sources=("input_tokens", "input_tokens.total_tokens", "prompt_tokens", "prompt_tokens.total_tokens"),
+            sources=(
+                "input_tokens",
+                "input_tokens.total_tokens",
+                "prompt_tokens",
+                "prompt_tokens.total_tokens",
+            ),
         ),
         Field(
             "cached_tokens",
@@ -253,13 +267,22 @@ SPANS = Entity(
             "output_tokens",
             Kind.COUNT,
             "Everything generated, reasoning included.",
-            sources=("output_tokens", "output_tokens.total_tokens", "completion_tokens", "completion_tokens.total_tokens"),
+            sources=(
+                "output_tokens",
+                "output_tokens.total_tokens",
+                "completion_tokens",
+                "completion_tokens.total_tokens",
+            ),
         ),
         Field(
             "reasoning_tokens",
             Kind.COUNT,
             "Part of output spent on reasoning.",
-            sources=("reasoning_tokens", "output_tokens.reasoning_tokens", "completion_tokens.reasoning_tokens"),
+            sources=(
+                "reasoning_tokens",
+                "output_tokens.reasoning_tokens",
+                "completion_tokens.reasoning_tokens",
+            ),
         ),
         Field("image_tokens", Kind.COUNT, "Tokens of an image generation, in neither input nor output."),
         Field("citation_tokens", Kind.COUNT, "Tokens of cited sources, a class beside the total."),
@@ -316,13 +339,19 @@ def markdown() -> str:
             if item.fallback:
                 allowed += f"; anything else becomes {item.fallback} and is flagged"
             if item.spellings:
-                allowed += ("; " if allowed else "") + ", ".join(f"{a} → {b}" for a, b in item.spellings.items())
+                allowed += ("; " if allowed else "") + ", ".join(
+                    f"{a} → {b}" for a, b in item.spellings.items()
+                )
             sources = ", ".join(f"`{source}`" for source in item.sources)
             star = "*" if item.required else ""
             lines.append(f"| {item.name}{star} | {item.kind} | {item.description} | {sources} | {allowed} |")
         lines.append("")
         if entity.subsets:
-            lines.append("Flagged and kept (`quality_flags`): " + ", ".join(f"`{s.flag}`" for s in entity.subsets) + ".")
+            lines.append(
+                "Flagged and kept (`quality_flags`): "
+                + ", ".join(f"`{s.flag}`" for s in entity.subsets)
+                + "."
+            )
             lines.append("")
     lines += [
         "## Why a line is quarantined",

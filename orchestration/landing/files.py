@@ -20,7 +20,16 @@ from typing import Literal
 Format = Literal["jsonl", "csv", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
 
-UNFINISHED_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".filepart", ".swp", ".inprogress")
+UNFINISHED_SUFFIXES = (
+    ".tmp",
+    ".temp",
+    ".part",
+    ".partial",
+    ".crdownload",
+    ".filepart",
+    ".swp",
+    ".inprogress",
+)
 FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -95,8 +104,12 @@ def discover(
             candidates.append((path, name, *kind, Fingerprint.of(path)))
         except FileNotFoundError:
             skipped.append(Skipped(name, "vanished while the folder was read", deferred=True))
-    moving = _still_moving([c for c in candidates if c[1] not in cache or cache[c[1]][:3] != _key(c[4])], settle_seconds)
-    for path, name, file_format, compression, fingerprint in sorted(candidates, key=lambda c: (c[4].modified_ns, c[1])):
+    moving = _still_moving(
+        [c for c in candidates if c[1] not in cache or cache[c[1]][:3] != _key(c[4])], settle_seconds
+    )
+    for path, name, file_format, compression, fingerprint in sorted(
+        candidates, key=lambda c: (c[4].modified_ns, c[1])
+    ):
         if name in moving:
             skipped.append(Skipped(name, moving[name], deferred=True))
             continue
@@ -141,7 +154,9 @@ def _kind(path: Path) -> tuple[Format, Compression] | Skipped:
         compression = COMPRESSIONS[last]
         last = suffixes[-2].lower() if len(suffixes) > 1 else ""
     if last not in FORMATS:
-        return Skipped(name, f"not an export: the name ends in none of {', '.join(FORMATS)} (.gz, .zst)", deferred=False)
+        return Skipped(
+            name, f"not an export: the name ends in none of {', '.join(FORMATS)} (.gz, .zst)", deferred=False
+        )
     try:
         with path.open("rb") as stream:
             magic = stream.read(4)
@@ -162,7 +177,9 @@ def _still_moving(
     candidates: list[tuple[Path, str, Format, Compression, Fingerprint]], settle_seconds: float
 ) -> dict[str, str]:
     """Names of files that are being written, with the reason. Waits at most `settle_seconds`, and only if a file is that fresh."""
-    moving = {name: "open for writing in another program" for path, name, *_ in candidates if _has_writer(path)}
+    moving = {
+        name: "open for writing in another program" for path, name, *_ in candidates if _has_writer(path)
+    }
     now_ns = time.time_ns()
     fresh = [c for c in candidates if abs(now_ns - c[4].modified_ns) < settle_seconds * 1e9]
     if fresh:
@@ -214,7 +231,10 @@ def _key(fingerprint: Fingerprint) -> list[object]:
 def _read_cache(path: Path) -> dict[str, list[object]]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # a cache: absent or damaged means that the files are hashed again
+    except (
+        FileNotFoundError,
+        ValueError,
+    ):  # a cache: absent or damaged means that the files are hashed again
         return {}
     return document if isinstance(document, dict) else {}
 

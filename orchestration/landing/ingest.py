@@ -48,10 +48,14 @@ class IngestReport:
     @property
     def unreadable(self) -> list[FileEntry]:
         """Files of this batch that could not be read at all."""
-        return [entry for entry in self.manifest.files if entry.status == "unreadable"] if self.manifest else []
+        return (
+            [entry for entry in self.manifest.files if entry.status == "unreadable"] if self.manifest else []
+        )
 
 
-def ingest(settings: Settings, *, now: datetime | None = None, progress: Progress | None = None) -> IngestReport:
+def ingest(
+    settings: Settings, *, now: datetime | None = None, progress: Progress | None = None
+) -> IngestReport:
     """Land every new file as one batch and commit it to the lake.
 
     The caller holds the run lock. Raises LakeError for a damaged lake and IngestError where counts do not add up; bad data never raises.
@@ -104,7 +108,9 @@ class _Batch:
         self.connection.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def run(self, files: list[LandingFile], skipped: list[Skipped], progress: Progress | None, now: datetime) -> Manifest:
+    def run(
+        self, files: list[LandingFile], skipped: list[Skipped], progress: Progress | None, now: datetime
+    ) -> Manifest:
         numbered = list(enumerate(files, start=1))
         total = sum(file.fingerprint.size_bytes for file in files) or 1
         done = 0
@@ -117,7 +123,9 @@ class _Batch:
             progress("Recognising known rows", total, total)
         for entity in ENTITIES:
             self._take_out_known(entity)
-        manifest = Manifest(self.batch_seq, now.isoformat(), CONTRACT_VERSION, [e for _, e in sorted(self.entries.items())])
+        manifest = Manifest(
+            self.batch_seq, now.isoformat(), CONTRACT_VERSION, [e for _, e in sorted(self.entries.items())]
+        )
         manifest.parts = [part for entity in ENTITIES for part in self._place(entity)]
         self._place_quarantine()
         self._balance(manifest)
@@ -201,7 +209,9 @@ class _Batch:
         except duckdb.Error as error:
             raise readers.UnreadableFile(str(error).splitlines()[0]) from error
         counted: dict[int, int] = dict(
-            self.connection.execute(f"select file_no, count(*) from {_parquet(targets)} group by file_no").fetchall()
+            self.connection.execute(
+                f"select file_no, count(*) from {_parquet(targets)} group by file_no"
+            ).fetchall()
         )
         if written + sum(counted.values()) != expected:
             raise IngestError(
@@ -309,7 +319,9 @@ class _Batch:
             self.entries[file_no].rows_superseded += superseded
 
     def _rewrite(self, shape: str) -> None:
-        for (name,) in self.connection.execute("select distinct filename from taken_out order by 1").fetchall():
+        for (name,) in self.connection.execute(
+            "select distinct filename from taken_out order by 1"
+        ).fetchall():
             path = Path(name)
             slim = path.with_suffix(".slim")
             left = self._execute_count(f"""
@@ -358,7 +370,9 @@ class _Batch:
         pieces = sorted(self.scratch.glob("quarantine-*.parquet"))
         if not pieces:
             return
-        paths = ", ".join(f"({number}, {literal(entry.path)})" for number, entry in sorted(self.entries.items()))
+        paths = ", ".join(
+            f"({number}, {literal(entry.path)})" for number, entry in sorted(self.entries.items())
+        )
         target = self.lake.quarantine_path(self.batch_seq)
         target.parent.mkdir(parents=True, exist_ok=True)
         self.connection.execute(f"""

@@ -99,7 +99,9 @@ class Lake:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["manifest_version"] != MANIFEST_VERSION:
-                raise LakeError(f"{path}: manifest version {document['manifest_version']} is not {MANIFEST_VERSION}; use the release that wrote it")
+                raise LakeError(
+                    f"{path}: manifest version {document['manifest_version']} is not {MANIFEST_VERSION}; use the release that wrote it"
+                )
             return Manifest(
                 batch_seq=document["batch_seq"],
                 loaded_at=document["loaded_at"],
@@ -108,7 +110,9 @@ class Lake:
                 parts=[Part(**part) for part in document["parts"]],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise LakeError(f"{path}: this batch manifest is damaged ({error}); restore it from a backup of the lake") from error
+            raise LakeError(
+                f"{path}: this batch manifest is damaged ({error}); restore it from a backup of the lake"
+            ) from error
 
     def part_folder(self, entity: str, lake_date: str, batch_seq: int) -> Path:
         """Where the rows of a batch for one date go."""

@@ -30,7 +30,12 @@ _LINES = (
     "filename = true)"
 )
 # Wholly unreadable is decided on text, so that nothing foreign is parsed as a row.
-_MAGIC = {b"%PDF": "a PDF document", b"PK\x03\x04": "a ZIP archive", b"\x89PNG": "a PNG picture", b"SQLi": "a SQLite database"}
+_MAGIC = {
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x89PNG": "a PNG picture",
+    b"SQLi": "a SQLite database",
+}
 
 
 class UnreadableFile(Exception):
@@ -90,13 +95,19 @@ class TextRows:
             if not objects:
                 raise UnreadableFile(f"no line is a JSON object; it begins with {str(first)!r}")
             if _any_object(connection, self._relation):
-                raise UnreadableFile("no line names a run_id, span_id or workspace_id; this is no export of runs or spans")
+                raise UnreadableFile(
+                    "no line names a run_id, span_id or workspace_id; this is no export of runs or spans"
+                )
 
     def _json(self, entity: Entity, relation: str) -> str:
         names = dict.fromkeys((*entity.source_fields, "span_id", "run_type"))
         structure = json.dumps(dict.fromkeys(names, "VARCHAR"))
         known = string_list(entity.source_fields)
-        is_span = "r.span_id is not null" if self.majority is RUNS else "(r.span_id is not null or r.run_type is null)"
+        is_span = (
+            "r.span_id is not null"
+            if self.majority is RUNS
+            else "(r.span_id is not null or r.run_type is null)"
+        )
         home = is_span if entity is SPANS else f"not {is_span}"
         return f"""
             select
@@ -147,7 +158,9 @@ class TextRows:
         ]
         extra = f"nullif(concat_ws(',', {', '.join(extras)}), '')" if extras else "null"
         fields = [
-            f"{identifier(present[name])} as {identifier(name)}" if name in present else f"null::varchar as {identifier(name)}"
+            f"{identifier(present[name])} as {identifier(name)}"
+            if name in present
+            else f"null::varchar as {identifier(name)}"
             for name in entity.source_fields
         ]
         everything = ", ".join(f"{literal(name)}, {identifier(name)}" for name in columns)
@@ -235,7 +248,9 @@ def _open_jsonl(connection: duckdb.DuckDBPyConnection, source: Source, scratch: 
 
 def _lines(source: Source, *, numbered: bool) -> str:
     """SQL of the non-blank lines. Numbering them is a sequential window over the whole file, so it is done on request only."""
-    lines = _LINES.format(paths=string_list(source.links), compression=literal(source.files[0][1].compression))
+    lines = _LINES.format(
+        paths=string_list(source.links), compression=literal(source.files[0][1].compression)
+    )
     file_no = (
         f"{source.files[0][0]}::integer"
         if len(source.files) == 1
@@ -279,7 +294,9 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, source: Source) -> Text
         columns = [(str(row[0]), str(row[1])) for row in described if row[0] != "file_row_number"]
         entity = _entity_of_columns([name for name, _ in columns])
         texts = ", ".join(f"{_column_text(name, kind)} as {identifier(name)}" for name, kind in columns)
-        relation = f"select {file_no}::integer as file_no, file_row_number + 1 as line_number, {texts} from {scan}"
+        relation = (
+            f"select {file_no}::integer as file_no, file_row_number + 1 as line_number, {texts} from {scan}"
+        )
         rows = _count(connection, relation)
     except duckdb.Error as error:
         raise UnreadableFile(_first_line(error)) from error
@@ -304,7 +321,9 @@ def _entity_of_columns(columns: list[str]) -> Entity:
     sources = {item.name: {source.partition(".")[0] for source in item.read_from} for item in entity.fields}
     missing = [name for name in entity.required if not sources[name] & set(lowered)]
     if missing:
-        raise UnreadableFile(f"as {entity.name} it lacks the required column{'s'[: len(missing) > 1]} {', '.join(missing)}")
+        raise UnreadableFile(
+            f"as {entity.name} it lacks the required column{'s'[: len(missing) > 1]} {', '.join(missing)}"
+        )
     return entity
 
 
@@ -357,7 +376,9 @@ def _csv_header(file: LandingFile) -> tuple[list[str], str]:
         raise UnreadableFile(f"its header cannot be read: {error}") from error
     fields = {name for entity in ENTITIES for name in entity.source_fields}
     readings = [(next(csv.reader([first], delimiter=delimiter), []), delimiter) for delimiter in ",;\t|"]
-    columns, delimiter = max(readings, key=lambda reading: len(fields & {name.strip().lower() for name in reading[0]}))
+    columns, delimiter = max(
+        readings, key=lambda reading: len(fields & {name.strip().lower() for name in reading[0]})
+    )
     columns = [name.strip() for name in columns]
     if not columns or any(not name for name in columns):
         raise UnreadableFile(f"its header has an empty column name: {first[:80]!r}")
@@ -383,7 +404,9 @@ def _refuse_truncated_zstd(path: Path) -> None:
             try:
                 while not frame.eof:
                     if not pending:
-                        raise UnreadableFile("the zstd stream ends in the middle: the file is truncated, send it again")
+                        raise UnreadableFile(
+                            "the zstd stream ends in the middle: the file is truncated, send it again"
+                        )
                     frame.decompress(pending)
                     pending = frame.unused_data if frame.eof else stream.read(1 << 20)
             except zstandard.ZstdError as error:
@@ -419,7 +442,9 @@ def _salvaged(scratch: Path, file_no: int, rows: Iterator[_Salvaged]) -> str:
     try:
         with path.open("w", encoding="utf-8") as stream:
             for row in rows:
-                json.dump({"n": row.line_number, "raw": row.raw, "line": row.line, "problem": row.problem}, stream)
+                json.dump(
+                    {"n": row.line_number, "raw": row.raw, "line": row.line, "problem": row.problem}, stream
+                )
                 stream.write("\n")
     except (OSError, EOFError) as error:
         raise UnreadableFile(str(error)) from error
@@ -480,11 +505,18 @@ def _decoded(stream: BinaryIO) -> Iterator[tuple[str, bool]]:
 _MAX_LINES_PER_ROW = 1000
 
 
-def _csv_row(lines: list[tuple[str, bool]], index: int, delimiter: str, width: int) -> tuple[int, list[str] | None]:
+def _csv_row(
+    lines: list[tuple[str, bool]], index: int, delimiter: str, width: int
+) -> tuple[int, list[str] | None]:
     """How many lines the row that starts at `index` takes, and its cells; None where no row of that width starts there."""
     text = lines[index][0]
     taken = 1
-    while text.count('"') % 2 and taken < _MAX_LINES_PER_ROW and index + taken < len(lines) and lines[index + taken][1]:
+    while (
+        text.count('"') % 2
+        and taken < _MAX_LINES_PER_ROW
+        and index + taken < len(lines)
+        and lines[index + taken][1]
+    ):
         text += "\n" + lines[index + taken][0]
         taken += 1
     try:
