@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,41 @@ def identifier(name: str) -> str:
 def string_list(values: Iterable[object]) -> str:
     """Values as a SQL list of string literals: `['a', 'b']`."""
     return "[" + ", ".join(literal(value) for value in values) + "]"
+
+
+# What the operating system says when the machine, not the file, is the trouble.
+_MACHINE_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EACCES,
+    errno.EPERM,
+)
+
+
+def is_about_data(error: duckdb.Error) -> bool:
+    """Whether an error was raised by what is in a file, rather than by the machine, its disk, or our SQL.
+
+    A full disk must never mark a good file as bad. DuckDB has no class of its own for it: an IOException carries
+    the operating system's words, after a path of ours and without a line of the file.
+    """
+    import duckdb  # noqa: PLC0415
+
+    if isinstance(error, duckdb.IOException):
+        message = str(error)
+        return not any(os.strerror(code) in message for code in _MACHINE_ERRORS)
+    kinds = (
+        duckdb.DataError,
+        duckdb.InvalidInputException,
+        duckdb.NotSupportedError,
+        duckdb.SerializationException,
+    )
+    return isinstance(error, kinds)
 
 
 def connect(

@@ -7,6 +7,7 @@ formats, anything after the lake.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import sql
-from orchestration.landing import conform, readers
+from orchestration.landing import conform, readers, salvage, streams
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, RUNS, Entity
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
 from orchestration.landing.lake import COUNTS, FileEntry, Lake, Manifest, Part
@@ -97,7 +98,7 @@ class _Batch:
         shutil.rmtree(self.scratch, ignore_errors=True)
         (self.scratch / "in").mkdir(parents=True)
         self.connection: duckdb.DuckDBPyConnection = sql.connect(settings)
-        for macro in (readers.MACROS, *conform.MACROS):
+        for macro in (*readers.MACROS, *conform.MACROS):
             self.connection.execute(macro)
         # A few open partition writers at a time keep memory flat however many dates a file spans.
         self.connection.execute("set partitioned_write_flush_threshold = 65536")
@@ -133,16 +134,26 @@ class _Batch:
 
     # -- reading ---------------------------------------------------------------------------------------------------------------
 
-    def _land(self, group: list[tuple[int, LandingFile]], skipped: list[Skipped]) -> None:
-        """Read a group of files in one go; when that fails, one by one, so that only the bad file is lost."""
+    def _land(
+        self, group: list[tuple[int, LandingFile]], skipped: list[Skipped], *, salvaging: bool = False
+    ) -> None:
+        """Read a group of files in one go; when that fails, one by one, so that only the bad file is lost.
+
+        A single text file that DuckDB refuses is read a second time line by line (`salvaging`).
+        """
+        import duckdb  # noqa: PLC0415
+
         links = tuple(readers.link(file_no, file, self.scratch / "in") for file_no, file in group)
+        source = readers.Source(tuple(group), links)
         self.units += 1
         unit = self.units
         try:
-            rows = readers.open_source(self.connection, readers.Source(tuple(group), links), self.scratch)
-            quarantined = self._write(unit, rows)
-        except readers.UnreadableFile as error:
+            rows = readers.open_source(self.connection, source, self.scratch, salvaging=salvaging)
+            read, quarantined = self._write(unit, rows)
+        except (streams.UnreadableFileError, salvage.NeedsSalvageError, duckdb.Error, OSError) as error:
             self._forget(unit)
+            if isinstance(error, duckdb.Error) and not sql.is_about_data(error):
+                raise
             if len(group) > 1:
                 for item in group:
                     self._land([item], skipped)
@@ -151,8 +162,15 @@ class _Batch:
             if self._changed(file):
                 skipped.append(Skipped(file.name, "changed while it was read", deferred=True))
                 return
-            reason = str(error).replace(str(links[0]), file.name)
-            self.entries[file_no] = _entry(file_no, file, status="unreadable", reason=reason)
+            if isinstance(error, OSError):
+                raise
+            refused = not isinstance(error, streams.UnreadableFileError)
+            if refused and not salvaging and readers.can_salvage(source):
+                self._land(group, skipped, salvaging=True)
+                return
+            self.entries[file_no] = _entry(
+                file_no, file, status="unreadable", reason=self._reason(error, file)
+            )
             return
         if changed := [item for item in group if self._changed(item[1])]:
             self._forget(unit)
@@ -162,9 +180,14 @@ class _Batch:
             return
         for file_no, file in group:
             entry = _entry(file_no, file, status="loaded", reason=None)
-            entry.rows_read = rows.rows.get(file_no, 0)
+            entry.rows_read = read[file_no]
             entry.rows_quarantined = quarantined.get(file_no, 0)
             self.entries[file_no] = entry
+
+    def _reason(self, error: Exception, file: LandingFile) -> str:
+        """The first line of a message, with the landing file's name in place of our link to it."""
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        return re.sub(re.escape(str(self.scratch)) + r"/[^\s'\"]*", lambda _: file.name, first)
 
     @staticmethod
     def _changed(file: LandingFile) -> bool:
@@ -184,30 +207,27 @@ class _Batch:
     def _quarantine_file(self, unit: int, entity: Entity) -> Path:
         return self.scratch / f"quarantine-{unit:06d}-{entity.name}.parquet"
 
-    def _write(self, unit: int, rows: readers.TextRows) -> dict[int, int]:
-        """Write the conforming rows by date; only if some are missing, look for the other entity and quarantine the rest.
-
-        Returns the quarantined rows per file_no.
+    def _write(self, unit: int, rows: readers.TextRows) -> tuple[dict[int, int], dict[int, int]]:
+        """Write the conforming rows by date; only if some are missing, look for the other entity and quarantine
+        the rest. Returns the rows read and the rows quarantined, each per file_no.
         """
-        import duckdb  # noqa: PLC0415
-
-        expected = sum(rows.rows.values())
-        try:
-            written = self._write_typed(unit, rows.majority, rows)
-            if written == expected:
-                return {}
-            rows.refuse_foreign(self.connection)
-            others = [entity for entity in ENTITIES if entity is not rows.majority and rows.may_be_mixed]
-            written += sum(self._write_typed(unit, entity, rows) for entity in others)
-            if written == expected:
-                return {}
-            targets = []
-            for entity in [rows.majority, *others]:
-                targets.append(self._quarantine_file(unit, entity))
-                rejected = conform.rejected(entity, rows.select(entity, numbered=True))
-                self.connection.execute(f"copy ({rejected}) to {literal(targets[-1])} (format parquet)")
-        except duckdb.Error as error:
-            raise readers.UnreadableFile(str(error).splitlines()[0]) from error
+        written = self._write_typed(unit, rows.majority, rows)
+        if written == sum(rows.at_most.values()):
+            return rows.at_most, {}
+        read = rows.count(self.connection)
+        expected = sum(read.values())
+        if written == expected:
+            return read, {}
+        rows.refuse_foreign(self.connection)
+        others = [entity for entity in ENTITIES if entity is not rows.majority and rows.may_be_mixed]
+        written += sum(self._write_typed(unit, entity, rows) for entity in others)
+        if written == expected:
+            return read, {}
+        targets = []
+        for entity in [rows.majority, *others]:
+            targets.append(self._quarantine_file(unit, entity))
+            rejected = conform.rejected(entity, rows.select(entity, numbered=True))
+            self.connection.execute(f"copy ({rejected}) to {literal(targets[-1])} (format parquet)")
         counted: dict[int, int] = dict(
             self.connection.execute(
                 f"select file_no, count(*) from {_parquet(targets)} group by file_no"
@@ -215,9 +235,10 @@ class _Batch:
         )
         if written + sum(counted.values()) != expected:
             raise IngestError(
-                f"unit {unit}: {expected} rows read, but {written} conform and {sum(counted.values())} are quarantined"
+                f"unit {unit}: {expected} rows read, but {written} conform "
+                f"and {sum(counted.values())} are quarantined"
             )
-        return counted
+        return read, counted
 
     def _write_typed(self, unit: int, entity: Entity, rows: readers.TextRows) -> int:
         folder = self._unit_folder(entity, unit)
