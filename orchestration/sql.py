@@ -1,4 +1,6 @@
-"""Quoting for generated SQL and the one way to open a DuckDB connection. No SQL text of the pipeline lives here."""
+"""Quoting for generated SQL and the one way to open a DuckDB connection. No SQL text of the pipeline lives
+here.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,8 @@ _MACHINE_ERRORS = (
 def is_about_data(error: duckdb.Error) -> bool:
     """Whether an error was raised by what is in a file, rather than by the machine, its disk, or our SQL.
 
-    A full disk must never mark a good file as bad. DuckDB has no class of its own for it: an IOException carries
-    the operating system's words, after a path of ours and without a line of the file.
+    A full disk must never mark a good file as bad. DuckDB has no class of its own for it: an IOException
+    carries the operating system's words, after a path of ours and without a line of the file.
     """
     import duckdb  # noqa: PLC0415
 

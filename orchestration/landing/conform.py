@@ -1,7 +1,8 @@
-"""From text rows to typed rows of the contract, and to the reasons why a row is not one. SQL is generated from it.
+"""From text rows to typed rows of the contract, and to the reasons why a row is not one. SQL is generated
+from it.
 
-Two statements per entity share their rules: `typed` yields the rows that conform (the normal path, one streaming
-pass), `rejected` the others with field, reason and message (run only for a source that has some).
+Two statements per entity share their rules: `typed` yields the rows that conform (the normal path, one
+streaming pass), `rejected` the others with field, reason and message (run only for a source that has some).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ LINEAGE_COLUMNS = ("file_no",)
 
 _NUMBER = r"\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\s*"
 
-# Text to values. The quick test first (the canonical spelling of a bigint), the pattern only for the rest: '12.5',
-# '1_000' and '0x10' would otherwise be rounded or accepted by the cast. A number too large for its type becomes one
-# that is out of range, so that it is told apart from a text that is no number. Money keeps 28 decimals until it is
-# rounded half-even, once.
+# Text to values. The quick test first (the canonical spelling of a bigint), the pattern only for the rest:
+# '12.5', '1_000' and '0x10' would otherwise be rounded or accepted by the cast. A number too large for its
+# type becomes one that is out of range, so that it is told apart from a text that is no number. Money keeps
+# 28 decimals until it is rounded half-even, once.
 MACROS = (
     f"""
     create or replace temp macro as_count(t) as
@@ -27,7 +28,8 @@ MACROS = (
             when try_cast(t as bigint)::varchar = t then try_cast(t as bigint)
             when not regexp_full_match(t, {literal(_NUMBER)}) then null
             when abs(try_cast(t as double)) > 1e15 then -1
-            when try_cast(t as double) = trunc(try_cast(t as double)) then try_cast(try_cast(t as double) as bigint)
+            when try_cast(t as double) = trunc(try_cast(t as double))
+                then try_cast(try_cast(t as double) as bigint)
         end
     """,
     f"""
@@ -36,9 +38,9 @@ MACROS = (
             when regexp_full_match(t, {literal(_NUMBER)}) then coalesce(try_cast(t as decimal(38, 28)), -1)
         end
     """,
-    # round_even() on a DECIMAL column goes through a double in DuckDB 2.0, so the tie is settled by hand: the cast
-    # rounds half up, and where that was a tie that went to an odd digit, one unit of the last place is taken back.
-    # Values are never negative here.
+    # round_even() on a DECIMAL column goes through a double in DuckDB 2.0, so the tie is settled by hand: the
+    # cast rounds half up, and where that was a tie that went to an odd digit, one unit of the last place is
+    # taken back. Values are never negative here.
     """
     create or replace temp macro half_even_12(x) as
         case
@@ -111,7 +113,7 @@ def _cleaned(entity: Entity, item: Field) -> str:
 
 
 def _value(item: Field) -> str:
-    """The typed value of the cleaned text `t_<name>`; null where it cannot be read. Money is not rounded yet."""
+    """The typed value of the text `t_<name>`; null where it cannot be read. Money is not rounded yet."""
     text = identifier("t_" + item.name)
     by_kind = {
         Kind.COUNT: f"as_count({text})",
@@ -260,9 +262,11 @@ def _typed(entity: Entity, text_rows: str) -> str:
 
 
 def _attributes(entity: Entity) -> str:
-    """What the row's own `attributes` held, unknown fields and originals that a fallback replaced, as JSON text.
+    """What the row's own `attributes` held, unknown fields and originals that a fallback replaced, as JSON
+    text.
 
-    The row's own keys stay at the top unless one of the others has the same name; then they go one level down.
+    The row's own keys stay at the top unless one of the others has the same name; then they go one level
+    down.
     """
     replaced = [item for item in entity.fields if item.fallback]
     kept = [
@@ -311,7 +315,7 @@ def lake_columns(entity: Entity) -> dict[str, str]:
 
 
 def typed(entity: Entity, text_rows: str) -> str:
-    """SQL of the conforming rows: the columns of the lake and `lake_date`, the UTC date of the row's start."""
+    """SQL of the conforming rows: the lake's columns and `lake_date`, the UTC date of the row's start."""
     broken = " or ".join(f"coalesce({condition}, false)" for _, _, condition, _ in _faults(entity))
     version = ", ".join(identifier(name) for name in entity.version)
     columns = {

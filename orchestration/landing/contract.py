@@ -1,7 +1,8 @@
-"""The landing contract: the only place that says which fields an export has, what they mean and what is allowed.
+"""The landing contract: the only place that says which fields an export has, what they mean, what is allowed.
 
-Reading (`conform.py`), quarantine reasons, `docs/contract.md` and the staging models follow from the tables below. To accept a
-new field, add it here. What does not belong here: SQL, file formats, anything about where rows go afterwards.
+Reading (`conform.py`), quarantine reasons, `docs/contract.md` and the staging models follow from the tables
+below. To accept a new field, add it here. What does not belong here: SQL, file formats, anything about where
+rows go afterwards.
 """
 
 from __future__ import annotations
@@ -33,11 +34,20 @@ LAKE_TYPES = {
     Kind.OBJECT: "varchar",
 }
 KIND_DESCRIPTIONS = {
-    Kind.TEXT: "text; numbers are taken as their text, an empty string counts as absent",
-    Kind.TIMESTAMP: "ISO-8601 with any offset (none means UTC), from 2000 up to 2099; kept in UTC with microseconds",
+    Kind.TEXT: (
+        "text; an empty string counts as absent; numbers are taken as their text, and in fields that are not "
+        "required objects, arrays and booleans too"
+    ),
+    Kind.TIMESTAMP: (
+        "ISO-8601 with any offset (none means UTC), from 2000 up to 2099; kept in UTC with microseconds"
+    ),
     Kind.COUNT: "whole number from 0 to 10^12, as a number or a string",
-    Kind.MONEY: "US dollars from 0 to 10^9, as a number or a string; kept with 12 decimals, rounded half-even once",
-    Kind.CREDITS: "task credits from 0 to 10^9, as a number or a string; kept with 6 decimals, rounded half-even once",
+    Kind.MONEY: (
+        "US dollars from 0 to 10^9, as a number or a string; kept with 12 decimals, rounded half-even once"
+    ),
+    Kind.CREDITS: (
+        "task credits from 0 to 10^9, as a number or a string; kept with 6 decimals, rounded half-even once"
+    ),
     Kind.OBJECT: "JSON object, or its text",
 }
 
@@ -76,9 +86,10 @@ REASON_DESCRIPTIONS = {
 class Field:
     """One field of an entity.
 
-    `sources` lists where its value may stand, best first: `"input_tokens"` is a plain field, `"input_tokens.total_tokens"` a key of
-    a nested object. `vocabulary` closed means any other value is quarantined; `fallback` set means it becomes that value and the
-    original is kept in `attributes`. `spellings` maps older or foreign spellings to ours.
+    `sources` lists where its value may stand, best first: `"input_tokens"` is a plain field,
+    `"input_tokens.total_tokens"` a key of a nested object. A value that is not in `vocabulary` is
+    quarantined; with `fallback` set it becomes that value, and the original is kept in `attributes`.
+    `spellings` maps older or foreign spellings to ours.
     """
 
     name: str
@@ -111,7 +122,12 @@ class Subset:
 
 @dataclass(frozen=True)
 class Entity:
-    """One kind of row. `key` identifies it; of several versions the greatest `version` wins, then the later file, then the later line."""
+    """One kind of row. `key` identifies it; of several versions the greatest `version` wins, then the later
+    file.
+
+    Versions of one file that tie are told apart by their content: lines are read in parallel, and the same
+    files must give the same rows every time.
+    """
 
     name: str
     description: str
@@ -169,7 +185,7 @@ RUNS = Entity(
         _text("resource_name", "Its name."),
         _text(
             "source",
-            "What started the run (dashboard, api, scheduled, webhook, agent, experiment, live, or another word).",
+            "What started the run (dashboard, api, scheduled, webhook, agent, experiment, live, or another).",
         ),
         _text(
             "delivery",
@@ -308,6 +324,11 @@ SPANS = Entity(
 ENTITIES = (RUNS, SPANS)
 
 
+def _else(names: tuple[str, ...]) -> str:
+    """`a` (else `b` (else `c`))."""
+    return " (else ".join(f"`{name}`" for name in names) + ")" * (len(names) - 1)
+
+
 def markdown() -> str:
     """The contract as documentation; `docs/contract.md` is this text."""
     lines = [
@@ -315,8 +336,8 @@ def markdown() -> str:
         "",
         "Generated from `orchestration/landing/contract.py`; do not edit. `make docs` writes it.",
         "",
-        "Files may be JSON Lines (plain, `.gz`, `.zst`), CSV or Parquet, in any number, order and depth below `landing/`. A field that is",
-        "not named here is kept in `attributes`. Fields marked * are required.",
+        "Files may be JSON Lines (plain, `.gz`, `.zst`), CSV or Parquet, in any number, order and depth",
+        "below `landing/`. A field that is not named here is kept in `attributes`. Fields marked * are required.",
         "",
         "| type | what is accepted |",
         "| --- | --- |",
@@ -328,8 +349,8 @@ def markdown() -> str:
             f"## {entity.name}",
             "",
             entity.description,
-            f"Identified by {', '.join(f'`{name}`' for name in entity.key)}. Of several versions the one with the greatest",
-            f"{' (else '.join(f'`{name}`' for name in entity.version)}{')' * (len(entity.version) - 1)} wins, ties by the later file.",
+            f"Identified by {', '.join(f'`{name}`' for name in entity.key)}. Of several versions the one",
+            f"with the greatest {_else(entity.version)} wins, ties by the later file.",
             "",
             "| field | type | meaning | read from | allowed |",
             "| --- | --- | --- | --- | --- |",

@@ -2,9 +2,9 @@
 
 Identity is the SHA-256 of a file's bytes, so a renamed or re-sent file is recognised. A file is left for the
 next night while it is still being written, which is told by (in this order): a name that writers use for
-unfinished files (`.tmp`, `.part`, …, a leading dot); a process that has it open for writing (Linux: the kernel
-refuses a read lease); a change of size or time within `settle_seconds` of watching, for files modified that
-recently. What does not belong here: reading rows.
+unfinished files (`.tmp`, `.part`, …, a leading dot); a process that has it open for writing (Linux: the
+kernel refuses a read lease); a change of size or time within `settle_seconds` of watching, for files modified
+that recently. What does not belong here: reading rows.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class LandingFile:
-    """One candidate file. `path` is absolute; `name` is its path below the landing folder, always valid text."""
+    """One candidate file. `path` is absolute; `name` is its path below the landing folder, valid text."""
 
     path: Path
     name: str
@@ -73,7 +73,7 @@ class LandingFile:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is not read tonight. `deferred`: it will be looked at again; else it is no export at all."""
+    """A file that is not read tonight. `deferred`: it will be looked at again; else it is no export."""
 
     name: str
     reason: str
@@ -88,9 +88,9 @@ def discover(
 ) -> tuple[list[LandingFile], list[str], list[Skipped]]:
     """Files to read, names of files whose content is already known, and files left alone with the reason.
 
-    New files come in the order in which later ones win ties: by modification time, then by name. `known` holds
-    the SHA-256 of every file of every committed batch. `cache_path` remembers hashes by fingerprint, so that a
-    night costs what is new and not what is there; it may be deleted at any time.
+    New files come in the order in which later ones win ties: by modification time, then by name. `known`
+    holds the SHA-256 of every file of every committed batch. `cache_path` remembers hashes by fingerprint, so
+    that a night costs what is new and not what is there; it may be deleted at any time.
     """
     new: dict[str, LandingFile] = {}
     already: list[str] = []
@@ -173,7 +173,9 @@ def _walk(root: Path) -> tuple[list[tuple[Path, str]], list[Skipped]]:
 
 
 def _name(path: Path, root: Path) -> str:
-    """A path below the landing folder as text. Bytes that are no UTF-8 are spelled out: no database takes them."""
+    """A path below the landing folder as text. Bytes that are no UTF-8 are spelled out: no database takes
+    them.
+    """
     return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", errors="backslashreplace")
 
 

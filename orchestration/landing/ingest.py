@@ -1,8 +1,8 @@
 """One night's landing: whatever is new becomes one committed batch.
 
-Path of a row: text row (`readers`) → typed row or quarantine (`conform`) → Parquet by date (one streaming pass per source) → rows that
-are already known are taken out again (only parts that hold some are rewritten) → manifest. What does not belong here: the contract, the
-formats, anything after the lake.
+Path of a row: text row (`readers`) → typed row or quarantine (`conform`) → Parquet by date (one streaming
+pass per source) → rows that are already known are taken out again (only parts that hold some are rewritten) →
+manifest. What does not belong here: the contract, the formats, anything after the lake.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orchestration import sql
 from orchestration.landing import conform, readers, salvage, streams
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, RUNS, Entity
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
-from orchestration.landing.lake import COUNTS, FileEntry, Lake, Manifest, Part
+from orchestration.landing.lake import COUNTS, FileEntry, Lake, LakeError, Manifest, Part
 from orchestration.sql import identifier, literal, string_list
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def ingest(
 ) -> IngestReport:
     """Land every new file as one batch and commit it to the lake.
 
-    The caller holds the run lock. Raises LakeError for a damaged lake and IngestError where counts do not add up; bad data never raises.
+    The caller holds the run lock. Raises LakeError for a damaged lake and IngestError where counts do not add
+    up; bad data never raises.
     """
     lake = Lake(settings.lake_dir)
     manifests = lake.manifests()
@@ -132,7 +133,7 @@ class _Batch:
         self._balance(manifest)
         return manifest
 
-    # -- reading ---------------------------------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------
 
     def _land(
         self, group: list[tuple[int, LandingFile]], skipped: list[Skipped], *, salvaging: bool = False
@@ -208,8 +209,8 @@ class _Batch:
         return self.scratch / f"quarantine-{unit:06d}-{entity.name}.parquet"
 
     def _write(self, unit: int, rows: readers.TextRows) -> tuple[dict[int, int], dict[int, int]]:
-        """Write the conforming rows by date; only if some are missing, look for the other entity and quarantine
-        the rest. Returns the rows read and the rows quarantined, each per file_no.
+        """Write the conforming rows by date; only if some are missing, look for the other entity and
+        quarantine the rest. Returns the rows read and the rows quarantined, each per file_no.
         """
         written = self._write_typed(unit, rows.majority, rows)
         if written == sum(rows.at_most.values()):
@@ -245,37 +246,53 @@ class _Batch:
         folder.mkdir(parents=True)
         return self._execute_count(f"""
             copy ({conform.typed(entity, rows.select(entity))}) to {literal(folder)}
-            (format parquet, compression zstd, compression_level 1, partition_by (lake_date), overwrite_or_ignore)
+            (
+                format parquet,
+                compression zstd,
+                compression_level 1,
+                partition_by (lake_date),
+                overwrite_or_ignore
+            )
         """)
 
     def _execute_count(self, statement: str) -> int:
         row = self.connection.execute(statement).fetchone()
         return int(row[0]) if row else 0
 
-    # -- known rows ------------------------------------------------------------------------------------------------------------
+    # -- known rows -------------------------------------------------------------------------------------
 
     def _written(self, entity: Entity) -> list[Path]:
         return sorted((self.scratch / entity.name).glob("unit=*/lake_date=*/*.parquet"))
 
     def _existing(self, entity: Entity, dates: set[str]) -> list[str]:
-        """Committed parts of the given dates. A run may have moved its start across midnight, so its neighbours count too."""
+        """Committed parts of the given dates. A run may have moved its start across midnight, so its
+        neighbours count too.
+        """
         wanted = set(dates)
         if entity is RUNS and dates:
             listed = ", ".join(f"date {literal(day)}" for day in sorted(dates))
-            around = self.connection.execute(
-                f"select distinct (d + step)::varchar from (select unnest([{listed}]) as d), (values (-1), (0), (1)) as s (step)"
-            ).fetchall()
+            around = self.connection.execute(f"""
+                select distinct (d + step)::varchar
+                from (select unnest([{listed}]) as d), (values (-1), (0), (1)) as s (step)
+            """).fetchall()
             wanted = {str(row[0])[:10] for row in around}
-        return [
-            str(self.lake.root / name)
+        existing = [
+            self.lake.root / name
             for manifest in self.manifests
             for part in manifest.parts
             if part.entity == entity.name and part.lake_date in wanted
             for name in part.files
         ]
+        if missing := [path for path in existing if not path.exists()]:
+            raise LakeError(
+                f"{missing[0]}: this part of the lake is missing; restore it from a backup of the lake"
+            )
+        return [str(path) for path in existing]
 
     def _take_out_known(self, entity: Entity) -> None:
-        """Remove exact copies and older versions of rows, whether known from earlier batches or from this one."""
+        """Remove exact copies and older versions of rows, whether known from earlier batches or from this
+        one.
+        """
         written = self._written(entity)
         if not written:
             return
@@ -286,8 +303,14 @@ class _Batch:
         content = [name for name in columns if name not in conform.LINEAGE_COLUMNS]
         shape = ", ".join(identifier(name) for name in columns)
         # Hive columns come from the path; committed parts carry their batch there, ours none yet.
-        new_rows = f"select {self.batch_seq} as batch_seq, filename, file_row_number, {shape} from {_parquet(written, filename=True)}"
-        old_rows = f"select batch_seq::integer, null as filename, 0 as file_row_number, {shape} from {_parquet(existing, hive=True)}"
+        new_rows = f"""
+            select {self.batch_seq} as batch_seq, filename, file_row_number, {shape}
+            from {_parquet(written, filename=True)}
+        """
+        old_rows = f"""
+            select batch_seq::integer, null as filename, 0 as file_row_number, {shape}
+            from {_parquet(existing, hive=True)}
+        """
         both_keys = f"select {keys} from {_parquet(written)}"
         if existing:
             both_keys += f" union all select {keys} from {_parquet(existing)}"
@@ -313,7 +336,8 @@ class _Batch:
                         partition by {keys}, content_hash order by batch_seq, file_no, file_row_number
                     ) as copy_number,
                     row_number() over (
-                        partition by {keys} order by version_at desc, batch_seq desc, file_no desc, content_hash desc
+                        partition by {keys}
+                        order by version_at desc, batch_seq desc, file_no desc, content_hash desc
                     ) as version_number
                 from rows
             ),
@@ -334,7 +358,9 @@ class _Batch:
         """)
         self._rewrite(shape)
         for file_no, duplicates, superseded in self.connection.execute("""
-            select file_no, count(*) filter (is_duplicate), count(*) filter (not is_duplicate) from taken_out group by file_no
+            select file_no, count(*) filter (is_duplicate), count(*) filter (not is_duplicate)
+            from taken_out
+            group by file_no
         """).fetchall():
             self.entries[file_no].rows_duplicate += duplicates
             self.entries[file_no].rows_superseded += superseded
@@ -348,7 +374,9 @@ class _Batch:
             left = self._execute_count(f"""
                 copy (
                     select {shape} from {_parquet([path])}
-                    where file_row_number not in (select file_row_number from taken_out where filename = {literal(name)})
+                    where file_row_number not in (
+                        select file_row_number from taken_out where filename = {literal(name)}
+                    )
                 ) to {literal(slim)} (format parquet, compression zstd, compression_level 1)
             """)
             if left:
@@ -357,7 +385,7 @@ class _Batch:
                 slim.unlink()
                 path.unlink()
 
-    # -- placing ---------------------------------------------------------------------------------------------------------------
+    # -- placing ----------------------------------------------------------------------------------------
 
     def _place(self, entity: Entity) -> Iterator[Part]:
         """Move the written files to their place in the lake and count them."""
@@ -365,9 +393,12 @@ class _Batch:
         if not written:
             return
         counts: dict[str, int] = {}
-        for file_no, name, rows, flagged in self.connection.execute(
-            f"select file_no, filename, count(*), count(quality_flags) from {_parquet(written, filename=True)} group by all order by all"
-        ).fetchall():
+        for file_no, name, rows, flagged in self.connection.execute(f"""
+            select file_no, filename, count(*), count(quality_flags)
+            from {_parquet(written, filename=True)}
+            group by all
+            order by all
+        """).fetchall():
             entry = self.entries[file_no]
             entry.rows_loaded += rows
             if entity.name not in entry.entity:
@@ -416,7 +447,9 @@ class _Batch:
         """)
 
     def _balance(self, manifest: Manifest) -> None:
-        """rows read = loaded + duplicate + superseded + quarantined, for each file; anything else is a bug and stops the night."""
+        """rows read = loaded + duplicate + superseded + quarantined, for each file; anything else is a bug
+        and stops the night.
+        """
         for entry in manifest.files:
             rest = sum(int(getattr(entry, name)) for name in COUNTS[1:])
             if entry.rows_read != rest:
@@ -438,7 +471,9 @@ def _entry(file_no: int, file: LandingFile, *, status: str, reason: str | None) 
 
 
 def _grouped(files: list[tuple[int, LandingFile]]) -> Iterator[list[tuple[int, LandingFile]]]:
-    """Small JSON Lines files of one compression together, everything else alone; order within a group is kept."""
+    """Small JSON Lines files of one compression together, everything else alone; order within a group is
+    kept.
+    """
     groups: dict[str, list[tuple[int, LandingFile]]] = {}
     for item in files:
         file = item[1]
@@ -457,4 +492,5 @@ def _grouped(files: list[tuple[int, LandingFile]]) -> Iterator[list[tuple[int, L
 
 
 def _parquet(paths: list[Path] | list[str], *, filename: bool = False, hive: bool = False) -> str:
-    return f"read_parquet({string_list(paths)}, filename = {str(filename).lower()}, file_row_number = true, hive_partitioning = {str(hive).lower()})"
+    options = f"filename = {str(filename).lower()}, hive_partitioning = {str(hive).lower()}"
+    return f"read_parquet({string_list(paths)}, file_row_number = true, {options})"

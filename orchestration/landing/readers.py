@@ -1,15 +1,17 @@
 """From a landing file to *text rows*: one SQL relation with the same columns whatever the format.
 
 A text row has `file_no`, `line_number`, `raw` (the line, or the row as JSON), `problem` (why it is no row, or
-null), `not_text` (required text fields that hold something else, or null), `extra` (unknown fields as the inside
-of a JSON object, or null), `unknown_keys` (their names) and one text column per source field of the contract.
-Typing and judging them is `conform.py`'s. Each format is read by DuckDB; Python touches single rows only for a
-file that DuckDB refuses (`salvage.py`), and every byte once, to tell a damaged compressed file from a whole one.
+null), `not_text` (required text fields that hold something else, or null), `extra` (unknown fields as the
+inside of a JSON object, or null), `unknown_keys` (their names) and one text column per source field of the
+contract. Typing and judging them is `conform.py`'s. Each format is read by DuckDB; Python touches single rows
+only for a file that DuckDB refuses (`salvage.py`), and every byte once, to tell a damaged compressed file
+from a whole one.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,9 +58,9 @@ class Source:
 class TextRows:
     """A source ready to be queried. `majority` is the entity of most of its rows.
 
-    `at_most` is an upper bound of the rows of each file_no, known without parsing: when as many rows conform, each
-    of them did. `numbered` makes a relation with line numbers; it is asked for only where a row is quarantined,
-    because numbering lines is sequential.
+    `at_most` is an upper bound of the rows of each file_no, known without parsing: when as many rows conform,
+    each of them did. `numbered` makes a relation with line numbers; it is asked for only where a row is
+    quarantined, because numbering lines is sequential.
     """
 
     at_most: dict[int, int]
@@ -75,19 +77,21 @@ class TextRows:
     def count(self, connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
         """The rows of each file_no, counted."""
         query = f"select file_no, count(*) from ({self.relation}) group by file_no"
-        return {file_no: 0 for file_no in self.at_most} | dict(connection.execute(query).fetchall())
+        return dict.fromkeys(self.at_most, 0) | dict(connection.execute(query).fetchall())
 
     def select(self, entity: Entity, *, numbered: bool = False) -> str:
         """SQL of the text rows that belong to the entity.
 
-        A row with a span_id is a span, else one with a run_type is a run, and one with neither (or unreadable) is
-        of the majority. `line_number` is 0 unless asked for.
+        A row with a span_id is a span, else one with a run_type is a run, and one with neither (or
+        unreadable) is of the majority. `line_number` is 0 unless asked for.
         """
         relation = self.numbered() if numbered else self.relation
         return self._json(entity, relation) if self.columns is None else self._tabular(entity, relation)
 
     def refuse_foreign(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Raise UnreadableFileError for a file of which no line can be a row. Asked only when rows are missing."""
+        """Raise UnreadableFileError for a file of which no line can be a row. Asked only when rows are
+        missing.
+        """
         if self.columns is not None:
             return
         named = " or ".join(f"contains(raw, '\"{name}\"')" for name in ("span_id", "run_id", "workspace_id"))
@@ -156,7 +160,8 @@ class TextRows:
                         line,
                         problem,
                         case
-                            when problem is null and (starts_with(line, '{{') or starts_with(ltrim(line, ' \t'), '{{'))
+                            when problem is null
+                                and (starts_with(line, '{{') or starts_with(ltrim(line, ' \t'), '{{'))
                                 then try(from_json(line, {literal(structure)}))
                         end as r
                     from ({relation})
@@ -258,11 +263,13 @@ def _as_json(column: str) -> str:
 
 
 MACROS = (
-    # A filter that DuckDB pushes below a projection computes the projection's expressions twice or, through several
-    # of them, six times over (measured: 7.8 s instead of 1.3 s). It leaves a volatile condition where it stands.
+    # A filter that DuckDB pushes below a projection computes the projection's expressions twice or, through
+    # several of them, six times over (measured: 7.8 s instead of 1.3 s). It leaves a volatile condition where
+    # it stands.
     "create or replace temp macro not_pushed_down(condition) as condition or random() < -1",
-    # JSON numbers become binary floats on the way to text: 100000000.1000000000049 would lose its tail. The digits
-    # stand in the line; that they are this field's is told by their being the same float. Whole numbers are exact.
+    # JSON numbers become binary floats on the way to text: 100000000.1000000000049 would lose its tail. The
+    # digits stand in the line; that they are this field's is told by their being the same float. Whole
+    # numbers are exact.
     r"""
     create or replace temp macro exact_number_text(line, field, value) as
         case
@@ -304,7 +311,8 @@ def open_source(
 ) -> TextRows:
     """Make a source readable: tell its entities and how many rows it may have. Raises UnreadableFileError.
 
-    `salvaging` reads a single text file in Python, line by line, into `scratch`: for a file that DuckDB refused.
+    `salvaging` reads a single text file in Python, line by line, into `scratch`: for a file that DuckDB
+    refused.
     """
     file_format = source.files[0][1].format
     if file_format == "parquet":
@@ -331,7 +339,7 @@ def _refuse_foreign(file: LandingFile) -> None:
                 raise UnreadableFileError(f"it is {what}, not {file.format}")
 
 
-# -- JSON Lines -------------------------------------------------------------------------------------------------
+# -- JSON Lines -----------------------------------------------------------------------------------------
 
 
 def _open_jsonl(
@@ -348,8 +356,10 @@ def _open_jsonl(
     def salvaged(chosen: list[tuple[int, LandingFile, Path]]) -> list[str]:
         return [salvage.lines(file_no, file, scratch) for file_no, file, _ in chosen]
 
+    @functools.cache
     def numbered() -> str:
-        # Where a file mixes kinds of line ends DuckDB sees lines that are not there; Python counts those files.
+        # Where a file mixes kinds of line ends DuckDB sees lines that are not there; Python counts those
+        # files.
         uniform = [item for item in files if measures[item[0]].is_uniform]
         parts = [_json_lines(uniform, numbered=True)] if uniform else []
         return " union all ".join(parts + salvaged([item for item in files if item not in uniform]))
@@ -395,7 +405,7 @@ def _majority(connection: duckdb.DuckDBPyConnection, relation: str) -> Entity:
     return SPANS if spans and spans[0] else RUNS
 
 
-# -- tables -----------------------------------------------------------------------------------------------------
+# -- tables ---------------------------------------------------------------------------------------------
 
 
 def _open_parquet(connection: duckdb.DuckDBPyConnection, source: Source) -> TextRows:
@@ -430,7 +440,9 @@ def _column_text(name: str, kind: str) -> str:
 
 
 def _entity_of_columns(columns: list[str]) -> Entity:
-    """The entity a table's columns are of. Raises UnreadableFileError naming the required ones that are missing."""
+    """The entity a table's columns are of. Raises UnreadableFileError naming the required ones that are
+    missing.
+    """
     lowered = [name.lower() for name in columns]
     if doubled := sorted({name for name in lowered if lowered.count(name) > 1}):
         raise UnreadableFileError(f"the column {doubled[0]!r} stands twice")
@@ -472,8 +484,10 @@ def _open_csv(
         f"max_line_size = {streams.MAX_LINE_BYTES}, compression = {literal(file.compression)})"
     )
     cells = ", ".join(f"nullif({column.cell}, '') as {column.cell}" for column in columns)
-    plain = f"select {file_no}::integer as file_no, 0::bigint as line_number, {cells} from {scan}"
+    rows = f"select {file_no}::integer as file_no, {cells} from {scan}"
+    plain = f"select *, 0::bigint as line_number from ({rows})"
 
+    @functools.cache
     def numbered() -> str:
         starts = _csv_row_starts(source, file)
         # The join must find each row its line; stray quotes would break that, and then Python reads the file.
@@ -485,7 +499,7 @@ def _open_csv(
         listed = ", ".join(column.cell for column in columns)
         return f"""
             select file_no, starts.line_number, {listed}
-            from (select *, row_number() over () as ordinal from ({plain.replace("0::bigint as line_number, ", "")})) as cells
+            from (select *, row_number() over () as ordinal from ({rows})) as cells
             join ({starts}) as starts using (ordinal)
         """
 
@@ -493,7 +507,7 @@ def _open_csv(
 
 
 def _csv_row_starts(source: Source, file: LandingFile) -> str:
-    """SQL of the line number of each row: a line with an even number of quotes before it, blank lines apart."""
+    """SQL of each row's line number: a row starts after an even number of quotes, blank lines apart."""
     lines = _LINES.format(
         paths=string_list(source.links),
         compression=literal(file.compression),
@@ -515,7 +529,9 @@ def _csv_row_starts(source: Source, file: LandingFile) -> str:
 
 
 def _csv_header(file: LandingFile) -> tuple[list[str], str]:
-    """Column names and delimiter from the first line. The delimiter that yields the most contract fields wins."""
+    """Column names and delimiter from the first line. The delimiter that yields the most contract fields
+    wins.
+    """
     try:
         with streams.open_bytes(file) as stream:
             first = stream.readline(1 << 20).decode("utf-8-sig").rstrip("\r\n")

@@ -19,6 +19,7 @@ from orchestration.landing.files import LandingFile
 from orchestration.landing.streams import MAX_LINE_BYTES, UnreadableFileError
 from orchestration.sql import literal
 
+csv.field_size_limit(MAX_LINE_BYTES)  # the module's own 128 KiB would refuse cells that DuckDB reads
 _MAX_LINES_PER_ROW = 1000
 _MAX_ROW_CHARACTERS = 4 << 20
 _BOM = "\ufeff"
@@ -48,7 +49,7 @@ def lines(file_no: int, file: LandingFile, scratch: Path) -> str:
 
 
 def csv_rows(file_no: int, file: LandingFile, scratch: Path, columns: list[str], delimiter: str) -> str:
-    """The relation of a CSV file's rows as JSON objects. A line that starts no whole row is a problem alone."""
+    """The relation of a CSV file's rows as JSON objects. A line that starts no whole row is a problem."""
     return _written(scratch, file_no, _csv_rows(file, columns, delimiter))
 
 

@@ -1,7 +1,8 @@
 """The bytes of a landing file: decompressed, checked to be whole, measured. Nothing here knows rows or SQL.
 
-DuckDB does not verify the checksum of a gzip (a flipped bit becomes another amount) and reads a truncated zstd up
-to the break, both without an error. So each compressed file is decompressed once here before it is trusted.
+DuckDB does not verify the checksum of a gzip (a flipped bit becomes another amount) and reads a truncated
+zstd up to the break, both without an error. So each compressed file is decompressed once here before it is
+trusted.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class UnreadableFileError(Exception):
 
 @dataclass(frozen=True)
 class Measure:
-    """`lines` is how many lines a text file has, blank ones included. `is_uniform`: all end in the same way."""
+    """`lines`: how many lines a text file has, blank ones included. `is_uniform`: all end the same way."""
 
     lines: int
     is_uniform: bool
@@ -44,8 +45,8 @@ def measure(file: LandingFile) -> Measure:
         pairs += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
         last = chunk[-1:]
     ends = feeds + returns - pairs
-    kinds = (feeds - pairs > 0) + (returns - pairs > 0) + (pairs > 0)
-    return Measure(ends + (last not in (b"\n", b"\r", b"")), kinds < 2)
+    kinds = [feeds - pairs > 0, returns - pairs > 0, pairs > 0]
+    return Measure(ends + (last not in (b"\n", b"\r", b"")), sum(kinds) <= 1)
 
 
 def open_bytes(file: LandingFile) -> BinaryIO:
