@@ -9,7 +9,7 @@ import dagster as dg
 from orchestration import night
 from orchestration.defs.common import DATA_PLATFORM, POOL, RAW_RUNS, RAW_SPANS, take_lock
 from orchestration.landing.ingest import IngestReport
-from orchestration.landing.lake import COUNTS
+from orchestration.landing.lake import COUNTS, Lake
 from orchestration.settings import Settings
 
 _MAX_LISTED = 20
@@ -38,8 +38,10 @@ def build_landing(settings: Settings) -> dg.AssetsDefinition:
     def ingest() -> Iterator[dg.MaterializeResult[None]]:
         take_lock(settings)
         report = night.land(settings)
+        # The same version on a night without news: what was built from these rows is still up to date.
+        version = dg.DataVersion(str(Lake(settings.lake_dir).last_batch_seq))
         for key, entity in ((RAW_RUNS, "runs"), (RAW_SPANS, "spans")):
-            yield dg.MaterializeResult(asset_key=key, metadata=_metadata(report, entity))
+            yield dg.MaterializeResult(asset_key=key, metadata=_metadata(report, entity), data_version=version)
 
     return ingest
 
