@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -20,6 +22,9 @@ from orchestration.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
+
+STORAGE_LINE = "base_dir: data/dagster"
+"""The line of dagster.yaml that says where `dagster dev` keeps its runs when the data folder is the default one."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,25 @@ class NightResult:
 @contextmanager
 def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance: dagster.yaml of the repository, storage below the data folder."""
-    settings.dagster_dir.mkdir(parents=True, exist_ok=True)
-    reference = InstanceRef.from_dir(
-        str(settings.dagster_dir),
-        config_dir=str(REPOSITORY),
-        overrides={"storage": {"sqlite": {"base_dir": str(settings.dagster_dir)}}},
-    )
+    reference = InstanceRef.from_dir(str(write_home(settings)))
     with dg.DagsterInstance.from_ref(reference) as opened:
         yield opened
+
+
+def write_home(settings: Settings) -> Path:
+    """Make the data folder's `dagster/` a DAGSTER_HOME: the repository's dagster.yaml with the storage in that folder.
+
+    `dagster dev` reads the repository's file, whose storage lies below `data/`. For a data folder elsewhere, start it with this home.
+    """
+    settings.dagster_dir.mkdir(parents=True, exist_ok=True)
+    text = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
+    text = text.replace(STORAGE_LINE, f"base_dir: {json.dumps(str(settings.dagster_dir))}")
+    target = settings.dagster_dir / "dagster.yaml"
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        temporary = target.with_name("dagster.yaml.writing")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    return settings.dagster_dir
 
 
 def run_nightly(
