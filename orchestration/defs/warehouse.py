@@ -50,6 +50,12 @@ class Translator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return "_".join(dbt_resource_props["fqn"][1:-1]) or None
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The model's description, else the comment it begins with. The default adds the whole SQL, which hides the sentence."""
+        described = str(dbt_resource_props.get("description") or "").strip()
+        first_line = str(dbt_resource_props.get("raw_code") or "").partition("\n")[0]
+        return described or first_line.removeprefix("--").strip()
+
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         return ANALYTICS if dbt_resource_props["fqn"][1] == "marts" else DATA_PLATFORM
 
