@@ -1,4 +1,7 @@
-"""Great Expectations suites and reconciliations as asset checks on the models they judge. The rules are in `orchestration.quality`."""
+"""Great Expectations suites and reconciliations as asset checks on the models they judge.
+
+The rules are in `orchestration.quality`.
+"""
 
 # No postponed annotations here: Dagster checks the real annotation of `context`.
 
@@ -19,7 +22,8 @@ _RECONCILED = "mart_analytics__total_cost"
 def build_quality(settings: Settings, model_names: Sequence[str]) -> dg.AssetChecksDefinition:
     """One op that runs every suite and identity; blocking ones stop what comes after.
 
-    It may be selected in part, as Dagster does for a model that is materialised alone: everything runs, the selected results are told.
+    It may be selected in part, as Dagster does for a model that is materialised alone: everything runs, and
+    the selected results are told.
     """
     specs = [
         dg.AssetCheckSpec(

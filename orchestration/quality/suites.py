@@ -324,7 +324,8 @@ def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Th
                 # The comment names the batch because Great Expectations prints a warning to standard output
                 # for a query that does not, in the middle of the JSON of the command line.
                 NoResult(
-                    "select cast(newest_started_at as varchar) as newest_started_at /* whole file, not {batch} */ "
+                    "select cast(newest_started_at as varchar) as newest_started_at "
+                    "/* of the whole file, not of {batch} */ "
                     f"from ({newest_span}) as newest where coalesce("
                     f"newest_started_at < timestamp '{oldest:%Y-%m-%d %H:%M}:00', true)"
                 ),
