@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from orchestration import progress
+from orchestration import collector, progress
 from orchestration.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
@@ -55,6 +55,17 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         sys.exit(USAGE_ERROR)
+
+
+def run() -> NoReturn:
+    """The console script: `main` in a process of its own, quick to end."""
+    collector.relax()
+    code: str | int | None = 0
+    try:
+        main()
+    except SystemExit as done:
+        code = done.code
+    collector.leave(code if isinstance(code, int) else GOOD if code is None else USAGE_ERROR)
 
 
 @click.group(
@@ -239,6 +250,7 @@ def sql(query: str | None, as_csv: bool, as_json: bool) -> None:
 def quarantine(batch: int | None, file_contains: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """Show quarantined lines and unreadable files: where, which field, why, and the raw text."""
     from orchestration.landing.quarantine import read_quarantine  # noqa: PLC0415
+    from orchestration.quality.results import printable  # noqa: PLC0415
 
     found = read_quarantine(load(), batch=batch, file_contains=file_contains, reason=reason, limit=limit)
     if as_json:
@@ -247,8 +259,8 @@ def quarantine(batch: int | None, file_contains: str | None, reason: str | None,
     for entry in found["unreadable_files"]:
         click.echo(f"{entry['path']}: unreadable: {entry['reason']}")
     for row in found["rows"]:
-        click.echo(f"{row['path']}:{row['line_number']}: {row['field'] or '-'}: {row['reason']}: {row['message']}")
-        click.echo(f"    {row['raw'][:300]}")
+        click.echo(f"{row['path']}:{row['line_number']}: {row['field'] or '-'}: {row['reason']}: {printable(row['message'])}")
+        click.echo(f"    {printable(row['raw'], 300)}")
     shown = len(found["rows"])
     click.echo(f"{shown:,} of {found['row_count']:,} quarantined lines, {len(found['unreadable_files'])} unreadable files.")
 
@@ -329,21 +341,19 @@ def sample(
 
 def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
     """Run the nightly job with a progress bar, say how it ended, and exit accordingly."""
-    from orchestration.publication.lock import LockHeldError, ensure_lock  # noqa: PLC0415
+    from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
 
-    try:
-        # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
-        ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
-    except LockHeldError:
-        raise
-    with _progress(quiet=as_json) as listener, progress.listening(listener):
+    # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
+    ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
+    with _progress(quiet=as_json) as listener, progress.listening(listener), progress.stages() as stages:
         listener("Starting", 0, 1)
-        from orchestration.defs.run import run_nightly  # noqa: PLC0415
+        with progress.stage("start"):
+            from orchestration.defs.run import run_nightly  # noqa: PLC0415
 
         result = run_nightly(settings, **options)
         if result.success:
             _render_if_missing(settings, listener)
-    document = _summary(settings, result)
+    document = _summary(settings, result, stages)
     if as_json:
         _print_json(document)
     else:
@@ -353,17 +363,15 @@ def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
 
 
 def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
-    """A night without news builds nothing; the site is still made good where it is missing or older than the published file."""
-    index = settings.site_dir / "index.html"
-    if settings.published_path.exists() and (
-        not index.exists() or index.stat().st_mtime < settings.published_path.stat().st_mtime
-    ):
-        from reports.build import build_site  # noqa: PLC0415
+    """A night without news builds nothing; the site is still made good where it is missing or shows another publication."""
+    from reports.build import build_site, is_rendered  # noqa: PLC0415
 
-        build_site(settings.published_path, settings.site_dir, progress=listener)
+    if settings.published_path.exists() and not is_rendered(settings.published_path, settings.site_dir):
+        with progress.stage("render"):
+            build_site(settings.published_path, settings.site_dir, progress=listener)
 
 
-def _summary(settings: Settings, result: NightResult) -> dict[str, Any]:
+def _summary(settings: Settings, result: NightResult, stages: Sequence[progress.Stage]) -> dict[str, Any]:
     from orchestration.status import read_totals  # noqa: PLC0415
 
     landed = result.materialized.get("raw_runs", {})
@@ -385,6 +393,15 @@ def _summary(settings: Settings, result: NightResult) -> dict[str, Any]:
         "database": str(settings.published_path),
         "site": str(settings.site_dir / "index.html"),
         "totals": read_totals(settings),
+        "stages": [
+            {
+                "stage": item.name,
+                "seconds": round(item.seconds, 3),
+                "cpu_seconds": round(item.cpu_seconds, 3),
+                "peak_memory_bytes": item.peak_memory_bytes,
+            }
+            for item in stages
+        ],
     }
 
 
@@ -411,6 +428,7 @@ def _print_summary(document: dict[str, Any]) -> None:
             f"  {total['workspace_id']}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
             f"${Decimal(total['total_cost_usd']):,.6f}{unpriced}, {Decimal(total['task_credits']).normalize():f} credits"
         )
+    click.echo("Seconds    " + ", ".join(f"{item['stage']} {item['seconds']:.1f}" for item in document["stages"]))
     click.echo(f"Database   {document['database']}")
     click.echo(f"Pages      {document['site']}")
 
@@ -457,4 +475,4 @@ def _print_json(document: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -54,9 +54,10 @@ def now() -> datetime:
 
 def land(settings: Settings) -> IngestReport:
     """Land whatever is new as one batch."""
-    _clean_temp(settings)
-    publish.repair(settings)
-    return ingest(settings, now=now(), progress=progress.report)
+    with progress.stage("land"):
+        _clean_temp(settings)
+        publish.repair(settings)
+        return ingest(settings, now=now(), progress=progress.report)
 
 
 def dates_between(first: date, last: date) -> list[date]:
@@ -68,14 +69,15 @@ def prepare(
     settings: Settings, *, run_id: str, requested_dates: Sequence[date] = (), full: bool = False
 ) -> Plan:
     """Plan the build and make the candidate, unless there is nothing to do. A candidate left from before is discarded."""
-    manifests = Lake(settings.lake_dir).manifests()
-    plan = candidate.make_plan(settings, manifests, requested_dates=requested_dates, full=full)
-    for name in ("build.json", "audit.json", "plan.json"):
-        (settings.warehouse_dir / name).unlink(missing_ok=True)
-    if not plan.is_empty:
-        candidate.prepare(settings, plan, manifests)
-        durable.write_json(settings.warehouse_dir / "plan.json", {"run_id": run_id, "plan": plan.as_json()})
-    return plan
+    with progress.stage("prepare"):
+        manifests = Lake(settings.lake_dir).manifests()
+        plan = candidate.make_plan(settings, manifests, requested_dates=requested_dates, full=full)
+        for name in ("build.json", "audit.json", "plan.json"):
+            (settings.warehouse_dir / name).unlink(missing_ok=True)
+        if not plan.is_empty:
+            candidate.prepare(settings, plan, manifests)
+            durable.write_json(settings.warehouse_dir / "plan.json", {"run_id": run_id, "plan": plan.as_json()})
+        return plan
 
 
 def current_plan(settings: Settings, run_id: str | None = None) -> Plan | None:
@@ -90,7 +92,10 @@ def current_plan(settings: Settings, run_id: str | None = None) -> Plan | None:
 
 def build(settings: Settings) -> Build:
     """Build every model over the touched dates and run every data test. Results are kept; failing tests do not raise."""
-    nodes = dbt.invoke(settings, dbt.NIGHTLY_ARGS, on_node=lambda name, done, total: progress.report(f"Building {name}", done, total))
+    with progress.stage("build"):
+        nodes = dbt.invoke(
+            settings, dbt.NIGHTLY_ARGS, on_node=lambda name, done, total: progress.report(f"Building {name}", done, total)
+        )
     checks = tuple(as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure)
     durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(checks)))
     return Build(tuple(nodes), checks)
@@ -110,7 +115,9 @@ def audit(settings: Settings) -> list[CheckResult]:
     if plan is None:
         raise LookupError("there is no candidate to audit: run the nightly job")
     progress.report("Auditing the candidate", 0, 1)
-    results = run_audit(settings, settings.candidate_path, None if plan.is_full_build else touched(settings, plan), as_of=now())
+    with progress.stage("audit"):
+        dates = None if plan.is_full_build else touched(settings, plan)
+        results = run_audit(settings, settings.candidate_path, dates, as_of=now())
     durable.write_json(settings.warehouse_dir / "audit.json", json.loads(to_json(results)))
     progress.report("Auditing the candidate", 1, 1)
     return results
@@ -133,7 +140,8 @@ def release(settings: Settings) -> Publication:
     if failed := blocking_failures(checks):
         raise AuditFailedError(failed, publish.keep_failed(settings))
     progress.report("Publishing", 0, 1)
-    publication = publish.publish(settings, plan, Lake(settings.lake_dir).manifests(), checks, now=now())
+    with progress.stage("publish"):
+        publication = publish.publish(settings, plan, Lake(settings.lake_dir).manifests(), checks, now=now())
     for name in ("build.json", "audit.json", "plan.json"):
         (settings.warehouse_dir / name).unlink(missing_ok=True)
     progress.report("Publishing", 1, 1)

@@ -1,13 +1,32 @@
-"""Where long work says how far it is. The command line installs a listener; elsewhere the reports go nowhere."""
+"""Where long work says how far it is, and what each stage of a night cost. The command line and the benchmark install listeners;
+elsewhere the reports go nowhere but to the log.
+"""
 
 from __future__ import annotations
 
+import logging
+import resource
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 Listener = Callable[[str, int, int], None]
 
 _listeners: list[Listener] = []
+_stage_lists: list[list[Stage]] = []
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one finished stage cost. `peak_memory_bytes` is the process's highest resident memory up to its end."""
+
+    name: str
+    seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int
 
 
 def report(label: str, done: int, total: int) -> None:
@@ -24,3 +43,39 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listeners.remove(listener)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Measure the block as one stage. Its cost is kept for `stages` and logged, whether it succeeds or fails."""
+    started, cpu_started = time.perf_counter(), time.process_time()
+    try:
+        yield
+    finally:
+        finished = Stage(name, time.perf_counter() - started, time.process_time() - cpu_started, _peak_memory_bytes())
+        for collected in _stage_lists:
+            collected.append(finished)
+        _logger.info(
+            "stage %s finished in %.2f s (%.2f s of processor time, peak memory %.0f MB)",
+            finished.name,
+            finished.seconds,
+            finished.cpu_seconds,
+            finished.peak_memory_bytes / 1e6,
+        )
+
+
+@contextmanager
+def stages() -> Iterator[list[Stage]]:
+    """A list that receives every stage that ends within the block, in order of ending."""
+    collected: list[Stage] = []
+    _stage_lists.append(collected)
+    try:
+        yield collected
+    finally:
+        # By identity: lists compare by content, and two empty ones would be taken for each other.
+        _stage_lists[:] = [item for item in _stage_lists if item is not collected]
+
+
+def _peak_memory_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

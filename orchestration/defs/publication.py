@@ -107,7 +107,8 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         from reports.build import build_site  # noqa: PLC0415 - templates are compiled on import of Jinja2
 
         take_lock(settings)
-        result = build_site(settings.published_path, settings.site_dir, progress=progress.report)
+        with progress.stage("render"):
+            result = build_site(settings.published_path, settings.site_dir, progress=progress.report)
         return dg.MaterializeResult(
             metadata={
                 "pages": result.pages,

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from orchestration import progress
 from orchestration.defs.build import build_definitions
 from orchestration.defs.jobs import NIGHTLY
+from orchestration.defs.storage import storage_config
 from orchestration.publication.lock import run_lock
 from orchestration.settings import REPOSITORY, Settings
 
@@ -42,7 +44,7 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     reference = InstanceRef.from_dir(
         str(settings.dagster_dir),
         config_dir=str(REPOSITORY),
-        overrides={"storage": {"sqlite": {"base_dir": str(settings.dagster_dir)}}},
+        overrides={"storage": storage_config(settings.dagster_dir)},
     )
     with dg.DagsterInstance.from_ref(reference) as opened:
         yield opened
@@ -62,7 +64,8 @@ def run_nightly(
     logging.getLogger("dagster").setLevel(logging.ERROR)
     with warnings.catch_warnings(), run_lock(settings.data_dir, wait_seconds=wait_seconds):
         warnings.simplefilter("ignore")
-        job = build_definitions(settings).resolve_job_def(NIGHTLY)
+        with progress.stage("define"):
+            job = build_definitions(settings).resolve_job_def(NIGHTLY)
         with instance(settings) as opened:
             result = job.execute_in_process(
                 instance=opened,

@@ -7,10 +7,10 @@
     )
 }}
 
--- Says where a run lives: its usage date and the lake part of its winning version. Until a run arrives, its spans hold its place with
--- the date of the earliest of them, so that all spans of a run always share one date. Winning is the maximum of a total order, so
--- merging tonight's versions into the stored winner equals choosing among all versions ever landed. A placeholder is no maximum (a
--- new version of a span may start later), so it is worked out anew from all spans of its run whenever one arrives.
+-- Says where a run lives: its usage date and the lake part of its winning version. Until a run arrives, its spans hold its place
+-- with the date of the earliest of them, so that all spans of a run always share one date. Winning is the maximum of a total
+-- order, so merging tonight's versions into the stored winner equals choosing among all versions ever landed. A placeholder is no
+-- maximum (a new version of a span may start later), so it is worked out anew from all spans of its run whenever one arrives.
 with run_versions as (
 
     select
@@ -187,12 +187,12 @@ winners as (
         ranked.version_at,
         ranked.lake_date,
         ranked.batch_seq,
-        {{ date_in_time_zone('ranked.started_at', 'coalesce(workspaces.time_zone, defaults.time_zone)') }} as usage_date
+        {{ date_in_time_zone('ranked.started_at', 'coalesce(workspaces.time_zone, default_settings.time_zone)') }} as usage_date
     from ranked
     left join workspaces
         on ranked.workspace_id = workspaces.workspace_id
-    inner join workspaces as defaults
-        on defaults.workspace_id is null
+    inner join workspaces as default_settings
+        on default_settings.workspace_id is null
     where ranked.place = 1
 
 )
