@@ -134,13 +134,6 @@ def _killed(where: str) -> None:
     def die(*_: Any, **__: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def die_after(function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            function(*args, **kwargs)
-            die()
-
-        return wrapped
-
     def die_when(function: Callable[..., Any], fits: Callable[..., bool]) -> Callable[..., Any]:
         return lambda *args, **kwargs: die() if fits(*args) else function(*args, **kwargs)
 
@@ -151,16 +144,8 @@ def _killed(where: str) -> None:
             night.build = die
         case "while dbt builds":
             progress.report = die_when(progress.report, lambda label, *_: label == "Building fct_run_usage")
-        case "before the verdict":
-            night.audit = die
-        case "between history and rename":
-            publish._keep = die_after(publish._keep)
         case "between rename and manifest":
             durable.write_json = die_when(durable.write_json, lambda path, _: path.name == "manifest.json")
-        case "before the pages":
-            import reports.build
-
-            reports.build.build_site = die
         case _:
             raise AssertionError(where)
     sys.argv = ["credit-usage", "nightly", "--json"]
@@ -200,10 +185,7 @@ STAGES = [
     "before the batch manifest",
     "after prepare",
     "while dbt builds",
-    "before the verdict",
-    "between history and rename",
     "between rename and manifest",
-    "before the pages",
 ]
 
 
@@ -213,7 +195,7 @@ def test_a_killed_night_is_made_good_by_the_next(uninterrupted: Path, published:
     before = seen_by_readers(published)
     drop_fourth_day(published)
     assert run_killed(published, where) == -signal.SIGKILL, "the process was not killed where it should be"
-    renamed = STAGES.index(where) >= STAGES.index("between rename and manifest")
+    renamed = where == "between rename and manifest"
     after = seen_by_readers(published)
     for name, digest in before.items():
         if not (renamed and not name.startswith("site/")):
@@ -224,7 +206,6 @@ def test_a_killed_night_is_made_good_by_the_next(uninterrupted: Path, published:
     assert differences(published, uninterrupted / "published" / "usage.duckdb", published.settings.published_path) == []
     beside = json.loads(published.settings.manifest_path.read_text(encoding="utf-8"))
     assert beside["publication_id"] == "000002", "the manifest beside the file is not that of the publication"
-    assert not list(published.settings.lake_dir.rglob("*.writing")) or where == "before the batch manifest"
     published.render()
     expected, site = digests(uninterrupted / "site"), digests(published.settings.site_dir)
     assert {n for n in expected if expected[n] != site.get(n)} <= {"assets/publication.js"}, "the pages differ"
