@@ -113,7 +113,9 @@ def rollback(settings: Settings) -> Publication:
 
     Raises PublicationError when none is kept.
     """
-    kept = history(settings)
+    current = read_manifest(settings)
+    # Killed just before its rename, a night has already put the current publication into the history: that one is no way back.
+    kept = [path for path in history(settings) if current is None or path.stem != current["publication_id"]]
     if not kept:
         raise PublicationError("no earlier publication is kept; set keep_publications above 0 before the next night")
     newest = kept[-1]
