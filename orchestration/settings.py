@@ -1,6 +1,6 @@
 """Every setting: one frozen dataclass, read once from the environment over `credit_usage.toml`.
 
-What belongs here: names, types, defaults, what each means (the `#:` comments are what docs/operations.md says), and
+What belongs here: names, types, defaults, what each means (docs/operations.md is made of the `#:` comments), and
 clear errors for wrong values. What does not: any behaviour, and any import that costs start-up time (only the
 standard library is imported).
 """
@@ -47,15 +47,15 @@ class Settings:
 
     #: The data folder. In `credit_usage.toml` a relative path is taken from the folder of that file.
     data_dir: Path = REPOSITORY / "data"
-    #: Memory limit of DuckDB, per process: a size such as `2GB`, or a share of the machine such as `50%`. Work
-    #: that does not fit spills to the data folder's `tmp/`.
+    #: Memory limit of DuckDB, per process: a size such as `2GB`, or a share of the machine such as `50%`.
+    #: Work that does not fit spills to the data folder's `tmp/`.
     memory_limit: str = "2GB"
     #: Threads of DuckDB when landing and auditing; 0 is one per core.
     threads: int = 0
     #: How many earlier publications are kept for `credit-usage rollback`, the current one not counted.
     keep_publications: int = 3
-    #: Seconds. A landing file modified more recently than this is watched for that long; one that still changes
-    #: waits for the next night.
+    #: Seconds. A landing file modified more recently than this is watched for that long; one that still
+    #: changes waits for the next night.
     settle_seconds: float = 2.0
     #: IANA time zone that gives the usage date of workspaces that set none of their own.
     time_zone: str = "UTC"

@@ -16,7 +16,7 @@ _MAX_LISTED = 20
 
 
 def build_landing(settings: Settings) -> dg.AssetsDefinition:
-    """The ingest asset pair. Retried: a network folder may be away for a moment; a retry loads nothing twice."""
+    """The ingest assets. Retried: a network folder may be gone for a moment. A retry loads nothing twice."""
 
     def spec(key: dg.AssetKey, entity: str) -> dg.AssetSpec:
         return dg.AssetSpec(

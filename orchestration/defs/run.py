@@ -35,7 +35,7 @@ STORAGE_LINE = "base_dir: data/dagster"
 @dataclass(frozen=True)
 class NightResult:
     """How a night ended. `failure` is the first failed stage's message, empty on success; `data_failed` says
-    that a blocking check found bad data. `materialized` holds the metadata of each asset that was built, by name.
+    that a blocking check found bad data. `materialized` holds the metadata of each built asset, by name.
     """
 
     run_id: str
@@ -58,8 +58,8 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 def write_home(settings: Settings) -> Path:
     """Make the data folder's `dagster/` a DAGSTER_HOME: the repository's dagster.yaml with its storage there.
 
-    `dagster dev` reads the repository's file, whose storage lies below `data/`. For a data folder elsewhere, start
-    it with this home.
+    `dagster dev` reads the repository's file, whose storage lies below `data/`. For a data folder elsewhere,
+    start it with this home.
     """
     settings.dagster_dir.mkdir(parents=True, exist_ok=True)
     text = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
