@@ -86,7 +86,9 @@ def run_nightly(
     config: dict[str, Any] = {"full": full}
     if backfill:
         config |= {"backfill_from": backfill[0].isoformat(), "backfill_to": backfill[1].isoformat()}
-    logging.getLogger("dagster").setLevel(logging.ERROR)
+    # The second one warns, for each check of a skipped step, that it did not run; a night without news skips them all.
+    for name in ("dagster", "dagster._core.execution.plan.active"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings(), run_lock(settings.data_dir, wait_seconds=wait_seconds):
         warnings.simplefilter("ignore")
         with progress.stage("define"):
