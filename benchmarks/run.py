@@ -63,7 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.data is None:
             shutil.rmtree(folder, ignore_errors=True)
     if options.json:
-        print(json.dumps({"machine": _machine(), **books, "measurements": [asdict(cost) for cost in costs]}, indent=2))
+        print(
+            json.dumps(
+                {"machine": _machine(), **books, "measurements": [asdict(cost) for cost in costs]}, indent=2
+            )
+        )
     else:
         _print_table(costs, books)
     return 0
@@ -107,7 +111,13 @@ def generate(target: Path, options: argparse.Namespace) -> Cost:
         "report = generate(pathlib.Path(sys.argv[1]), start=datetime.date.fromisoformat(sys.argv[2]), days=int(sys.argv[3]), "
         "runs_per_day=int(sys.argv[4]), file_format=sys.argv[5], late=False); print(report.run_rows + report.span_rows)"
     )
-    arguments = [str(target), START.isoformat(), str(options.days + 1), str(options.runs_per_day), options.format]
+    arguments = [
+        str(target),
+        START.isoformat(),
+        str(options.days + 1),
+        str(options.runs_per_day),
+        options.format,
+    ]
     output, seconds, cpu_seconds, peak = _process([sys.executable, "-c", code, *arguments], os.environ.copy())
     aged = time.time() - _HOUR_SECONDS
     for path in target.rglob("*"):
@@ -157,7 +167,9 @@ def _process(command: Sequence[str], environment: dict[str, str]) -> tuple[str, 
         errors.seek(0)
         text = output.read().decode()
         if child.returncode:
-            raise BenchmarkError(f"{' '.join(command)} ended with {child.returncode}:\n{text}\n{errors.read().decode()}")
+            raise BenchmarkError(
+                f"{' '.join(command)} ended with {child.returncode}:\n{text}\n{errors.read().decode()}"
+            )
     peak = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
     return text, seconds, usage.ru_utime + usage.ru_stime, peak
 
@@ -174,15 +186,23 @@ def _drop(days: Sequence[Path], landing: Path) -> None:
 
 def _print_table(costs: Sequence[Cost], books: dict[str, Any]) -> None:
     machine = _machine()
-    print(f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}, DuckDB {machine['duckdb']}")
+    print(
+        f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}, DuckDB {machine['duckdb']}"
+    )
     print(
         f"{books['days']} days of {books['runs_per_day']:,} runs, {books['input_bytes'] / 1e6:,.0f} MB of landing files; "
         f"memory limit {books['memory_limit'] or 'as set'}; medians"
     )
     for night in ("input", *NIGHTS):
         book = books["nights"].get(night)
-        told = f": {book['rows_read']:,} rows, {book['dates_touched']} dates, {book['published_bytes'] / 1e6:,.0f} MB" if book else ""
-        print(f"\n{night}{told}\n  {'stage':<14}{'seconds':>9}{'cpu s':>9}{'rows/s':>11}{'peak MB':>9}   min to max s")
+        told = (
+            f": {book['rows_read']:,} rows, {book['dates_touched']} dates, {book['published_bytes'] / 1e6:,.0f} MB"
+            if book
+            else ""
+        )
+        print(
+            f"\n{night}{told}\n  {'stage':<14}{'seconds':>9}{'cpu s':>9}{'rows/s':>11}{'peak MB':>9}   min to max s"
+        )
         for stage in ("generate", *STAGES, "between", "whole process"):
             found = [cost for cost in costs if cost.night == night and cost.stage == stage]
             if found:
@@ -216,15 +236,29 @@ def _parser() -> argparse.ArgumentParser:
         description="Time `credit-usage nightly` on generated input: a first night, a night with nothing new, one further day.",
         epilog="About 6 spans and 1 run row per run. The default is 100,000 runs and 600,000 spans: two minutes and 1 GB of disk.",
     )
-    parser.add_argument("--days", type=int, default=30, metavar="N", help="days of the first night (default 30)")
-    parser.add_argument("--runs-per-day", type=int, default=3400, metavar="N", help="runs a day (default 3400)")
-    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="repetitions of the three nights (default 1)")
     parser.add_argument(
-        "--format", choices=["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet"], default="jsonl", help="of the landing files"
+        "--days", type=int, default=30, metavar="N", help="days of the first night (default 30)"
     )
-    parser.add_argument("--memory-limit", metavar="SIZE", help="DuckDB's limit, e.g. 1GB (default: the product's)")
     parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="work here and keep everything (default: a temporary folder, removed)"
+        "--runs-per-day", type=int, default=3400, metavar="N", help="runs a day (default 3400)"
+    )
+    parser.add_argument(
+        "--repeat", type=int, default=1, metavar="N", help="repetitions of the three nights (default 1)"
+    )
+    parser.add_argument(
+        "--format",
+        choices=["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet"],
+        default="jsonl",
+        help="of the landing files",
+    )
+    parser.add_argument(
+        "--memory-limit", metavar="SIZE", help="DuckDB's limit, e.g. 1GB (default: the product's)"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="work here and keep everything (default: a temporary folder, removed)",
     )
     parser.add_argument("--json", action="store_true", help="print every measurement as one JSON document")
     return parser
