@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -140,6 +141,7 @@ _SCALARS: dict[str, type] = {
     for item in fields(Settings)
     if item.name != "workspaces"
 }
+_CRON_FIELDS = 5
 _MEMORY_LIMIT = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
 
 
@@ -206,6 +208,18 @@ def _validate(settings: Settings, sources: Mapping[str, str]) -> None:
             raise SettingsError(
                 f"{sources[name]}: '{name}' must not be negative, got {getattr(settings, name)}"
             )
+    if settings.freshness_hours <= 1 / 60:
+        where = f"{sources['freshness_hours']}: 'freshness_hours'"
+        raise SettingsError(f"{where} must be more than a minute, got {settings.freshness_hours}")
+    if len(settings.schedule_cron.split()) != _CRON_FIELDS:
+        where = f"{sources['schedule_cron']}: 'schedule_cron'"
+        raise SettingsError(f"{where} must be five fields like '30 2 * * *', got {settings.schedule_cron!r}")
+    try:
+        date.fromisoformat(settings.partitions_start_date)
+    except ValueError as error:
+        where = f"{sources['partitions_start_date']}: 'partitions_start_date'"
+        message = f"{where} must be a date like '2023-01-01', got {settings.partitions_start_date!r}"
+        raise SettingsError(message) from error
     for name in ("time_zone", "schedule_time_zone"):
         _time_zone(getattr(settings, name), f"{sources[name]}: '{name}'")
     _charge_type(settings.default_charge_type, f"{sources['default_charge_type']}: 'default_charge_type'")
