@@ -18,7 +18,7 @@ NIGHTS = 4
 def test_nights_equal_a_full_build(tmp_path: Path, seed: int) -> None:
     """Late, moved, repeated, circular and missing runs over several nights, then a requested date: the same
     rows as built at once."""
-    random = Random(seed)  # noqa: S311 - invented data
+    random = Random(seed)
     nights = Nights(tmp_path / "nights", hostile_exports.CONFIG)
     for number in range(NIGHTS):
         runs, spans = hostile_exports.night(random)
