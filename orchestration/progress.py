@@ -52,7 +52,9 @@ def stage(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        finished = Stage(name, time.perf_counter() - started, time.process_time() - cpu_started, _peak_memory_bytes())
+        finished = Stage(
+            name, time.perf_counter() - started, time.process_time() - cpu_started, _peak_memory_bytes()
+        )
         for collected in _stage_lists:
             collected.append(finished)
         _logger.info(

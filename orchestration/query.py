@@ -43,7 +43,14 @@ def print_result(connection: duckdb.DuckDBPyConnection, query: str, style: str) 
     except duckdb.Error as error:
         raise click.ClickException(str(error)) from error
     if style == "json":
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_text, indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                [dict(zip(names, row, strict=True)) for row in rows],
+                default=_text,
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
     elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)

@@ -35,7 +35,9 @@ from orchestration.warehouse import dbt
 Row = dict[str, Any]
 
 COMPARED_SCHEMAS = ("dimensions", "facts", "marts")
-DIRECTORY_COLUMNS = "workspace_id, run_id, usage_date, has_run, parent_run_id, started_at, version_at, lake_date"
+DIRECTORY_COLUMNS = (
+    "workspace_id, run_id, usage_date, has_run, parent_run_id, started_at, version_at, lake_date"
+)
 """Of int_runs__directory: what follows from the data. Batch numbers and what was known the night before are bookkeeping."""
 DATE_COLUMNS = {"mart_details__child_runs": "parent_usage_date"}
 """Where a row's date is not `usage_date`: a child's row in its parent's sheet belongs to the parent's day."""
@@ -185,7 +187,9 @@ class Warehouse:
                 code = done.code
             finally:
                 self.release_lock()
-        return Outcome(code if isinstance(code, int) else 0 if code is None else 1, out.getvalue(), err.getvalue())
+        return Outcome(
+            code if isinstance(code, int) else 0 if code is None else 1, out.getvalue(), err.getvalue()
+        )
 
     def release_lock(self) -> None:
         """Give the lock back that a command holds until its process ends."""
@@ -197,7 +201,9 @@ class Warehouse:
 
     def query(self, statement: str, database: Path | None = None) -> list[tuple[Any, ...]]:
         """Rows of a query on the published file."""
-        with sql.connect(self.settings, database or self.settings.published_path, read_only=True) as connection:
+        with sql.connect(
+            self.settings, database or self.settings.published_path, read_only=True
+        ) as connection:
             return connection.execute(statement).fetchall()
 
     def one(self, statement: str) -> Any:
@@ -213,7 +219,10 @@ class Warehouse:
 
     def failed_checks(self) -> list[str]:
         """Names of blocking checks that failed beside the candidate."""
-        checks = [*night._read(self.settings, "build.json"), *(night._read(self.settings, "audit.json") or [])]
+        checks = [
+            *night._read(self.settings, "build.json"),
+            *(night._read(self.settings, "audit.json") or []),
+        ]
         return [check.name for check in blocking_failures(publish.CheckResult.from_dict(c) for c in checks)]
 
 
@@ -228,7 +237,11 @@ def digests(folder: Path) -> dict[str, str]:
 
 def times(folder: Path) -> dict[str, int]:
     """Modification time of every file below a folder, by name."""
-    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def tables(warehouse: Warehouse, database: Path) -> dict[str, tuple[str, str]]:
@@ -242,15 +255,22 @@ def tables(warehouse: Warehouse, database: Path) -> dict[str, tuple[str, str]]:
     for schema, name, columns in found:
         day = DATE_COLUMNS.get(name, "usage_date" if "usage_date" in columns else "")
         result[name] = (f"select {', '.join(columns)} from {{db}}.{schema}.{name}", day)
-    result["int_runs__directory"] = (f"select {DIRECTORY_COLUMNS} from {{db}}.intermediate.int_runs__directory", "usage_date")
+    result["int_runs__directory"] = (
+        f"select {DIRECTORY_COLUMNS} from {{db}}.intermediate.int_runs__directory",
+        "usage_date",
+    )
     return result
 
 
-def differences(warehouse: Warehouse, left: Path, right: Path, *, outside: Sequence[date] | None = None) -> list[str]:
+def differences(
+    warehouse: Warehouse, left: Path, right: Path, *, outside: Sequence[date] | None = None
+) -> list[str]:
     """Rows that only one of two warehouse files has, over all compared tables; with `outside`, only of other dates than these."""
     left_tables, right_tables = tables(warehouse, left), tables(warehouse, right)
     if left_tables != right_tables:
-        return [f"the tables themselves differ: {sorted(set(left_tables.items()) ^ set(right_tables.items()))}"]
+        return [
+            f"the tables themselves differ: {sorted(set(left_tables.items()) ^ set(right_tables.items()))}"
+        ]
     assert len(left_tables) > 20, "a comparison of no tables proves nothing"
     found = []
     with sql.connect(warehouse.settings) as connection:
@@ -261,7 +281,11 @@ def differences(warehouse: Warehouse, left: Path, right: Path, *, outside: Seque
             if outside is not None:
                 if not day:
                     continue
-                where = f" where {day} not in ({', '.join(f'date {sql.literal(d)}' for d in outside)})" if outside else ""
+                where = (
+                    f" where {day} not in ({', '.join(f'date {sql.literal(d)}' for d in outside)})"
+                    if outside
+                    else ""
+                )
             sides = {side: query.format(db=side) + where for side in ("l", "r")}
             for one, other in (("l", "r"), ("r", "l")):
                 rows = connection.execute(f"({sides[one]}) except all ({sides[other]}) limit 3").fetchall()
@@ -338,9 +362,23 @@ def three_days() -> tuple[list[Row], list[Row]]:
     runs = [
         run_row("req_1", at("2026-10-01 09:00")),
         run_row("req_2", at("2026-10-02 09:00"), user_id="user-2"),
-        run_row("req_3", at("2026-10-03 09:00"), status="failed", error_message="boom", charge_type="personal"),
-        run_row("req_agent", at("2026-10-01 23:50"), run_type="agent", resource_id="a1", resource_name="Researcher"),
-        run_row("req_child", at("2026-10-02 00:10"), run_type="workflow", resource_id="w1", parent_run_id="req_agent"),
+        run_row(
+            "req_3", at("2026-10-03 09:00"), status="failed", error_message="boom", charge_type="personal"
+        ),
+        run_row(
+            "req_agent",
+            at("2026-10-01 23:50"),
+            run_type="agent",
+            resource_id="a1",
+            resource_name="Researcher",
+        ),
+        run_row(
+            "req_child",
+            at("2026-10-02 00:10"),
+            run_type="workflow",
+            resource_id="w1",
+            parent_run_id="req_agent",
+        ),
         run_row("req_b", at("2026-10-03 02:00"), workspace="ws_b", user_id=None),
     ]
     spans = [

@@ -15,9 +15,31 @@
     {{ return(rows) }}
 {%- endmacro %}
 
+{#-
+    The same, remembered for the rest of this dbt run: every model and test asks for these, several times each, and they do not change
+    once they are there. `graph` is the one object of a run that all its nodes share; an absent relation is not remembered.
+-#}
+{% macro plan_rows_once(relation_schema, relation_name, query) -%}
+    {%- if not execute -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- if "credit_usage_plan" not in graph -%}
+        {%- do graph.update({"credit_usage_plan": {}}) -%}
+    {%- endif -%}
+    {%- set known = graph["credit_usage_plan"] -%}
+    {%- if query not in known -%}
+        {%- set rows = plan_rows(relation_schema, relation_name, query) -%}
+        {%- if rows | length == 0 -%}
+            {{ return(rows) }}
+        {%- endif -%}
+        {%- do known.update({query: rows}) -%}
+    {%- endif -%}
+    {{ return(known[query]) }}
+{%- endmacro %}
+
 {#- True when everything is built from the lake, nothing is taken over from an earlier publication. -#}
 {% macro is_full_build() -%}
-    {%- set rows = plan_rows("plan", "night", "select is_full_build from plan.night") -%}
+    {%- set rows = plan_rows_once("plan", "night", "select is_full_build from plan.night") -%}
     {{ return(rows | length == 0 or rows[0][0]) }}
 {%- endmacro %}
 
@@ -26,7 +48,7 @@
     {%- if is_full_build() -%}
         true
     {%- else -%}
-        {{ in_dates(column, plan_rows(
+        {{ in_dates(column, plan_rows_once(
             "intermediate", "int_dates__touched",
             "select cast(usage_date as varchar) from intermediate.int_dates__touched order by 1"
         )) }}
@@ -38,7 +60,7 @@
     {%- if is_full_build() -%}
         true
     {%- else -%}
-        {{ in_dates(column, plan_rows(
+        {{ in_dates(column, plan_rows_once(
             "intermediate", "int_dates__family",
             "select cast(usage_date as varchar) from intermediate.int_dates__family order by 1"
         )) }}

@@ -1,5 +1,7 @@
 -- No span is lost and none is multiplied: each run has as many rows in the fact as distinct spans in the lake. A run that the
 -- directory does not know shows as lost.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_span_usage'}}}) }}
+
 with landed_spans as (
 
     select

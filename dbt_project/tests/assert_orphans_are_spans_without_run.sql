@@ -1,4 +1,6 @@
 -- A span has a run in fct_run_usage on its own date, or it is an orphan; never both, never neither.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_span_usage'}}}) }}
+
 with span_runs as (
 
     select distinct

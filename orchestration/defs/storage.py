@@ -76,7 +76,9 @@ class OpenStorage(DagsterSqliteStorage):
 
 def storage_config(base_dir: Path) -> dict[str, Any]:
     """The `storage` block that makes an instance use `OpenStorage`."""
-    return {"custom": {"module": __name__, "class": OpenStorage.__name__, "config": {"base_dir": str(base_dir)}}}
+    return {
+        "custom": {"module": __name__, "class": OpenStorage.__name__, "config": {"base_dir": str(base_dir)}}
+    }
 
 
 def _commit_without_waiting_for_the_disk(connection: Any, _record: object) -> None:

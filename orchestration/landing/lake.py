@@ -96,6 +96,11 @@ class Lake:
         """All committed batches in order. Raises LakeError for one that cannot be read."""
         return [self._read(path) for path in sorted(self.batches_dir.glob("*.json"))]
 
+    @property
+    def last_batch_seq(self) -> int:
+        """Number of the newest committed batch, 0 when there is none. Opens no manifest."""
+        return max((int(path.stem) for path in self.batches_dir.glob("*.json")), default=0)
+
     def _read(self, path: Path) -> Manifest:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +27,10 @@ from orchestration.sql import identifier, literal, string_list
 if TYPE_CHECKING:
     import duckdb
 
-# One text column per line: no delimiter, no quotes.
+# One text column per line: no quotes, and a delimiter that no line can hold. Any other would cut a line in two, and
+# DuckDB would drop the second half without a word.
 _LINES = (
-    "read_csv({paths}, columns = {{'line': 'varchar'}}, delim = '', quote = '', escape = '', header = false, "
+    "read_csv({paths}, columns = {{'line': 'varchar'}}, delim = '\n', quote = '', escape = '', header = false, "
     "auto_detect = false, strict_mode = false, null_padding = false, max_line_size = {max_line}, "
     "compression = {compression}, filename = true)"
 )
@@ -68,11 +69,8 @@ class TextRows:
     relation: str
     numbered: Callable[[], str]
     columns: tuple[Column, ...] | None = None
-
-    @property
-    def may_be_mixed(self) -> bool:
-        """JSON Lines may hold runs and spans in one file; a table holds one entity."""
-        return self.columns is None
+    may_be_mixed: bool = False
+    """JSON Lines may hold runs and spans in one file; a table holds one entity."""
 
     def count(self, connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
         """The rows of each file_no, counted."""
@@ -92,7 +90,7 @@ class TextRows:
         """Raise UnreadableFileError for a file of which no line can be a row. Asked only when rows are
         missing.
         """
-        if self.columns is not None:
+        if not self.may_be_mixed:
             return
         named = " or ".join(f"contains(raw, '\"{name}\"')" for name in ("span_id", "run_id", "workspace_id"))
         for _, objects, candidates, is_json, first in connection.execute(f"""
@@ -125,6 +123,8 @@ class TextRows:
         if self.majority is SPANS:
             is_span = f"({is_span} or r.run_type is null)"
         home = is_span if entity is SPANS else f"not {is_span}"
+        if not self.may_be_mixed:
+            home = "true"
         fields = ",\n".join(
             f"{_text_of(entity, name)} as {identifier(name)}" for name in entity.source_fields
         )
@@ -339,6 +339,11 @@ def _refuse_foreign(file: LandingFile) -> None:
                 raise UnreadableFileError(f"it is {what}, not {file.format}")
 
 
+def _line_bytes(measures: Iterable[streams.Measure]) -> int:
+    """The line length to tell DuckDB. It takes buffers of sixteen times that, so it is not the most there may be."""
+    return max(2 << 20, *(measure.longest_bytes + 2 for measure in measures))
+
+
 # -- JSON Lines -----------------------------------------------------------------------------------------
 
 
@@ -361,22 +366,25 @@ def _open_jsonl(
         # Where a file mixes kinds of line ends DuckDB sees lines that are not there; Python counts those
         # files.
         uniform = [item for item in files if measures[item[0]].is_uniform]
-        parts = [_json_lines(uniform, numbered=True)] if uniform else []
+        parts = [_json_lines(uniform, measures, numbered=True)] if uniform else []
         return " union all ".join(parts + salvaged([item for item in files if item not in uniform]))
 
     if salvaging:
         relation = salvaged(files)[0]
-        return TextRows(at_most, _majority(connection, relation), relation, lambda: relation)
-    relation = _json_lines(files, numbered=False)
-    return TextRows(at_most, _majority(connection, relation), relation, numbered)
+        majority = _majority(connection, relation)
+        return TextRows(at_most, majority, relation, lambda: relation, may_be_mixed=True)
+    relation = _json_lines(files, measures, numbered=False)
+    return TextRows(at_most, _majority(connection, relation), relation, numbered, may_be_mixed=True)
 
 
-def _json_lines(files: list[tuple[int, LandingFile, Path]], *, numbered: bool) -> str:
+def _json_lines(
+    files: list[tuple[int, LandingFile, Path]], measures: dict[int, streams.Measure], *, numbered: bool
+) -> str:
     """SQL of the non-blank lines."""
     lines = _LINES.format(
         paths=string_list(path for _, _, path in files),
         compression=literal(files[0][1].compression),
-        max_line=streams.MAX_LINE_BYTES,
+        max_line=_line_bytes(measures[file_no] for file_no, _, _ in files),
     )
     file_no = (
         f"{files[0][0]}::integer"
@@ -481,7 +489,7 @@ def _open_csv(
     scan = (
         f"read_csv({string_list(source.links)}, columns = {declared}, header = true, "
         f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', auto_detect = false, "
-        f"max_line_size = {streams.MAX_LINE_BYTES}, compression = {literal(file.compression)})"
+        f"max_line_size = {_line_bytes([measures[file_no]])}, compression = {literal(file.compression)})"
     )
     cells = ", ".join(f"nullif({column.cell}, '') as {column.cell}" for column in columns)
     rows = f"select {file_no}::integer as file_no, {cells} from {scan}"
@@ -489,7 +497,7 @@ def _open_csv(
 
     @functools.cache
     def numbered() -> str:
-        starts = _csv_row_starts(source, file)
+        starts = _csv_row_starts(source, file, measures[file_no])
         # The join must find each row its line; stray quotes would break that, and then Python reads the file.
         counted = connection.execute(f"""
             select (select count(*) from ({starts})), (select count(*) from {scan})
@@ -506,12 +514,12 @@ def _open_csv(
     return TextRows(at_most, entity, plain, numbered, columns)
 
 
-def _csv_row_starts(source: Source, file: LandingFile) -> str:
+def _csv_row_starts(source: Source, file: LandingFile, measure: streams.Measure) -> str:
     """SQL of each row's line number: a row starts after an even number of quotes, blank lines apart."""
     lines = _LINES.format(
         paths=string_list(source.links),
         compression=literal(file.compression),
-        max_line=streams.MAX_LINE_BYTES,
+        max_line=_line_bytes([measure]),
     )
     return f"""
         select row_number() over () as ordinal, line_number

@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestration.landing import streams
 from orchestration.landing.contract import Reason
 from orchestration.landing.files import LandingFile
-from orchestration.landing.streams import MAX_LINE_BYTES, UnreadableFileError
+from orchestration.landing.streams import MAX_LINE_BYTES
 from orchestration.sql import literal
 
 csv.field_size_limit(MAX_LINE_BYTES)  # the module's own 128 KiB would refuse cells that DuckDB reads
@@ -55,15 +55,15 @@ def csv_rows(file_no: int, file: LandingFile, scratch: Path, columns: list[str],
 
 def _written(scratch: Path, file_no: int, rows: Iterator[_Row]) -> str:
     path = scratch / f"salvaged-{file_no:06d}.jsonl"
+    longest = 1 << 20
     with path.open("w", encoding="utf-8") as stream:
         for row in rows:
             document = {"n": row.line_number, "raw": row.raw, "line": row.line, "problem": row.problem}
-            json.dump(document, stream)
-            stream.write("\n")
+            longest = max(longest, stream.write(json.dumps(document) + "\n"))
     return f"""
         select {file_no}::integer as file_no, n as line_number, raw, line, problem
         from read_json(
-            {literal(path)}, format = 'newline_delimited', maximum_object_size = {16 * MAX_LINE_BYTES},
+            {literal(path)}, format = 'newline_delimited', maximum_object_size = {longest + 2},
             columns = {{'n': 'bigint', 'raw': 'varchar', 'line': 'varchar', 'problem': 'varchar'}}
         )
     """
@@ -151,16 +151,11 @@ def _lines(file: LandingFile) -> Iterator[_Line]:
     """The file's lines with their ends, bytes that are no UTF-8 replaced and told."""
     with streams.open_bytes(file) as stream:
         reader = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
-        number = 0
-        while text := reader.readline(MAX_LINE_BYTES):
-            number += 1
-            if len(text) >= MAX_LINE_BYTES:
-                megabytes = MAX_LINE_BYTES >> 20
-                raise UnreadableFileError(
-                    f"line {number} is longer than {megabytes} MiB, the most that is read"
-                )
-            if number == 1:
+        is_first = True
+        while text := reader.readline():  # `measure` has refused lines that are too long
+            if is_first:
                 text = text.removeprefix(_BOM)
+                is_first = False
             data = text.encode("utf-8", errors="surrogateescape")
             try:
                 yield _Line(data.decode("utf-8"), True)

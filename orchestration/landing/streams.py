@@ -29,24 +29,44 @@ class UnreadableFileError(Exception):
 
 @dataclass(frozen=True)
 class Measure:
-    """`lines`: how many lines a text file has, blank ones included. `is_uniform`: all end the same way."""
+    """`lines`: how many lines a text file has, blank ones included. `is_uniform`: all end the same way.
+    `longest_bytes`: an upper bound of the longest line.
+    """
 
     lines: int
     is_uniform: bool
+    longest_bytes: int
 
 
 def measure(file: LandingFile) -> Measure:
-    """Read the file once to its end. Raises UnreadableFileError where its compression is damaged."""
-    feeds = returns = pairs = 0
+    """Read the file once to its end.
+
+    Raises UnreadableFileError where its compression is damaged or a line is too long to be read.
+    """
+    feeds = returns = pairs = pending = longest = 0
     last = b""
     for chunk in chunks(file):
         feeds += chunk.count(b"\n")
         returns += chunk.count(b"\r")
         pairs += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
         last = chunk[-1:]
+        first_end = min((at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0), default=-1)
+        if first_end < 0:
+            pending += len(chunk)
+        else:
+            last_end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+            # Within a chunk the distance of the first and the last end is bound enough.
+            longest = max(longest, pending + first_end + 1, last_end - first_end)
+            pending = len(chunk) - last_end - 1
+        longest = max(longest, pending)
+        if pending > MAX_LINE_BYTES:
+            number = feeds + returns - pairs + 1
+            raise UnreadableFileError(
+                f"line {number} is longer than {MAX_LINE_BYTES >> 20} MiB, the most that is read"
+            )
     ends = feeds + returns - pairs
     kinds = [feeds - pairs > 0, returns - pairs > 0, pairs > 0]
-    return Measure(ends + (last not in (b"\n", b"\r", b"")), sum(kinds) <= 1)
+    return Measure(ends + (last not in (b"\n", b"\r", b"")), sum(kinds) <= 1, longest)
 
 
 def open_bytes(file: LandingFile) -> BinaryIO:

@@ -32,7 +32,13 @@ MARTS = (
 @pytest.mark.xdist_group("warehouse")
 def test_marts_of_the_sample_are_as_accepted(warehouse: Warehouse) -> None:
     """A change of code moved published numbers without anybody having looked at the difference."""
-    generate(warehouse.settings.landing_dir / "sample", start=date(2026, 10, 1), days=3, runs_per_day=30, workspaces=2)
+    generate(
+        warehouse.settings.landing_dir / "sample",
+        start=date(2026, 10, 1),
+        days=3,
+        runs_per_day=30,
+        workspaces=2,
+    )
     warehouse.night(with_tests=False)
     document = {}
     with sql.connect(warehouse.settings, warehouse.settings.published_path, read_only=True) as connection:
@@ -43,4 +49,6 @@ def test_marts_of_the_sample_are_as_accepted(warehouse: Warehouse) -> None:
     text = json.dumps(document, indent=1) + "\n"
     if os.environ.get("GOLDEN_ACCEPT"):
         GOLDEN.write_text(text, encoding="utf-8")
-    assert text == GOLDEN.read_text(encoding="utf-8"), "published numbers of the sample changed: review, then `make accept`"
+    assert text == GOLDEN.read_text(encoding="utf-8"), (
+        "published numbers of the sample changed: review, then `make accept`"
+    )

@@ -65,7 +65,9 @@ def test_tampered_candidate_is_not_published(published: Warehouse) -> None:
     assert document["published"] is False
     assert "blocking checks failed" in document["error"]
     assert seen_by_readers(published) == before, "a failed night changed what readers see"
-    assert (published.settings.warehouse_dir / "failed.duckdb").exists(), "the candidate is not kept for inspection"
+    assert (published.settings.warehouse_dir / "failed.duckdb").exists(), (
+        "the candidate is not kept for inspection"
+    )
     assert not published.settings.candidate_path.exists()
 
     healed = published.cli("nightly", "--json")
@@ -84,9 +86,15 @@ def test_bad_data_blocks_by_name_until_it_is_replaced(published: Warehouse) -> N
     assert "fct_span_usage" in failed.err, f"the failed check is not named: {failed.err}"
     assert seen_by_readers(published) == before
     drop_fourth_day(published)
-    published.drop("third/spans.jsonl", [call_row("req_4", "s1", at("2026-10-04 09:00:01"), ended_at="2026-10-04T09:00:09Z")])
+    published.drop(
+        "third/spans.jsonl",
+        [call_row("req_4", "s1", at("2026-10-04 09:00:01"), ended_at="2026-10-04T09:00:09Z")],
+    )
     assert published.cli("nightly").code == 0, "the corrected version of the span does not heal the night"
-    assert str(published.one("select sum(provider_cost_usd) from facts.fct_span_usage where run_id = 'req_4'")) == "0.012500000000"
+    assert (
+        str(published.one("select sum(provider_cost_usd) from facts.fct_span_usage where run_id = 'req_4'"))
+        == "0.012500000000"
+    )
 
 
 def test_failing_dbt_test_blocks(published: Warehouse) -> None:
@@ -97,7 +105,9 @@ def test_failing_dbt_test_blocks(published: Warehouse) -> None:
     (part,) = (published.settings.lake_dir / "spans" / "lake_date=2026-10-04").rglob("*.parquet")
     whole = part.read_bytes()
     with sql.connect(published.settings) as connection:
-        connection.execute(f"create table rows as from read_parquet({sql.literal(part)}, hive_partitioning = false)")
+        connection.execute(
+            f"create table rows as from read_parquet({sql.literal(part)}, hive_partitioning = false)"
+        )
         connection.execute(f"copy (from rows union all from rows) to {sql.literal(part)} (format parquet)")
     result = published.nightly()
     assert not result.success
@@ -155,7 +165,9 @@ def _killed(where: str) -> None:
 def run_killed(warehouse: Warehouse, where: str) -> int:
     """Run `_killed` in a process of its own, started from one that has the imports behind it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dagster", "dagster_dbt", "dbt.cli.main", "great_expectations", "tests.warehouse_fixture"])
+    context.set_forkserver_preload(
+        ["dagster", "dagster_dbt", "dbt.cli.main", "great_expectations", "tests.warehouse_fixture"]
+    )
     process = context.Process(target=_in_environment, args=(warehouse.environment(), where))
     process.start()
     process.join(120)
@@ -190,7 +202,9 @@ STAGES = [
 
 
 @pytest.mark.parametrize("where", STAGES)
-def test_a_killed_night_is_made_good_by_the_next(uninterrupted: Path, published: Warehouse, where: str) -> None:
+def test_a_killed_night_is_made_good_by_the_next(
+    uninterrupted: Path, published: Warehouse, where: str
+) -> None:
     """After a power cut readers see half a night, or the next night counts something twice or leaves something out."""
     before = seen_by_readers(published)
     drop_fourth_day(published)
@@ -203,12 +217,19 @@ def test_a_killed_night_is_made_good_by_the_next(uninterrupted: Path, published:
     assert published.one("select count(*) from facts.fct_run_usage where run_id = 'req_4'") == int(renamed)
 
     published.night(with_tests=where == "while dbt builds")
-    assert differences(published, uninterrupted / "published" / "usage.duckdb", published.settings.published_path) == []
+    assert (
+        differences(
+            published, uninterrupted / "published" / "usage.duckdb", published.settings.published_path
+        )
+        == []
+    )
     beside = json.loads(published.settings.manifest_path.read_text(encoding="utf-8"))
     assert beside["publication_id"] == "000002", "the manifest beside the file is not that of the publication"
     published.render()
     expected, site = digests(uninterrupted / "site"), digests(published.settings.site_dir)
-    assert {n for n in expected if expected[n] != site.get(n)} <= {"assets/publication.js"}, "the pages differ"
+    assert {n for n in expected if expected[n] != site.get(n)} <= {"assets/publication.js"}, (
+        "the pages differ"
+    )
 
 
 def test_the_command_renders_what_a_killed_one_left_unrendered(published: Warehouse) -> None:
@@ -234,7 +255,9 @@ def test_rollback_restores_the_bytes_and_the_next_night_applies_again(published:
     done = published.cli("rollback", "--json")
     assert done.code == 0, done.err
     assert done.json()["publication_id"] == "000001"
-    assert digests(published.settings.published_dir) == first, "the publication before is not restored byte for byte"
+    assert digests(published.settings.published_dir) == first, (
+        "the publication before is not restored byte for byte"
+    )
     assert digests(published.settings.site_dir) == site, "the pages still show what was rolled back"
     refused = published.cli("rollback")
     assert refused.code == 2
@@ -243,7 +266,9 @@ def test_rollback_restores_the_bytes_and_the_next_night_applies_again(published:
     assert again is not None
     assert again.publication_id == "000002"
     assert again.touched_dates == ("2026-10-04",), "the batch is not applied again, or more than it"
-    assert differences(published, second / "published" / "usage.duckdb", published.settings.published_path) == []
+    assert (
+        differences(published, second / "published" / "usage.duckdb", published.settings.published_path) == []
+    )
 
 
 def test_rollback_after_a_kill_before_the_rename(published: Warehouse) -> None:
@@ -274,7 +299,11 @@ def test_nothing_new_publishes_nothing(published: Warehouse) -> None:
     before, moments = seen_by_readers(published), times(published.settings.site_dir)
     done = published.cli("nightly", "--json")
     assert done.code == 0, done.err
-    assert (done.json()["published"], done.json()["dates_touched"], done.json()["known_files"]) == (False, 0, 2)
+    assert (done.json()["published"], done.json()["dates_touched"], done.json()["known_files"]) == (
+        False,
+        0,
+        2,
+    )
     assert seen_by_readers(published) == before
     assert times(published.settings.site_dir) == moments, "pages were written again for nothing"
 
@@ -290,7 +319,10 @@ def held_by_another(warehouse: Warehouse, seconds: float) -> Iterator[None]:
         f"ensure_lock(Path(sys.argv[1])); print('held', flush=True); time.sleep({seconds})"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(warehouse.settings.data_dir)], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+        [sys.executable, "-c", code, str(warehouse.settings.data_dir)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
     )
     try:
         assert process.stdout is not None
@@ -306,7 +338,13 @@ def test_a_second_run_says_so_and_stops(published: Warehouse) -> None:
     """Two nights at once build in one candidate."""
     before = seen_by_readers(published)
     with held_by_another(published, 60):
-        for command in (("nightly",), ("backfill", "--from", "2026-10-01", "--to", "2026-10-01"), ("report",), ("check",), ("rollback",)):
+        for command in (
+            ("nightly",),
+            ("backfill", "--from", "2026-10-01", "--to", "2026-10-01"),
+            ("report",),
+            ("check",),
+            ("rollback",),
+        ):
             refused = published.cli(*command)
             assert refused.code == 3, f"{command[0]} does not end with 3: {refused}"
             assert "another run holds" in refused.err
@@ -354,11 +392,15 @@ def test_time_zone_of_a_workspace_comes_from_the_settings_file(published: Wareho
     days = "select run_id, usage_date::varchar from facts.fct_run_usage where run_id in ('req_1', 'req_b') order by 1"
     assert published.query(days) == [("req_1", "2026-10-01"), ("req_b", "2026-10-03")]
     assert told.night() is not None
-    assert told.query(days) == [("req_1", "2026-10-01"), ("req_b", "2026-10-02")], "02:00 UTC is the evening before in New York"
-    assert told.query("select workspace_name, time_zone, is_configured from dimensions.dim_workspace where workspace_id = 'ws_b'") == [
-        ("Bee", "America/New_York", True)
-    ]
-    spans = told.query("select distinct usage_date::varchar from facts.fct_span_usage where workspace_id = 'ws_b'")
+    assert told.query(days) == [("req_1", "2026-10-01"), ("req_b", "2026-10-02")], (
+        "02:00 UTC is the evening before in New York"
+    )
+    assert told.query(
+        "select workspace_name, time_zone, is_configured from dimensions.dim_workspace where workspace_id = 'ws_b'"
+    ) == [("Bee", "America/New_York", True)]
+    spans = told.query(
+        "select distinct usage_date::varchar from facts.fct_span_usage where workspace_id = 'ws_b'"
+    )
     assert spans == [("2026-10-02",)], "spans do not follow their run"
 
 

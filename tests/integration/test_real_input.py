@@ -17,9 +17,14 @@ import zstandard
 from orchestration.settings import REPOSITORY
 from tests.warehouse_fixture import Warehouse, differences, digests
 
-REAL = Path(os.environ.get("CREDIT_USAGE_REAL_DATA") or REPOSITORY.parent / "shared" / "data" / "real").resolve()
+REAL = Path(
+    os.environ.get("CREDIT_USAGE_REAL_DATA") or REPOSITORY.parent / "shared" / "data" / "real"
+).resolve()
 pytestmark = [
-    pytest.mark.skipif(not (REAL / "coding-agent").is_dir(), reason=f"no recorded usage in {REAL} (set CREDIT_USAGE_REAL_DATA)"),
+    pytest.mark.skipif(
+        not (REAL / "coding-agent").is_dir(),
+        reason=f"no recorded usage in {REAL} (set CREDIT_USAGE_REAL_DATA)",
+    ),
     pytest.mark.xdist_group("real"),
 ]
 
@@ -69,14 +74,19 @@ CARRIERS = {
     "marts.mart_analytics__total_cost": ("", set()),
     "marts.mart_analytics__service_costs": ("", {"run_count"}),
     "marts.mart_analytics__model_costs": ("", {"run_count"}),
-    "marts.mart_analytics__token_usage": ("", {name for name in TOTALS[AGENT] if not name.endswith("tokens")} | {"unpriced_total_tokens"}),
+    "marts.mart_analytics__token_usage": (
+        "",
+        {name for name in TOTALS[AGENT] if not name.endswith("tokens")} | {"unpriced_total_tokens"},
+    ),
     "marts.mart_analytics__top_users": (
         "",
-        {"call_count", "unpriced_call_count"} | {name for name in TOTALS[AGENT] if name.endswith("tokens") and name != "total_tokens"},
+        {"call_count", "unpriced_call_count"}
+        | {name for name in TOTALS[AGENT] if name.endswith("tokens") and name != "total_tokens"},
     ),
     "marts.mart_users__activity": (
         "",
-        {"call_count", "unpriced_call_count"} | {name for name in TOTALS[AGENT] if name.endswith("tokens") and name != "total_tokens"},
+        {"call_count", "unpriced_call_count"}
+        | {name for name in TOTALS[AGENT] if name.endswith("tokens") and name != "total_tokens"},
     ),
     "marts.mart_details__spans": ("", COUNTED_BY_ROWS),
 }
@@ -112,7 +122,9 @@ def test_totals_are_exact_in_facts_and_marts(loaded: Warehouse) -> None:
         for workspace, totals in TOTALS.items():
             (row,) = loaded.query(f"select {sums} from {table} where workspace_id = '{workspace}'")
             expected = {name: totals[name] for name in measures}
-            assert dict(zip(measures, row, strict=True)) == expected, f"{table} does not carry the totals of {workspace}"
+            assert dict(zip(measures, row, strict=True)) == expected, (
+                f"{table} does not carry the totals of {workspace}"
+            )
 
 
 def test_rows_are_those_of_the_sources(loaded: Warehouse) -> None:
@@ -125,9 +137,17 @@ def test_rows_are_those_of_the_sources(loaded: Warehouse) -> None:
             assert loaded.one(f"select count(*) from {table} {where}") == totals["run_count"], table
         models = "marts.mart_analytics__model_observability"
         assert loaded.one(f"select sum(call_count) from {models} {where}") == totals["call_count"]
-        assert loaded.one(f"select sum(run_count) from marts.mart_analytics__trace_performance {where}") == totals["run_count"]
-        assert loaded.one(f"select sum(span_count) from marts.mart_analytics__span_performance {where}") == SPANS[workspace]
-    dates = loaded.query(f"select distinct usage_date::varchar from facts.fct_run_usage where workspace_id = '{AGENT}' order by 1")
+        assert (
+            loaded.one(f"select sum(run_count) from marts.mart_analytics__trace_performance {where}")
+            == totals["run_count"]
+        )
+        assert (
+            loaded.one(f"select sum(span_count) from marts.mart_analytics__span_performance {where}")
+            == SPANS[workspace]
+        )
+    dates = loaded.query(
+        f"select distinct usage_date::varchar from facts.fct_run_usage where workspace_id = '{AGENT}' order by 1"
+    )
     assert dates == [("2025-12-08",), ("2025-12-09",)], "the recording crosses midnight once"
 
 
@@ -187,7 +207,9 @@ def test_loading_again_in_another_guise_changes_nothing(loaded: Warehouse, real:
     (landing / "again").mkdir()
     for number, path in enumerate(sorted((REAL / "coding-agent").rglob("*.jsonl"))):
         shutil.copy(path, landing / "again" / f"renamed-{number}.jsonl")
-        (landing / "again" / f"compressed-{number}.jsonl.gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
+        (landing / "again" / f"compressed-{number}.jsonl.gz").write_bytes(
+            gzip.compress(path.read_bytes(), 9, mtime=0)
+        )
         lines = path.read_bytes().splitlines(keepends=True)
         (landing / "again" / f"tail-{number}.jsonl").write_bytes(b"".join(lines[len(lines) // 3 :][::-1]))
     for number, path in enumerate(sorted((REAL / "azure-code").rglob("*.gz"))):
@@ -204,7 +226,9 @@ def test_loading_again_in_another_guise_changes_nothing(loaded: Warehouse, real:
     assert not plan.is_empty
     loaded.publish()
     loaded.render()
-    assert loaded.query("select touched_date_count from meta.publication") == [(0,)], "dates were rebuilt for nothing"
+    assert loaded.query("select touched_date_count from meta.publication") == [(0,)], (
+        "dates were rebuilt for nothing"
+    )
     _same_as(real, loaded)
 
 
@@ -217,17 +241,25 @@ def test_spans_before_runs_changes_nothing(warehouse: Warehouse, real: Path) -> 
         assert publication is not None
         assert publication.touched_dates == ("2023-11-16", "2025-12-08", "2025-12-09")
         if folder == "spans":
-            lost = warehouse.one("select sum(unattributed_provider_cost_usd) from marts.mart_analytics__total_cost")
-            assert lost == Decimal("42.595907500000"), "money of spans without runs is not shown as unattributed"
+            lost = warehouse.one(
+                "select sum(unattributed_provider_cost_usd) from marts.mart_analytics__total_cost"
+            )
+            assert lost == Decimal("42.595907500000"), (
+                "money of spans without runs is not shown as unattributed"
+            )
     warehouse.render()
     _same_as(real, warehouse)
 
 
 def _same_as(saved: Path, warehouse: Warehouse) -> None:
-    assert differences(warehouse, saved / "published" / "usage.duckdb", warehouse.settings.published_path) == []
+    assert (
+        differences(warehouse, saved / "published" / "usage.duckdb", warehouse.settings.published_path) == []
+    )
     # Only these two say which publication and build it was.
     stamped = {"assets/publication.js", "site-manifest.json"}
     before, after = digests(saved / "site"), digests(warehouse.settings.site_dir)
     assert before.keys() == after.keys()
-    assert [name for name in before if before[name] != after[name] and name not in stamped] == [], "pages changed"
+    assert [name for name in before if before[name] != after[name] and name not in stamped] == [], (
+        "pages changed"
+    )
     assert len(before) > 30

@@ -35,7 +35,9 @@ few = settings(
 
 def _configured(warehouse: Warehouse, worlds: list[World]) -> Warehouse:
     zones = {name: zone for world in worlds for name, zone in world.zones.items()}
-    return warehouse.with_settings(workspaces={name: WorkspaceSettings(name, name, zone, "hosted") for name, zone in zones.items()})
+    return warehouse.with_settings(
+        workspaces={name: WorkspaceSettings(name, name, zone, "hosted") for name, zone in zones.items()}
+    )
 
 
 def _drop(warehouse: Warehouse, night: list, number: int, random: Random) -> None:
@@ -64,7 +66,9 @@ def test_nights_in_any_order_equal_one_full_build(_home: Path, seed: int) -> Non
         publication = warehouse.night(with_tests=False)
         assert publication is not None
         touched = {date.fromisoformat(day) for day in publication.touched_dates}
-        assert touched <= may_touch, f"night {number} rebuilds dates that nothing of it concerns: {sorted(touched - may_touch)}"
+        assert touched <= may_touch, (
+            f"night {number} rebuilds dates that nothing of it concerns: {sorted(touched - may_touch)}"
+        )
         if kept.exists():
             stray = changed_dates(warehouse, kept, current) - touched
             assert not stray, f"night {number} changed dates that it does not name: {sorted(stray)}"

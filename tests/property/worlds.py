@@ -57,8 +57,12 @@ class _Maker:
         day = self.base + timedelta(days=self.random.randrange(4))
         if self.random.random() < 0.6:
             hour = self.random.choice((22, 23, 24))
-            return day + timedelta(hours=hour, minutes=self.random.randint(-9, 9), milliseconds=self.random.randrange(1000))
-        return day + timedelta(seconds=self.random.randrange(86_400), milliseconds=self.random.randrange(1000))
+            return day + timedelta(
+                hours=hour, minutes=self.random.randint(-9, 9), milliseconds=self.random.randrange(1000)
+            )
+        return day + timedelta(
+            seconds=self.random.randrange(86_400), milliseconds=self.random.randrange(1000)
+        )
 
     def run(self, workspace: str, run_id: str, started: datetime, parent: str | None, **fields: Any) -> None:
         """A run with one to three versions; the start may move over midnight and the parent may change."""
@@ -85,7 +89,9 @@ class _Maker:
             later["status"] = random.choice(("completed", "failed", "cancelled"))
             later["updated_at"] = stamp(started + timedelta(hours=2 + step))
             if random.random() < 0.3:
-                moved = datetime.fromisoformat(later["started_at"]) + timedelta(minutes=random.choice((-20, 20, 26 * 60)))
+                moved = datetime.fromisoformat(later["started_at"]) + timedelta(
+                    minutes=random.choice((-20, 20, 26 * 60))
+                )
                 later["started_at"] = stamp(moved)
                 ended = max(ended, moved + timedelta(seconds=5))
             if random.random() < 0.2:
@@ -102,7 +108,18 @@ class _Maker:
         for number in range(count):
             begin = started + timedelta(seconds=random.choice((0, 1, 30, 900, 4000)), milliseconds=number)
             ended = begin + timedelta(milliseconds=random.choice((0, 1, 250, 90_000)))
-            kind = random.choice(("completion", "completion", "tool", "step", "agent", "image_generation", "embedding", "nonsense"))
+            kind = random.choice(
+                (
+                    "completion",
+                    "completion",
+                    "tool",
+                    "step",
+                    "agent",
+                    "image_generation",
+                    "embedding",
+                    "nonsense",
+                )
+            )
             row: Row = {
                 "run_id": run_id,
                 "workspace_id": workspace,
@@ -119,19 +136,42 @@ class _Maker:
             }
             if kind in ("completion", "embedding"):
                 row |= self._tokens()
-                row |= {"service": "AI Model", "provider": random.choice(("openai", "anthropic")), "model": random.choice(("m1", "m2"))}
-                row["provider_cost_usd"] = random.choice((None, "0.000013", "0.0174000000000000024", 3, "1.5e-3"))
+                row |= {
+                    "service": "AI Model",
+                    "provider": random.choice(("openai", "anthropic")),
+                    "model": random.choice(("m1", "m2")),
+                }
+                row["provider_cost_usd"] = random.choice(
+                    (None, "0.000013", "0.0174000000000000024", 3, "1.5e-3")
+                )
                 row["task_credits"] = random.choice((None, 0, 1, "2.5"))
             elif kind == "image_generation":
-                row |= {"service": "Image Generation", "model": "img", "units": 2, "image_tokens": random.choice((None, 700))}
+                row |= {
+                    "service": "Image Generation",
+                    "model": "img",
+                    "units": 2,
+                    "image_tokens": random.choice((None, 700)),
+                }
                 row |= {"provider_cost_usd": random.choice((None, "0.04")), "task_credits": 2}
             elif kind == "tool":
-                row |= {"service": random.choice((None, "Google Search")), "task_credits": random.choice((None, 0, 3))}
+                row |= {
+                    "service": random.choice((None, "Google Search")),
+                    "task_credits": random.choice((None, 0, 3)),
+                }
             elif random.random() < 0.5:  # a roll-up, or the only carrier of usage
-                row |= {"input_tokens": random.randrange(900), "output_tokens": 5, "provider_cost_usd": "0.5", "task_credits": 1}
+                row |= {
+                    "input_tokens": random.randrange(900),
+                    "output_tokens": 5,
+                    "provider_cost_usd": "0.5",
+                    "task_credits": 1,
+                }
             versions = [row]
             if random.random() < 0.3:
-                early = {k: v for k, v in row.items() if k not in ("ended_at", "provider_cost_usd", "output_tokens", "completion_tokens")}
+                early = {
+                    k: v
+                    for k, v in row.items()
+                    if k not in ("ended_at", "provider_cost_usd", "output_tokens", "completion_tokens")
+                }
                 early["status"] = "running"
                 if ended > begin:
                     if random.random() < 0.4:  # its clock was corrected
@@ -145,10 +185,21 @@ class _Maker:
         return self.random.choice(
             (
                 {},
-                {"input_tokens": a, "cached_tokens": a // 2, "cache_write_tokens": a // 4, "output_tokens": b},
+                {
+                    "input_tokens": a,
+                    "cached_tokens": a // 2,
+                    "cache_write_tokens": a // 4,
+                    "output_tokens": b,
+                },
                 {"prompt_tokens": a, "completion_tokens": str(b)},
-                {"input_tokens": {"total_tokens": a, "cached_tokens": c}, "output_tokens": {"total_tokens": b, "reasoning_tokens": c}},
-                {"prompt_tokens": {"total_tokens": a, "cached_tokens": a + 1}, "completion_tokens": {"total_tokens": b}},
+                {
+                    "input_tokens": {"total_tokens": a, "cached_tokens": c},
+                    "output_tokens": {"total_tokens": b, "reasoning_tokens": c},
+                },
+                {
+                    "prompt_tokens": {"total_tokens": a, "cached_tokens": a + 1},
+                    "completion_tokens": {"total_tokens": b},
+                },
                 {"output_tokens": b, "citation_tokens": c},
             )
         )
@@ -157,7 +208,13 @@ class _Maker:
         for workspace in (self.plain, self.zoned):
             # A family to depth 3 that crosses midnights, a cycle, a run that is its own parent, a parent that never comes.
             tree = {"top": None, "mid": "top", "low": "mid", "deep": "low", "twin": "mid"}
-            loops = {"ring-1": "ring-3", "ring-2": "ring-1", "ring-3": "ring-2", "self": "self", "lost-child": "never"}
+            loops = {
+                "ring-1": "ring-3",
+                "ring-2": "ring-1",
+                "ring-3": "ring-2",
+                "self": "self",
+                "lost-child": "never",
+            }
             alone = {f"solo-{n}": None for n in range(self.random.randrange(1, 4))}
             for run_id, parent in {**tree, **loops, **alone}.items():
                 started = self.moment()
@@ -206,7 +263,11 @@ def files(night: Night, number: int, random: Random) -> dict[str, bytes]:
                 continue
             name = f"{random.randrange(10**6):06d}/{entity}-{number}-{piece}.jsonl"
             packing = random.choice(("", ".gz", ".zst"))
-            packed = {"": content, ".gz": gzip.compress(content, mtime=0), ".zst": zstandard.compress(content)}[packing]
+            packed = {
+                "": content,
+                ".gz": gzip.compress(content, mtime=0),
+                ".zst": zstandard.compress(content),
+            }[packing]
             result[name + packing] = packed
             if random.random() < 0.2:
                 result[f"again/{random.randrange(10**6)}.jsonl"] = content
@@ -254,7 +315,11 @@ class Ledger:
         for runs in (runs_before, self.runs):  # ancestors, as they were and as they are
             frontier = set(named)
             while frontier:
-                parents = {(k[0], runs[k].get("parent_run_id")) for k in frontier if k in runs and runs[k].get("parent_run_id")}
+                parents = {
+                    (k[0], runs[k].get("parent_run_id"))
+                    for k in frontier
+                    if k in runs and runs[k].get("parent_run_id")
+                }
                 frontier = parents - reached
                 reached |= parents
         arrived = {key for key in named if key in self.runs and key not in runs_before}

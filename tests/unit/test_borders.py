@@ -70,10 +70,18 @@ def test_the_trees_are_read() -> None:
 @pytest.mark.parametrize("package", [p for p in PURE if (REPOSITORY / "orchestration" / p).is_dir()])
 def test_pure_packages_know_nothing_of_dagster_or_of_those_above(package: str) -> None:
     """Landing, pricing, quality, publication or dbt can no longer run, or be tested, without the orchestrator."""
-    above = ("orchestration.cli", "orchestration.night", "orchestration.status", "orchestration.check", "reports")
+    above = (
+        "orchestration.cli",
+        "orchestration.night",
+        "orchestration.status",
+        "orchestration.check",
+        "reports",
+    )
     for name, tree in modules():
         if within(name, f"orchestration.{package}"):
-            wrong = {found for found in imports(tree, lazy=True) if reaches_dagster(found) or within(found, *above)}
+            wrong = {
+                found for found in imports(tree, lazy=True) if reaches_dagster(found) or within(found, *above)
+            }
             assert not wrong, f"{name} imports {sorted(wrong)}"
 
 
@@ -86,7 +94,9 @@ def test_dagster_lives_in_one_folder() -> None:
         assert not at_import, f"{name} imports {sorted(at_import)} when it is imported"
         if name not in DAGSTER_LAZILY:
             ever = {found for found in imports(tree, lazy=True) if reaches_dagster(found)}
-            assert not ever, f"{name} imports {sorted(ever)}; only {', '.join(DAGSTER_LAZILY)} may, and lazily"
+            assert not ever, (
+                f"{name} imports {sorted(ever)}; only {', '.join(DAGSTER_LAZILY)} may, and lazily"
+            )
 
 
 def test_reports_know_the_published_file_alone() -> None:
@@ -99,18 +109,29 @@ def test_reports_know_the_published_file_alone() -> None:
 
 def test_landing_comes_first() -> None:
     """Landing depends on what happens after the lake."""
-    allowed = ("orchestration.landing", "orchestration.sql", "orchestration.durable", "orchestration.settings")
+    allowed = (
+        "orchestration.landing",
+        "orchestration.sql",
+        "orchestration.durable",
+        "orchestration.settings",
+    )
     for name, tree in modules():
         if within(name, "orchestration.landing"):
             own = {found for found in imports(tree, lazy=True) if within(found, "orchestration")}
-            wrong = {found for found in own if found not in ("orchestration.sql", "orchestration.durable") and not within(found, *allowed)}
+            wrong = {
+                found
+                for found in own
+                if found not in ("orchestration.sql", "orchestration.durable") and not within(found, *allowed)
+            }
             assert not wrong, f"{name} imports {sorted(wrong)}"
 
 
 def test_the_command_line_starts_light() -> None:
     """`credit-usage --help` takes seconds, because something imports an engine at the top of a module."""
     code = f"import sys, orchestration.cli; print([name for name in {SLOW!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]", f"importing orchestration.cli imports {done.stdout.strip()}"
 
 
@@ -149,7 +170,9 @@ def test_layers_read_only_what_lies_below(manifest: dict[str, Any]) -> None:
     for node in models(manifest):
         read = {layer(manifest, unique_id) for unique_id in node["depends_on"]["nodes"]}
         allowed = MAY_READ[node["fqn"][1]]
-        assert read <= allowed, f"{node['name']} reads {sorted(read - allowed)}; {node['fqn'][1]} may read {sorted(allowed)}"
+        assert read <= allowed, (
+            f"{node['name']} reads {sorted(read - allowed)}; {node['fqn'][1]} may read {sorted(allowed)}"
+        )
 
 
 def test_every_model_is_described_owned_and_states_its_grain(manifest: dict[str, Any]) -> None:
@@ -159,7 +182,11 @@ def test_every_model_is_described_owned_and_states_its_grain(manifest: dict[str,
         name = node["name"]
         assert len(node["description"].split()) >= 4, f"{name} has no description"
         assert groups[node["config"]["group"]]["owner"]["email"], f"{name} has no owner"
-        first = (REPOSITORY / "dbt_project" / node["original_file_path"]).read_text(encoding="utf-8").splitlines()[0]
+        first = (
+            (REPOSITORY / "dbt_project" / node["original_file_path"])
+            .read_text(encoding="utf-8")
+            .splitlines()[0]
+        )
         assert re.match(r"-- Grain: .{20,}\.", first), f"{name} does not begin with its grain: {first!r}"
 
 
@@ -182,7 +209,11 @@ def test_facts_and_marts_spell_nothing_that_only_one_engine_knows() -> None:
     """The models cannot move to Spark, because a function of DuckDB stands outside the dispatched macros."""
     for folder in ("facts", "marts"):
         for path in sorted((REPOSITORY / "dbt_project" / "models" / folder).rglob("*.sql")):
-            text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|--[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+            text = re.sub(
+                r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|--[^\n]*",
+                "",
+                path.read_text(encoding="utf-8"),
+                flags=re.DOTALL,
+            )
             found = {match.group(0) for match in ENGINE_WORDS.finditer(text.lower())}
             assert not found, f"{path.name} uses {sorted(found)} outside a macro"
-
