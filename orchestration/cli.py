@@ -433,7 +433,8 @@ def _print_summary(document: dict[str, Any]) -> None:
             f"  {total['workspace_id']}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
             f"${Decimal(total['total_cost_usd']):,.6f}{unpriced}, {Decimal(total['task_credits']).normalize():f} credits"
         )
-    click.echo("Seconds    " + ", ".join(f"{item['stage']} {item['seconds']:.1f}" for item in document["stages"]))
+    spent = ", ".join(f"{item['stage']} {item['seconds']:.1f}" for item in document["stages"])
+    click.echo(f"Seconds    {spent}")
     click.echo(f"Database   {document['database']}")
     click.echo(f"Pages      {document['site']}")
 

@@ -76,7 +76,8 @@ def prepare(
             (settings.warehouse_dir / name).unlink(missing_ok=True)
         if not plan.is_empty:
             candidate.prepare(settings, plan, manifests)
-            durable.write_json(settings.warehouse_dir / "plan.json", {"run_id": run_id, "plan": plan.as_json()})
+            document = {"run_id": run_id, "plan": plan.as_json()}
+            durable.write_json(settings.warehouse_dir / "plan.json", document)
         return plan
 
 
@@ -94,7 +95,9 @@ def build(settings: Settings) -> Build:
     """Build every model over the touched dates and run every data test. Results are kept; failing tests do not raise."""
     with progress.stage("build"):
         nodes = dbt.invoke(
-            settings, dbt.NIGHTLY_ARGS, on_node=lambda name, done, total: progress.report(f"Building {name}", done, total)
+            settings,
+            dbt.NIGHTLY_ARGS,
+            on_node=lambda name, done, total: progress.report(f"Building {name}", done, total),
         )
     checks = tuple(as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure)
     durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(checks)))
