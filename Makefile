@@ -18,6 +18,7 @@ help:
 	@echo "make docs        regenerate docs/contract.md and docs/data-dictionary.md"
 	@echo "make ui          the Dagster UI on http://127.0.0.1:3000"
 	@echo "make bench       generate, run and time a night of 100,000 runs"
+	@echo "make accept      accept the golden files as they now come out"
 	@echo "make lock        compile requirements.lock anew"
 	@echo "make clean       remove the environment and the caches (never data/)"
 
@@ -64,6 +65,9 @@ bench: install
 lock: install
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 		--extra dev -o requirements.lock pyproject.toml
+
+accept: install
+	GOLDEN_ACCEPT=1 $(BIN)/python -m pytest tests/golden
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

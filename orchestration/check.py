@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def check_published(settings: Settings) -> list[CheckResult]:
     """Check a copy of the published file over all its dates. Raises FileNotFoundError when nothing is published."""
     if not settings.published_path.exists():
-        raise FileNotFoundError(f"nothing is published in {settings.published_dir}: run `credit-usage nightly` first")
+        raise FileNotFoundError(
+            f"nothing is published in {settings.published_dir}: run `credit-usage nightly` first"
+        )
     manifests = Lake(settings.lake_dir).manifests()
     plan = candidate.make_plan(settings, manifests, full=True)
     scratch = settings.warehouse_dir / "check.duckdb"

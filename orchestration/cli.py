@@ -38,9 +38,9 @@ def main() -> None:
     from orchestration.publication.lock import LockHeldError  # noqa: PLC0415
 
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        code = cli.main(standalone_mode=False)
+        if isinstance(code, int):  # click hands the code of an Exit back instead of raising it
+            sys.exit(code)
     except click.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(USAGE_ERROR)
@@ -89,12 +89,18 @@ def cli(debug: bool) -> None:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 wait_option = click.option(
-    "--wait", type=float, default=0.0, metavar="SECONDS", help="Wait this long for another run to end before giving up."
+    "--wait",
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait this long for another run to end before giving up.",
 )
 
 
 @cli.command()
-@click.option("--full", is_flag=True, help="Build everything anew from the lake instead of only the touched dates.")
+@click.option(
+    "--full", is_flag=True, help="Build everything anew from the lake instead of only the touched dates."
+)
 @wait_option
 @json_option
 def nightly(full: bool, wait: float, as_json: bool) -> None:
@@ -108,7 +114,9 @@ def nightly(full: bool, wait: float, as_json: bool) -> None:
 
 @cli.command()
 @click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First usage date.")
-@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last usage date, included.")
+@click.option(
+    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last usage date, included."
+)
 @wait_option
 @json_option
 def backfill(first: datetime, last: datetime, wait: float, as_json: bool) -> None:
@@ -126,14 +134,18 @@ def demo(as_json: bool) -> None:
 
     settings = load()
     folder = settings.landing_dir / DEMO_FOLDER
-    if settings.landing_dir.exists() and any(p != folder for p in settings.landing_dir.iterdir() if not p.name.startswith(".")):
+    if settings.landing_dir.exists() and any(
+        p != folder for p in settings.landing_dir.iterdir() if not p.name.startswith(".")
+    ):
         raise click.UsageError(
             f"{settings.landing_dir} holds other files: samples and real usage do not belong in one warehouse. "
             "Set CREDIT_USAGE_DATA_DIR to an empty folder for the demo."
         )
     if not folder.exists():
         with _progress(quiet=as_json) as listener:
-            generate(folder, start=DEMO_START, days=DEMO_DAYS, runs_per_day=DEMO_RUNS_PER_DAY, progress=listener)
+            generate(
+                folder, start=DEMO_START, days=DEMO_DAYS, runs_per_day=DEMO_RUNS_PER_DAY, progress=listener
+            )
     _night(settings, as_json=as_json)
 
 
@@ -157,7 +169,9 @@ def report(force: bool, as_json: bool) -> None:
         "files_removed": result.files_removed,
         "seconds": round(result.seconds, 3),
     }
-    _print(document, as_json, f"{result.pages} pages, {result.files_written} files written: {document['site']}")
+    _print(
+        document, as_json, f"{result.pages} pages, {result.files_written} files written: {document['site']}"
+    )
 
 
 @cli.command()
@@ -180,7 +194,9 @@ def check(as_json: bool) -> None:
         _print_json({"passed": not failed, "checks": [result.as_dict() for result in results]})
     else:
         for result in [*failed, *warned]:
-            click.echo(f"{'FAIL' if result.severity == 'blocking' else 'warn'}  {result.name}: {result.message}")
+            click.echo(
+                f"{'FAIL' if result.severity == 'blocking' else 'warn'}  {result.name}: {result.message}"
+            )
         good = len(results) - len(failed) - len(warned)
         click.echo(f"{good} checks passed, {len(warned)} warnings, {len(failed)} blocking failures.")
     if failed:
@@ -199,16 +215,22 @@ def status(as_json: bool) -> None:
         return
     published = document["published"]
     if published is None:
-        click.echo("Nothing is published yet: drop exports into the landing folder and run `credit-usage nightly`.")
+        click.echo(
+            "Nothing is published yet: drop exports into the landing folder and run `credit-usage nightly`."
+        )
     else:
         click.echo(f"Published     {published['publication_id']} at {published['published_at']}")
         click.echo(f"Data through  {published['data_through_at'] or 'no data'}")
         age = document["age_hours"]
         fresh = "fresh" if document["is_fresh"] else f"STALE, more than {document['freshness_hours']:g} hours"
         click.echo(f"Age           {'unknown' if age is None else f'{age:.1f} hours'} ({fresh})")
-        click.echo(f"Warnings      {published['warnings']} of {published['passed'] + published['warnings']} checks")
+        click.echo(
+            f"Warnings      {published['warnings']} of {published['passed'] + published['warnings']} checks"
+        )
     waiting = document["waiting"]
-    click.echo(f"Waiting       {waiting['files']} landing files, {waiting['batches']} batches in the lake not yet published")
+    click.echo(
+        f"Waiting       {waiting['files']} landing files, {waiting['batches']} batches in the lake not yet published"
+    )
     rows = document["rows"]
     click.echo(
         f"Rows          {rows['rows_read']:,} read = {rows['rows_loaded']:,} loaded + {rows['rows_duplicate']:,} duplicate "
@@ -216,7 +238,9 @@ def status(as_json: bool) -> None:
     )
     click.echo(f"Unreadable    {document['unreadable_files']} files")
     for run in document["runs"]:
-        click.echo(f"Run           {run['started_at']}  {run['status']:<8} {run['seconds']:>7.1f} s  {run['run_id']}")
+        click.echo(
+            f"Run           {run['started_at']}  {run['status']:<8} {run['seconds']:>7.1f} s  {run['run_id']}"
+        )
 
 
 @cli.command()
@@ -245,11 +269,16 @@ def sql(query: str | None, as_csv: bool, as_json: bool) -> None:
 @click.option("--batch", type=int, help="Only this batch.")
 @click.option("--file", "file_contains", help="Only files whose path contains this.")
 @click.option("--reason", help="Only this reason, e.g. missing_field.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many lines.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many lines."
+)
 @json_option
-def quarantine(batch: int | None, file_contains: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+def quarantine(
+    batch: int | None, file_contains: str | None, reason: str | None, limit: int, as_json: bool
+) -> None:
     """Show quarantined lines and unreadable files: where, which field, why, and the raw text."""
     from orchestration.landing.quarantine import read_quarantine  # noqa: PLC0415
+    from orchestration.quality.results import printable  # noqa: PLC0415
 
     found = read_quarantine(load(), batch=batch, file_contains=file_contains, reason=reason, limit=limit)
     if as_json:
@@ -258,10 +287,14 @@ def quarantine(batch: int | None, file_contains: str | None, reason: str | None,
     for entry in found["unreadable_files"]:
         click.echo(f"{entry['path']}: unreadable: {entry['reason']}")
     for row in found["rows"]:
-        click.echo(f"{row['path']}:{row['line_number']}: {row['field'] or '-'}: {row['reason']}: {row['message']}")
-        click.echo(f"    {row['raw'][:300]}")
+        click.echo(
+            f"{row['path']}:{row['line_number']}: {row['field'] or '-'}: {row['reason']}: {printable(row['message'])}"
+        )
+        click.echo(f"    {printable(row['raw'], 300)}")
     shown = len(found["rows"])
-    click.echo(f"{shown:,} of {found['row_count']:,} quarantined lines, {len(found['unreadable_files'])} unreadable files.")
+    click.echo(
+        f"{shown:,} of {found['row_count']:,} quarantined lines, {len(found['unreadable_files'])} unreadable files."
+    )
 
 
 @cli.command()
@@ -288,7 +321,13 @@ def rollback(as_json: bool) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), default=DEMO_START.isoformat(), show_default=True, help="First day.")
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default=DEMO_START.isoformat(),
+    show_default=True,
+    help="First day.",
+)
 @click.option("--days", type=click.IntRange(min=1), default=DEMO_DAYS, show_default=True)
 @click.option("--runs-per-day", type=click.IntRange(min=1), default=DEMO_RUNS_PER_DAY, show_default=True)
 @click.option("--workspaces", type=click.IntRange(1, 50), default=3, show_default=True)
@@ -340,13 +379,10 @@ def sample(
 
 def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
     """Run the nightly job with a progress bar, say how it ended, and exit accordingly."""
-    from orchestration.publication.lock import LockHeldError, ensure_lock  # noqa: PLC0415
+    from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
 
-    try:
-        # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
-        ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
-    except LockHeldError:
-        raise
+    # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
+    ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
     with _progress(quiet=as_json) as listener, progress.listening(listener), progress.stages() as stages:
         listener("Starting", 0, 1)
         with progress.stage("start"):
@@ -365,13 +401,10 @@ def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
 
 
 def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
-    """A night without news builds nothing; the site is still made good where it is missing or older than the published file."""
-    index = settings.site_dir / "index.html"
-    if settings.published_path.exists() and (
-        not index.exists() or index.stat().st_mtime < settings.published_path.stat().st_mtime
-    ):
-        from reports.build import build_site  # noqa: PLC0415
+    """A night without news builds nothing; the site is still made good where it is missing or shows another publication."""
+    from reports.build import build_site, is_rendered  # noqa: PLC0415
 
+    if settings.published_path.exists() and not is_rendered(settings.published_path, settings.site_dir):
         with progress.stage("render"):
             build_site(settings.published_path, settings.site_dir, progress=listener)
 
@@ -424,24 +457,31 @@ def _print_summary(document: dict[str, Any]) -> None:
         return
     if document["published"]:
         warnings = f", {document['warnings']} warnings" if document["warnings"] else ""
-        click.echo(f"Published  {document['publication_id']}, {document['dates_touched']} dates rebuilt{warnings}")
+        click.echo(
+            f"Published  {document['publication_id']}, {document['dates_touched']} dates rebuilt{warnings}"
+        )
     else:
         click.echo("Published  nothing new; the publication stands")
     for total in document["totals"]:
-        unpriced = f" + {total['unpriced_call_count']:,} unpriced calls" if total["unpriced_call_count"] else ""
+        unpriced = (
+            f" + {total['unpriced_call_count']:,} unpriced calls" if total["unpriced_call_count"] else ""
+        )
         click.echo(
             f"  {total['workspace_id']}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
             f"${Decimal(total['total_cost_usd']):,.6f}{unpriced}, {Decimal(total['task_credits']).normalize():f} credits"
         )
-    spent = ", ".join(f"{item['stage']} {item['seconds']:.1f}" for item in document["stages"])
-    click.echo(f"Seconds    {spent}")
+    click.echo(
+        "Seconds    " + ", ".join(f"{item['stage']} {item['seconds']:.1f}" for item in document["stages"])
+    )
     click.echo(f"Database   {document['database']}")
     click.echo(f"Pages      {document['site']}")
 
 
 def _require_published(settings: Settings) -> None:
     if not settings.published_path.exists():
-        raise click.UsageError(f"nothing is published in {settings.published_dir}: run `credit-usage nightly` first")
+        raise click.UsageError(
+            f"nothing is published in {settings.published_dir}: run `credit-usage nightly` first"
+        )
 
 
 @contextmanager
@@ -456,7 +496,9 @@ def _progress(*, quiet: bool) -> Iterator[progress.Listener]:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Starting", total=None)
-            yield lambda label, done, total: bar.update(task, description=f"{label[:60]:<60}", completed=done, total=total or None)
+            yield lambda label, done, total: bar.update(
+                task, description=f"{label[:60]:<60}", completed=done, total=total or None
+            )
     else:
         stages: list[str] = []
 

@@ -76,8 +76,9 @@ def prepare(
             (settings.warehouse_dir / name).unlink(missing_ok=True)
         if not plan.is_empty:
             candidate.prepare(settings, plan, manifests)
-            document = {"run_id": run_id, "plan": plan.as_json()}
-            durable.write_json(settings.warehouse_dir / "plan.json", document)
+            durable.write_json(
+                settings.warehouse_dir / "plan.json", {"run_id": run_id, "plan": plan.as_json()}
+            )
         return plan
 
 
@@ -99,7 +100,9 @@ def build(settings: Settings) -> Build:
             dbt.NIGHTLY_ARGS,
             on_node=lambda name, done, total: progress.report(f"Building {name}", done, total),
         )
-    checks = tuple(as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure)
+    checks = tuple(
+        as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure
+    )
     durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(checks)))
     return Build(tuple(nodes), checks)
 

@@ -7,11 +7,13 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestration import sql
+from orchestration.quality.results import printable
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,11 +43,18 @@ def print_result(connection: duckdb.DuckDBPyConnection, query: str, style: str) 
     except duckdb.Error as error:
         raise click.ClickException(str(error)) from error
     if style == "json":
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                [dict(zip(names, row, strict=True)) for row in rows],
+                default=_text,
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
     elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([["" if value is None else value for value in row] for row in rows])
+        writer.writerows([_text(value) for value in row] for row in rows)
     else:
         _print_table(names, rows)
 
@@ -68,6 +77,13 @@ def prompt(connection: duckdb.DuckDBPyConnection, style: str) -> None:
             buffer = ""
 
 
+def _text(value: Any) -> str:
+    """A value as text: amounts in plain digits (never 0E-12), nothing for null."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return "" if value is None else str(value)
+
+
 def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -78,7 +94,7 @@ def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
         table.add_column(Text(name), overflow="fold")
     for row in rows[:_MAX_TABLE_ROWS]:
         # Text, not markup: a cell like "[red]" is data.
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        table.add_row(*(Text(printable(_text(value))) for value in row))
     console = Console()
     console.print(table)
     more = f", {_MAX_TABLE_ROWS:,} shown (use --csv for all)" if len(rows) > _MAX_TABLE_ROWS else ""

@@ -1,7 +1,8 @@
-"""Every setting of the project: one frozen dataclass, read once from the environment over `credit_usage.toml`.
+"""Every setting: one frozen dataclass, read once from the environment over `credit_usage.toml`.
 
-What belongs here: names, types, defaults, the reason for each default, and clear errors for wrong values. What does not: any
-behaviour, and any import that costs start-up time (only the standard library is imported).
+What belongs here: names, types, defaults, what each means (docs/operations.md is made of the `#:` comments), and
+clear errors for wrong values. What does not: any behaviour, and any import that costs start-up time (only the
+standard library is imported).
 """
 
 from __future__ import annotations
@@ -23,16 +24,20 @@ CHARGE_TYPES = ("hosted", "personal")
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong. The message names the setting, where it came from and what is allowed."""
+    """A setting is missing or wrong. The message names it, where it came from and what is allowed."""
 
 
 @dataclass(frozen=True)
 class WorkspaceSettings:
-    """What is known of one workspace beside its data. Unset fields fall back to the defaults in `Settings`."""
+    """What is known of one workspace beside its data. Unset fields fall back to those of `Settings`."""
 
+    #: The workspace's id in the data, the name of its table.
     workspace_id: str
+    #: The name that reports show; the id when unset.
     name: str
+    #: IANA time zone that gives the usage date of its runs.
     time_zone: str
+    #: Who pays the provider where neither the span nor its run says so: `hosted` or `personal`.
     default_charge_type: str
 
 
@@ -40,26 +45,32 @@ class WorkspaceSettings:
 class Settings:
     """All settings, resolved. Paths are absolute; sizes are DuckDB size strings; times are seconds."""
 
+    #: The data folder. In `credit_usage.toml` a relative path is taken from the folder of that file.
     data_dir: Path = REPOSITORY / "data"
-    #: DuckDB's limit per process. 2 GB builds 18 M spans as fast as 5.5 GB on the reference machine.
+    #: Memory limit of DuckDB, per process: a size such as `2GB`, or a share of the machine such as `50%`.
+    #: Work that does not fit spills to the data folder's `tmp/`.
     memory_limit: str = "2GB"
-    #: 0 = one thread per core.
+    #: Threads of DuckDB when landing and auditing; 0 is one per core.
     threads: int = 0
-    #: Publications kept for `credit-usage rollback`, the current one not counted.
+    #: How many earlier publications are kept for `credit-usage rollback`, the current one not counted.
     keep_publications: int = 3
-    #: A landing file modified more recently than this is watched for that long; if it still changes it waits for the next night.
+    #: Seconds. A landing file modified more recently than this is watched for that long; one that still
+    #: changes waits for the next night.
     settle_seconds: float = 2.0
-    #: IANA name; gives the usage date of workspaces that set none of their own.
+    #: IANA time zone that gives the usage date of workspaces that set none of their own.
     time_zone: str = "UTC"
-    #: Who pays the provider where neither the span nor its run says so.
+    #: Who pays the provider where neither the span nor its run says so: `hosted` or `personal`.
     default_charge_type: str = "hosted"
-    #: Cron expression and IANA time zone of the nightly schedule.
+    #: Cron expression of the nightly schedule in Dagster.
     schedule_cron: str = "30 2 * * *"
+    #: IANA time zone in which that expression is read.
     schedule_time_zone: str = "UTC"
-    #: First daily partition shown in the Dagster UI; earlier dates are still ingested and published.
+    #: First daily partition shown in the Dagster UI, as an ISO date; earlier dates are ingested and published
+    #: all the same.
     partitions_start_date: str = "2023-01-01"
-    #: How old the published data may be before the freshness check warns, in hours.
+    #: Hours. Data older than this makes the freshness check warn and `credit-usage status` say STALE.
     freshness_hours: float = 36.0
+    #: What is known of single workspaces: the tables `[workspaces.<id>]` of the settings file.
     workspaces: Mapping[str, WorkspaceSettings] = field(default_factory=dict)
 
     @property
@@ -137,7 +148,7 @@ def load(
 ) -> Settings:
     """Read the settings: defaults, then `credit_usage.toml`, then `CREDIT_USAGE_*`, then `overrides`.
 
-    The file is `config_path`, else `CREDIT_USAGE_CONFIG`, else `credit_usage.toml` in the repository if it exists.
+    The file is `config_path`, else `CREDIT_USAGE_CONFIG`, else `credit_usage.toml` in the repository.
     Raises SettingsError naming the setting and its source.
     """
     env = os.environ if environment is None else environment
@@ -197,7 +208,8 @@ def _time_zone(name: Any, where: str) -> str:
     try:
         ZoneInfo(str(name))
     except (KeyError, ValueError, OSError) as error:
-        raise SettingsError(f"{where} must be an IANA time zone like 'Europe/Berlin', got {name!r}") from error
+        message = f"{where} must be an IANA time zone like 'Europe/Berlin', got {name!r}"
+        raise SettingsError(message) from error
     return str(name)
 
 
@@ -224,7 +236,8 @@ def _workspaces(table: Any, settings: Settings, source: str) -> dict[str, Worksp
             name=str(entry.get("name", workspace_id)),
             time_zone=_time_zone(entry.get("time_zone", settings.time_zone), f"{where} 'time_zone'"),
             default_charge_type=_charge_type(
-                entry.get("default_charge_type", settings.default_charge_type), f"{where} 'default_charge_type'"
+                entry.get("default_charge_type", settings.default_charge_type),
+                f"{where} 'default_charge_type'",
             ),
         )
     return result

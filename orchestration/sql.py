@@ -1,7 +1,11 @@
-"""Quoting for generated SQL and the one way to open a DuckDB connection. No SQL text of the pipeline lives here."""
+"""Quoting for generated SQL and the one way to open a DuckDB connection. No SQL text of the pipeline lives
+here.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +31,44 @@ def string_list(values: Iterable[object]) -> str:
     return "[" + ", ".join(literal(value) for value in values) + "]"
 
 
-def connect(settings: Settings, database: Path | None = None, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+# What the operating system says when the machine, not the file, is the trouble.
+_MACHINE_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EACCES,
+    errno.EPERM,
+)
+
+
+def is_about_data(error: duckdb.Error) -> bool:
+    """Whether an error was raised by what is in a file, rather than by the machine, its disk, or our SQL.
+
+    A full disk must never mark a good file as bad. DuckDB has no class of its own for it: an IOException
+    carries the operating system's words, after a path of ours and without a line of the file.
+    """
+    import duckdb  # noqa: PLC0415
+
+    if isinstance(error, duckdb.IOException):
+        message = str(error)
+        return not any(os.strerror(code) in message for code in _MACHINE_ERRORS)
+    kinds = (
+        duckdb.DataError,
+        duckdb.InvalidInputException,
+        duckdb.NotSupportedError,
+        duckdb.SerializationException,
+    )
+    return isinstance(error, kinds)
+
+
+def connect(
+    settings: Settings, database: Path | None = None, *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the project's limits: bounded memory, spill folder of ours, session time zone UTC.
 
     `database` None is an in-memory database. No extension is ever loaded or fetched.

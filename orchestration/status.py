@@ -52,7 +52,9 @@ def read_status(settings: Settings) -> dict[str, Any]:
             "batches": sum(manifest.batch_seq not in applied for manifest in manifests),
         },
         "rows": {name: sum(manifest.total(name) for manifest in manifests) for name in COUNTS},
-        "unreadable_files": sum(entry.status == "unreadable" for manifest in manifests for entry in manifest.files),
+        "unreadable_files": sum(
+            entry.status == "unreadable" for manifest in manifests for entry in manifest.files
+        ),
         "runs": _runs(settings),
     }
 

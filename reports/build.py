@@ -67,6 +67,10 @@ def _environment() -> jinja2.Environment:
     )
 
 
+_STAMPS = "assets/publication.js"
+_STAMPS_PREFIX = "window.CU_PUBLICATION="
+
+
 def _shards(rows: int, per_shard: int) -> int:
     """The smallest power of two of shards that holds the rows; few changes of it as a day fills up."""
     shards = 1
@@ -303,12 +307,22 @@ class _Build:
                 render(f"{data.slug}/{name}.html", "log.html", pages.log_page(data, name))
             render(f"{data.slug}/users.html", "users.html", pages.users_page(data))
             rows.append(pages.index_row(data, shown))
-        stamps = to_json(self.published.publication())
-        self.site.write("assets/publication.js", f"window.CU_PUBLICATION={stamps};\n".encode())
         rows.sort(key=lambda row: (row.name.casefold(), row.workspace_id))
         render("index.html", "index.html", ctx.IndexPage(tuple(rows)))
+        # Last of all: `is_rendered` takes it as the sign that everything before it is there.
+        stamps = to_json(self.published.publication())
+        self.site.write(_STAMPS, f"{_STAMPS_PREFIX}{stamps};\n".encode())
         self.report("pages", len(self.data), len(self.data))
         return written
+
+
+def is_rendered(published: Path, site_dir: Path) -> bool:
+    """Whether the site shows exactly this publication, to the end."""
+    path = site_dir / _STAMPS
+    if not path.exists():
+        return False
+    with q.Published(published) as source:
+        return path.read_text(encoding="utf-8") == f"{_STAMPS_PREFIX}{to_json(source.publication())};\n"
 
 
 def build_site(

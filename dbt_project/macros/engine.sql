@@ -15,5 +15,14 @@
 {%- endmacro %}
 
 {% macro duckdb__latest_batch(version_at, batch_seq) -%}
-    arg_max({{ batch_seq }}, row({{ version_at }}, {{ batch_seq }}))
+    {{ at_latest_batch(batch_seq, version_at, batch_seq) }}
+{%- endmacro %}
+
+{#- A column's value in that row. -#}
+{% macro at_latest_batch(value, version_at, batch_seq) -%}
+    {{ adapter.dispatch("at_latest_batch", "credit_usage")(value, version_at, batch_seq) }}
+{%- endmacro %}
+
+{% macro duckdb__at_latest_batch(value, version_at, batch_seq) -%}
+    arg_max({{ value }}, row({{ version_at }}, {{ batch_seq }}))
 {%- endmacro %}

@@ -85,14 +85,15 @@
 {%- endmacro %}
 
 {#- Predicate on a staging view: the lake parts of these (lake_date, batch_seq) pairs, rendered so that files are pruned by path. -#}
-{% macro in_parts(rows) -%}
+{% macro in_parts(rows, relation=none) -%}
+    {%- set prefix = relation ~ "." if relation else "" -%}
     {%- set dates = rows | map(attribute=0) | reject("none") | map("string") | unique | sort -%}
     {%- set batches = rows | map(attribute=1) | unique | sort -%}
     {%- if rows | length == 0 -%}
         false
     {%- else -%}
-        batch_seq in ({{ batches | join(", ") }})
-        {%- if dates | length > 0 %} and lake_date in ({% for day in dates %}date '{{ day }}'{{ ", " if not loop.last }}{% endfor %}){% endif -%}
+        {{ prefix }}batch_seq in ({{ batches | join(", ") }})
+        {%- if dates | length > 0 %} and {{ prefix }}lake_date in ({% for day in dates %}date '{{ day }}'{{ ", " if not loop.last }}{% endfor %}){% endif -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -122,6 +123,25 @@
             "select distinct cast(lake_date as varchar), batch_seq from plan.parts where is_new and entity = 'spans'"
         ) -%}
         {{ in_parts(rows + new_rows) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Predicate on stg_native__spans: new parts, and those that hold older spans of runs which have not arrived but got spans tonight. -#}
+{% macro in_span_parts_of_placeholders(relation) -%}
+    {%- if is_full_build() -%}
+        true
+    {%- else -%}
+        {%- set old_rows = plan_rows(
+            "intermediate", "int_spans__parts",
+            "select distinct cast(parts.lake_date as varchar), parts.batch_seq from intermediate.int_spans__parts as parts "
+            ~ "where parts.usage_date in (select usage_date from intermediate.int_runs__directory where not has_run and "
+            ~ "(workspace_id, run_id) in (select (workspace_id, run_id) from staging.stg_native__spans where " ~ in_new_batches() ~ "))"
+        ) -%}
+        {%- set new_rows = plan_rows(
+            "plan", "parts",
+            "select distinct cast(lake_date as varchar), batch_seq from plan.parts where is_new and entity = 'spans'"
+        ) -%}
+        {{ in_parts(old_rows + new_rows, relation) }}
     {%- endif -%}
 {%- endmacro %}
 

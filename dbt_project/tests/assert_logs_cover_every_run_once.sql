@@ -1,4 +1,6 @@
 -- Every run is in exactly one of the three log marts, exactly once.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_run_usage'}}}) }}
+
 with log_rows as (
 
     {%- for run_type in ['prompt', 'workflow', 'agent'] %}

@@ -1,4 +1,6 @@
 -- Money never disappears: Σ own of the runs + Σ orphan spans = Σ spans, per date and workspace, to the last decimal.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_span_usage'}}}) }}
+
 {%- set names = token_measures() + money_measures() -%}
 {{ reconciliation(
     ['usage_date', 'workspace_id'],

@@ -1,4 +1,4 @@
-"""Puts the definitions together. A function of the settings, so that tests and the command line pass their own paths."""
+"""Puts the definitions together: a function of the settings, so that tests pass their own paths."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     """A fresh `Definitions` over the given settings (the environment's by default)."""
     chosen = settings or load()
     warehouse = build_warehouse(chosen)
-    model_keys = sorted(warehouse[1].keys, key=lambda key: key.path)
+    model_keys = sorted(warehouse[1].keys, key=lambda key: list(key.path))
+    # What readers see of the published file; staging and intermediate models are on the way to these.
+    published_keys = [key for key in model_keys if key.path[-1].startswith(("fct_", "dim_", "mart_"))]
     return dg.Definitions(
-        assets=[build_landing(chosen), *warehouse, *build_publication(chosen, model_keys)],
+        assets=[build_landing(chosen), *warehouse, *build_publication(chosen, published_keys)],
         asset_checks=[build_quality(chosen, [key.path[-1] for key in model_keys])],
         jobs=[build_job()],
         schedules=[build_schedule(chosen)],

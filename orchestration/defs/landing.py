@@ -9,14 +9,14 @@ import dagster as dg
 from orchestration import night
 from orchestration.defs.common import DATA_PLATFORM, POOL, RAW_RUNS, RAW_SPANS, take_lock
 from orchestration.landing.ingest import IngestReport
-from orchestration.landing.lake import COUNTS
+from orchestration.landing.lake import COUNTS, Lake
 from orchestration.settings import Settings
 
 _MAX_LISTED = 20
 
 
 def build_landing(settings: Settings) -> dg.AssetsDefinition:
-    """The ingest asset pair. Retried, because a network folder may be away for a moment; a retry loads nothing twice."""
+    """The ingest assets. Retried: a network folder may be gone for a moment. A retry loads nothing twice."""
 
     def spec(key: dg.AssetKey, entity: str) -> dg.AssetSpec:
         return dg.AssetSpec(
@@ -24,8 +24,8 @@ def build_landing(settings: Settings) -> dg.AssetsDefinition:
             group_name="landing",
             owners=DATA_PLATFORM,
             kinds={"python", "parquet"},
-            description=f"Rows of {entity} from new landing files, typed and deduplicated, as immutable Parquet parts in the lake. "
-            f"Bad lines go to quarantine; `credit-usage quarantine` shows them.",
+            description=f"Rows of {entity} from new landing files, typed and deduplicated, as immutable "
+            f"Parquet parts in the lake. Bad lines go to quarantine; `credit-usage quarantine` shows them.",
             metadata={"lake": dg.MetadataValue.path(str(settings.lake_dir / entity))},
         )
 
@@ -38,14 +38,17 @@ def build_landing(settings: Settings) -> dg.AssetsDefinition:
     def ingest() -> Iterator[dg.MaterializeResult[None]]:
         take_lock(settings)
         report = night.land(settings)
+        # The same version on a night without news: what was built from these rows is still up to date.
+        version = dg.DataVersion(str(Lake(settings.lake_dir).last_batch_seq))
         for key, entity in ((RAW_RUNS, "runs"), (RAW_SPANS, "spans")):
-            yield dg.MaterializeResult(asset_key=key, metadata=_metadata(report, entity))
+            metadata = _metadata(report, entity)
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
 
     return ingest
 
 
 def _metadata(report: IngestReport, entity: str) -> dict[str, dg.MetadataValue]:
-    """What a person wants to see: the batch's books, its dates, and every file that was not loaded with the reason."""
+    """What a person wants to see: the batch's books, its dates, and why a file was not loaded."""
     metadata: dict[str, dg.MetadataValue] = {
         "known_files": dg.MetadataValue.int(len(report.known_files)),
         "deferred_files": dg.MetadataValue.int(sum(item.deferred for item in report.skipped)),

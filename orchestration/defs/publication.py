@@ -35,7 +35,9 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         owners=DATA_PLATFORM,
         kinds={"duckdb"},
         pool=POOL,
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.freshness_hours)),
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(hours=settings.freshness_hours)
+        ),
         description="The file that analysts and reports read. Replaced atomically, only by a candidate that was built to the end and "
         "whose blocking checks all passed; the last publications are kept for `credit-usage rollback`.",
     )
@@ -72,12 +74,18 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
     )
     def usage_dates(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         take_lock(settings)
-        chosen = set(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else set()
+        chosen = (
+            set(context.partition_keys)
+            if context.has_partition_key or context.has_partition_key_range
+            else set()
+        )
         publication = read_publication(settings)
         if chosen:
             try:
                 publication = night.rebuild(
-                    settings, run_id=context.run_id, requested_dates=sorted(date.fromisoformat(key) for key in chosen)
+                    settings,
+                    run_id=context.run_id,
+                    requested_dates=sorted(date.fromisoformat(key) for key in chosen),
                 )
             except (night.AuditFailedError, LookupError) as error:
                 stop(str(error), data_failed=isinstance(error, night.AuditFailedError))
@@ -92,7 +100,9 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
                 f"{len(outside)} rebuilt dates lie outside the partitions ({outside[0]} to {outside[-1]}); they are published all the "
                 "same. Set partitions_start_date earlier to see them here."
             )
-        return dg.MaterializeResult(metadata={"dates_rebuilt": len(touched), "dates_outside_partitions": len(outside)})
+        return dg.MaterializeResult(
+            metadata={"dates_rebuilt": len(touched), "dates_outside_partitions": len(outside)}
+        )
 
     @dg.asset(
         key=REPORTS,

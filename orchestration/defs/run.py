@@ -1,13 +1,18 @@
-"""The nightly job in this process, with the persistent instance: what cron users run. The same definition that the schedule starts."""
+"""The nightly job in this process, with the persistent instance: what cron users run.
+
+It is the definition that the schedule starts.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -23,11 +28,14 @@ from orchestration.settings import REPOSITORY, Settings
 if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
 
+STORAGE_LINE = "base_dir: data/dagster"
+"""The line of dagster.yaml that says where `dagster dev` keeps its runs, for the default data folder."""
+
 
 @dataclass(frozen=True)
 class NightResult:
-    """How a night ended. `failure` is the first failed stage's message, empty on success; `data_failed` says that a blocking check
-    found bad data. `materialized` holds the metadata of each asset that was built, by name.
+    """How a night ended. `failure` is the first failed stage's message, empty on success; `data_failed` says
+    that a blocking check found bad data. `materialized` holds the metadata of each built asset, by name.
     """
 
     run_id: str
@@ -40,14 +48,28 @@ class NightResult:
 @contextmanager
 def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance: dagster.yaml of the repository, storage below the data folder."""
-    settings.dagster_dir.mkdir(parents=True, exist_ok=True)
     reference = InstanceRef.from_dir(
-        str(settings.dagster_dir),
-        config_dir=str(REPOSITORY),
-        overrides={"storage": storage_config(settings.dagster_dir)},
+        str(write_home(settings)), overrides={"storage": storage_config(settings.dagster_dir)}
     )
     with dg.DagsterInstance.from_ref(reference) as opened:
         yield opened
+
+
+def write_home(settings: Settings) -> Path:
+    """Make the data folder's `dagster/` a DAGSTER_HOME: the repository's dagster.yaml with its storage there.
+
+    `dagster dev` reads the repository's file, whose storage lies below `data/`. For a data folder elsewhere,
+    start it with this home.
+    """
+    settings.dagster_dir.mkdir(parents=True, exist_ok=True)
+    text = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
+    text = text.replace(STORAGE_LINE, f"base_dir: {json.dumps(str(settings.dagster_dir))}")
+    target = settings.dagster_dir / "dagster.yaml"
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        temporary = target.with_name("dagster.yaml.writing")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    return settings.dagster_dir
 
 
 def run_nightly(
@@ -57,11 +79,16 @@ def run_nightly(
     full: bool = False,
     wait_seconds: float = 0.0,
 ) -> NightResult:
-    """Run the nightly job. Raises LockHeldError when another run holds the lock; a failed night is a result, not an exception."""
+    """Run the nightly job; a failed night is a result, not an exception.
+
+    Raises LockHeldError when another run holds the lock.
+    """
     config: dict[str, Any] = {"full": full}
     if backfill:
         config |= {"backfill_from": backfill[0].isoformat(), "backfill_to": backfill[1].isoformat()}
-    logging.getLogger("dagster").setLevel(logging.ERROR)
+    # The second one warns, for each check of a skipped step, that it did not run; a night without news skips them all.
+    for name in ("dagster", "dagster._core.execution.plan.active"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings(), run_lock(settings.data_dir, wait_seconds=wait_seconds):
         warnings.simplefilter("ignore")
         with progress.stage("define"):
@@ -70,7 +97,10 @@ def run_nightly(
             result = job.execute_in_process(
                 instance=opened,
                 raise_on_error=False,
-                run_config={"ops": {"prepare_candidate": {"config": config}}, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                run_config={
+                    "ops": {"prepare_candidate": {"config": config}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
             )
             failure, data_failed = _failure(result)
             return NightResult(
@@ -110,13 +140,14 @@ def last_runs(settings: Settings, limit: int) -> list[dict[str, Any]]:
     runs = []
     for record in records:
         started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
+        seconds = record.end_time - record.start_time if record.start_time and record.end_time else 0.0
         runs.append(
             {
                 "run_id": record.dagster_run.run_id,
                 "job": record.dagster_run.job_name,
                 "status": record.dagster_run.status.value.lower(),
                 "started_at": started.isoformat(timespec="seconds") if started else None,
-                "seconds": round(record.end_time - record.start_time, 1) if record.start_time and record.end_time else 0.0,
+                "seconds": round(seconds, 1),
             }
         )
     return runs

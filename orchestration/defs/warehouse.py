@@ -26,6 +26,7 @@ from orchestration.publication.publish import keep_failed
 from orchestration.settings import Settings
 from orchestration.warehouse.manifest import read_manifest
 
+
 class CandidateConfig(dg.Config):
     """Options of a night. Dates are ISO; both ends of a backfill are included."""
 
@@ -50,6 +51,12 @@ class Translator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return "_".join(dbt_resource_props["fqn"][1:-1]) or None
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The model's description, else its first comment; the default hides it among the whole SQL."""
+        described = str(dbt_resource_props.get("description") or "").strip()
+        first_line = str(dbt_resource_props.get("raw_code") or "").partition("\n")[0]
+        return described or first_line.removeprefix("--").strip()
+
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         return ANALYTICS if dbt_resource_props["fqn"][1] == "marts" else DATA_PLATFORM
 
@@ -69,8 +76,9 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
                 owners=DATA_PLATFORM,
                 kinds={"duckdb"},
                 skippable=True,
-                description="A copy of the published DuckDB file with tonight's plan in it (schema `plan`). Everything below builds in "
-                "this copy; readers never see it. The next night discards it and starts again from what is published.",
+                description="A copy of the published DuckDB file with tonight's plan in it (schema `plan`). "
+                "Everything below builds in this copy; readers never see it. "
+                "The next night discards it and starts again from what is published.",
             )
         ],
         pool=POOL,
@@ -80,7 +88,9 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult[None]]:
         take_lock(settings)
         requested = (
-            night.dates_between(date.fromisoformat(config.backfill_from), date.fromisoformat(config.backfill_to))
+            night.dates_between(
+                date.fromisoformat(config.backfill_from), date.fromisoformat(config.backfill_to)
+            )
             if config.backfill_from and config.backfill_to
             else []
         )
@@ -100,7 +110,8 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
     def dbt_build(context: dg.AssetExecutionContext) -> Iterator[Any]:
         take_lock(settings)
         plan = night.current_plan(settings, context.run_id)
-        if plan is None:  # started from the UI without the candidate asset: there is nothing of this run to build in yet
+        # Started from the UI without the candidate asset, this run has nothing to build in yet.
+        if plan is None:
             plan = night.prepare(settings, run_id=context.run_id, full=True)
         built = night.build(settings)
         failed = [node for node in built.nodes if node.is_blocking_failure]
@@ -110,7 +121,8 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
             kept = keep_failed(settings)
             names = "; ".join(f"{node.name}: {node.message or node.status}" for node in failed[:5])
             stop(
-                f"{len(failed)} models or blocking dbt tests failed: {names}. Nothing was published; the candidate is kept in {kept}.",
+                f"{len(failed)} models or blocking dbt tests failed: {names}. "
+                f"Nothing was published; the candidate is kept in {kept}.",
                 data_failed=any(node.resource_type == "test" for node in failed),
             )
 
@@ -168,5 +180,9 @@ def _test_results(
             check_name=key.name,
             passed=result.status == "pass",
             severity=dg.AssetCheckSeverity.WARN if result.severity == "warn" else dg.AssetCheckSeverity.ERROR,
-            metadata={"status": result.status, "failing_rows": result.failures, "message": result.message or "passed"},
+            metadata={
+                "status": result.status,
+                "failing_rows": result.failures,
+                "message": result.message or "passed",
+            },
         )

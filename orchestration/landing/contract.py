@@ -1,7 +1,8 @@
-"""The landing contract: the only place that says which fields an export has, what they mean and what is allowed.
+"""The landing contract: the only place that says which fields an export has, what they mean, what is allowed.
 
-Reading (`conform.py`), quarantine reasons, `docs/contract.md` and the staging models follow from the tables below. To accept a
-new field, add it here. What does not belong here: SQL, file formats, anything about where rows go afterwards.
+Reading (`conform.py`), quarantine reasons, `docs/contract.md` and the staging models follow from the tables
+below. To accept a new field, add it here. What does not belong here: SQL, file formats, anything about where
+rows go afterwards.
 """
 
 from __future__ import annotations
@@ -33,11 +34,20 @@ LAKE_TYPES = {
     Kind.OBJECT: "varchar",
 }
 KIND_DESCRIPTIONS = {
-    Kind.TEXT: "text; numbers are taken as their text, an empty string counts as absent",
-    Kind.TIMESTAMP: "ISO-8601 with any offset (none means UTC), from 2000 up to 2099; kept in UTC with microseconds",
+    Kind.TEXT: (
+        "text; an empty string counts as absent; numbers are taken as their text, and in fields that are not "
+        "required objects, arrays and booleans too"
+    ),
+    Kind.TIMESTAMP: (
+        "ISO-8601 with any offset (none means UTC), from 2000 up to 2099; kept in UTC with microseconds"
+    ),
     Kind.COUNT: "whole number from 0 to 10^12, as a number or a string",
-    Kind.MONEY: "US dollars from 0 to 10^9, as a number or a string; kept with 12 decimals, rounded half-even once",
-    Kind.CREDITS: "task credits from 0 to 10^9, as a number or a string; kept with 6 decimals, rounded half-even once",
+    Kind.MONEY: (
+        "US dollars from 0 to 10^9, as a number or a string; kept with 12 decimals, rounded half-even once"
+    ),
+    Kind.CREDITS: (
+        "task credits from 0 to 10^9, as a number or a string; kept with 6 decimals, rounded half-even once"
+    ),
     Kind.OBJECT: "JSON object, or its text",
 }
 
@@ -76,9 +86,10 @@ REASON_DESCRIPTIONS = {
 class Field:
     """One field of an entity.
 
-    `sources` lists where its value may stand, best first: `"input_tokens"` is a plain field, `"input_tokens.total_tokens"` a key of
-    a nested object. `vocabulary` closed means any other value is quarantined; `fallback` set means it becomes that value and the
-    original is kept in `attributes`. `spellings` maps older or foreign spellings to ours.
+    `sources` lists where its value may stand, best first: `"input_tokens"` is a plain field,
+    `"input_tokens.total_tokens"` a key of a nested object. A value that is not in `vocabulary` is
+    quarantined; with `fallback` set it becomes that value, and the original is kept in `attributes`.
+    `spellings` maps older or foreign spellings to ours.
     """
 
     name: str
@@ -111,7 +122,12 @@ class Subset:
 
 @dataclass(frozen=True)
 class Entity:
-    """One kind of row. `key` identifies it; of several versions the greatest `version` wins, then the later file, then the later line."""
+    """One kind of row. `key` identifies it; of several versions the greatest `version` wins, then the later
+    file.
+
+    Versions of one file that tie are told apart by their content: lines are read in parallel, and the same
+    files must give the same rows every time.
+    """
 
     name: str
     description: str
@@ -167,10 +183,19 @@ RUNS = Entity(
         _text("run_type", "What was run.", required=True, vocabulary=("prompt", "workflow", "agent")),
         _text("resource_id", "Id of the prompt, workflow or agent."),
         _text("resource_name", "Its name."),
-        _text("source", "What started the run (dashboard, api, scheduled, webhook, agent, experiment, live, or another word)."),
-        _text("delivery", "How the result came back (direct, callback).", spellings={"sync": "direct", "async": "callback"}),
+        _text(
+            "source",
+            "What started the run (dashboard, api, scheduled, webhook, agent, experiment, live, or another).",
+        ),
+        _text(
+            "delivery",
+            "How the result came back (direct, callback).",
+            spellings={"sync": "direct", "async": "callback"},
+        ),
         _text("charge_type", "Who pays the provider, where all spans agree.", vocabulary=CHARGE_TYPES),
-        _text("status", "Progress of the run.", required=True, vocabulary=STATUSES, spellings=STATUS_SPELLINGS),
+        _text(
+            "status", "Progress of the run.", required=True, vocabulary=STATUSES, spellings=STATUS_SPELLINGS
+        ),
         Field("started_at", Kind.TIMESTAMP, "When the run was requested.", required=True),
         Field("completed_at", Kind.TIMESTAMP, "When it ended."),
         Field("updated_at", Kind.TIMESTAMP, "When this version of the row was written; the greatest wins."),
@@ -240,7 +265,12 @@ SPANS = Entity(
             "input_tokens",
             Kind.COUNT,
             "Everything sent, cached reads and cache writes included.",
-            sources=("input_tokens", "input_tokens.total_tokens", "prompt_tokens", "prompt_tokens.total_tokens"),
+            sources=(
+                "input_tokens",
+                "input_tokens.total_tokens",
+                "prompt_tokens",
+                "prompt_tokens.total_tokens",
+            ),
         ),
         Field(
             "cached_tokens",
@@ -253,13 +283,22 @@ SPANS = Entity(
             "output_tokens",
             Kind.COUNT,
             "Everything generated, reasoning included.",
-            sources=("output_tokens", "output_tokens.total_tokens", "completion_tokens", "completion_tokens.total_tokens"),
+            sources=(
+                "output_tokens",
+                "output_tokens.total_tokens",
+                "completion_tokens",
+                "completion_tokens.total_tokens",
+            ),
         ),
         Field(
             "reasoning_tokens",
             Kind.COUNT,
             "Part of output spent on reasoning.",
-            sources=("reasoning_tokens", "output_tokens.reasoning_tokens", "completion_tokens.reasoning_tokens"),
+            sources=(
+                "reasoning_tokens",
+                "output_tokens.reasoning_tokens",
+                "completion_tokens.reasoning_tokens",
+            ),
         ),
         Field("image_tokens", Kind.COUNT, "Tokens of an image generation, in neither input nor output."),
         Field("citation_tokens", Kind.COUNT, "Tokens of cited sources, a class beside the total."),
@@ -285,6 +324,11 @@ SPANS = Entity(
 ENTITIES = (RUNS, SPANS)
 
 
+def _else(names: tuple[str, ...]) -> str:
+    """`a` (else `b` (else `c`))."""
+    return " (else ".join(f"`{name}`" for name in names) + ")" * (len(names) - 1)
+
+
 def markdown() -> str:
     """The contract as documentation; `docs/contract.md` is this text."""
     lines = [
@@ -292,8 +336,9 @@ def markdown() -> str:
         "",
         "Generated from `orchestration/landing/contract.py`; do not edit. `make docs` writes it.",
         "",
-        "Files may be JSON Lines (plain, `.gz`, `.zst`), CSV or Parquet, in any number, order and depth below `landing/`. A field that is",
-        "not named here is kept in `attributes`. Fields marked * are required.",
+        "Files may be JSON Lines (plain, `.gz`, `.zst`), CSV or Parquet, in any number, order and depth",
+        "below `landing/`. A field that is not named here is kept in `attributes`. Fields marked * are",
+        "required.",
         "",
         "| type | what is accepted |",
         "| --- | --- |",
@@ -305,8 +350,8 @@ def markdown() -> str:
             f"## {entity.name}",
             "",
             entity.description,
-            f"Identified by {', '.join(f'`{name}`' for name in entity.key)}. Of several versions the one with the greatest",
-            f"{' (else '.join(f'`{name}`' for name in entity.version)}{')' * (len(entity.version) - 1)} wins, ties by the later file.",
+            f"Identified by {', '.join(f'`{name}`' for name in entity.key)}. Of several versions the one",
+            f"with the greatest {_else(entity.version)} wins, ties by the later file.",
             "",
             "| field | type | meaning | read from | allowed |",
             "| --- | --- | --- | --- | --- |",
@@ -316,13 +361,19 @@ def markdown() -> str:
             if item.fallback:
                 allowed += f"; anything else becomes {item.fallback} and is flagged"
             if item.spellings:
-                allowed += ("; " if allowed else "") + ", ".join(f"{a} → {b}" for a, b in item.spellings.items())
+                allowed += ("; " if allowed else "") + ", ".join(
+                    f"{a} → {b}" for a, b in item.spellings.items()
+                )
             sources = ", ".join(f"`{source}`" for source in item.sources)
             star = "*" if item.required else ""
             lines.append(f"| {item.name}{star} | {item.kind} | {item.description} | {sources} | {allowed} |")
         lines.append("")
         if entity.subsets:
-            lines.append("Flagged and kept (`quality_flags`): " + ", ".join(f"`{s.flag}`" for s in entity.subsets) + ".")
+            lines.append(
+                "Flagged and kept (`quality_flags`): "
+                + ", ".join(f"`{s.flag}`" for s in entity.subsets)
+                + "."
+            )
             lines.append("")
     lines += [
         "## Why a line is quarantined",

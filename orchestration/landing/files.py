@@ -1,9 +1,10 @@
 """Which landing files there are, what they are and whether they may be read now.
 
-Identity is the SHA-256 of a file's bytes, so a renamed or re-sent file is recognised. A file is left for the next night while it
-is still being written, which is told by (in this order): a name that writers use for unfinished files (`.tmp`, `.part`, …, a
-leading dot); a process that has it open for writing (Linux: the kernel refuses a read lease); a change of size or time within
-`settle_seconds` of watching, for files modified that recently. What does not belong here: reading rows.
+Identity is the SHA-256 of a file's bytes, so a renamed or re-sent file is recognised. A file is left for the
+next night while it is still being written, which is told by (in this order): a name that writers use for
+unfinished files (`.tmp`, `.part`, …, a leading dot); a process that has it open for writing (Linux: the
+kernel refuses a read lease); a change of size or time within `settle_seconds` of watching, for files modified
+that recently. What does not belong here: reading rows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,16 @@ from typing import Literal
 Format = Literal["jsonl", "csv", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
 
-UNFINISHED_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".filepart", ".swp", ".inprogress")
+UNFINISHED_SUFFIXES = (
+    ".tmp",
+    ".temp",
+    ".part",
+    ".partial",
+    ".crdownload",
+    ".filepart",
+    ".swp",
+    ".inprogress",
+)
 FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -30,6 +41,7 @@ FORMATS: dict[str, Format] = {
 }
 COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 _READ_BYTES = 1 << 20
+_SHA256_DIGITS = 64
 
 
 @dataclass(frozen=True)
@@ -43,13 +55,13 @@ class Fingerprint:
     @classmethod
     def of(cls, path: Path) -> Fingerprint:
         """The current fingerprint; raises OSError where the file is gone."""
-        stat = path.stat()
-        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @dataclass(frozen=True)
 class LandingFile:
-    """One candidate file. `path` is absolute, `name` is its path below the landing folder."""
+    """One candidate file. `path` is absolute; `name` is its path below the landing folder, valid text."""
 
     path: Path
     name: str
@@ -61,11 +73,14 @@ class LandingFile:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is not read tonight. `deferred` means it will be looked at again, else it is no export at all."""
+    """A file that is not read tonight. `deferred`: it will be looked at again; else it is no export."""
 
     name: str
     reason: str
     deferred: bool
+
+
+_Candidate = tuple[Path, str, Format, Compression, Fingerprint]
 
 
 def discover(
@@ -73,30 +88,20 @@ def discover(
 ) -> tuple[list[LandingFile], list[str], list[Skipped]]:
     """Files to read, names of files whose content is already known, and files left alone with the reason.
 
-    New files come in the order in which later ones win ties: by modification time, then by name. `known` holds the SHA-256 of every
-    file of every committed batch. `cache_path` remembers hashes by fingerprint, so that a night costs what is new and not what is
-    there; it may be deleted at any time.
+    New files come in the order in which later ones win ties: by modification time, then by name. `known`
+    holds the SHA-256 of every file of every committed batch. `cache_path` remembers hashes by fingerprint, so
+    that a night costs what is new and not what is there; it may be deleted at any time.
     """
     new: dict[str, LandingFile] = {}
     already: list[str] = []
-    skipped: list[Skipped] = []
     cache = _read_cache(cache_path)
     fresh_cache: dict[str, list[object]] = {}
-    candidates: list[tuple[Path, str, Format, Compression, Fingerprint]] = []
-    for path, name in _walk(landing_dir):
-        kind = _kind(path)
-        if isinstance(kind, Skipped):
-            skipped.append(Skipped(name, kind.reason, kind.deferred))
-            continue
-        if not path.resolve().is_relative_to(landing_dir.resolve()):
-            skipped.append(Skipped(name, "points outside the landing folder", deferred=False))
-            continue
-        try:
-            candidates.append((path, name, *kind, Fingerprint.of(path)))
-        except FileNotFoundError:
-            skipped.append(Skipped(name, "vanished while the folder was read", deferred=True))
-    moving = _still_moving([c for c in candidates if c[1] not in cache or cache[c[1]][:3] != _key(c[4])], settle_seconds)
-    for path, name, file_format, compression, fingerprint in sorted(candidates, key=lambda c: (c[4].modified_ns, c[1])):
+    candidates, skipped = _candidates(landing_dir)
+    unseen = [c for c in candidates if c[1] not in cache or cache[c[1]][:3] != _key(c[4])]
+    moving = _still_moving(unseen, settle_seconds)
+    for path, name, file_format, compression, fingerprint in sorted(
+        candidates, key=lambda c: (c[4].modified_ns, c[1])
+    ):
         if name in moving:
             skipped.append(Skipped(name, moving[name], deferred=True))
             continue
@@ -121,12 +126,57 @@ def discover(
     return list(new.values()), already, skipped
 
 
-def _walk(root: Path) -> list[tuple[Path, str]]:
-    found = []
-    for folder, subfolders, files in os.walk(root, followlinks=False):
+def _candidates(landing_dir: Path) -> tuple[list[_Candidate], list[Skipped]]:
+    """Files that are exports by name and lie within the folder; everything else with the reason."""
+    candidates: list[_Candidate] = []
+    found, skipped = _walk(landing_dir)
+    root = landing_dir.resolve()
+    for path, name in found:
+        try:
+            if not path.resolve(strict=True).is_relative_to(root):
+                skipped.append(Skipped(name, "points outside the landing folder", deferred=False))
+                continue
+            # Asked before anything is opened: opening a pipe would wait for its writer forever.
+            if not stat.S_ISREG(path.stat().st_mode):
+                skipped.append(Skipped(name, "not a regular file", deferred=False))
+                continue
+            kind = _kind(path)
+            if isinstance(kind, Skipped):
+                skipped.append(Skipped(name, kind.reason, kind.deferred))
+                continue
+            candidates.append((path, name, *kind, Fingerprint.of(path)))
+        except FileNotFoundError:
+            skipped.append(Skipped(name, "vanished while the folder was read", deferred=True))
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, before Python 3.13
+            reason = error.strerror if isinstance(error, OSError) else "the link leads to itself"
+            skipped.append(Skipped(name, f"cannot be reached: {reason}", deferred=True))
+    return candidates, skipped
+
+
+def _walk(root: Path) -> tuple[list[tuple[Path, str]], list[Skipped]]:
+    found: list[Path] = []
+    skipped: list[Skipped] = []
+
+    def cannot_list(error: OSError) -> None:
+        name = _name(Path(error.filename), root)
+        skipped.append(Skipped(name, f"this folder cannot be listed: {error.strerror}", deferred=True))
+
+    for folder, subfolders, files in os.walk(root, followlinks=False, onerror=cannot_list):
         subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
+        links = [s for s in subfolders if (Path(folder) / s).is_symlink()]
+        skipped += [
+            Skipped(_name(Path(folder) / link, root), "a link to a folder is not followed", deferred=False)
+            for link in links
+        ]
         found += [Path(folder) / file for file in files]
-    return sorted(((path, path.relative_to(root).as_posix()) for path in found), key=lambda item: item[1])
+    return sorted(((path, _name(path, root)) for path in found), key=lambda item: item[1]), skipped
+
+
+def _name(path: Path, root: Path) -> str:
+    """A path below the landing folder as text. Bytes that are no UTF-8 are spelled out: no database takes
+    them.
+    """
+    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", errors="backslashreplace")
 
 
 def _kind(path: Path) -> tuple[Format, Compression] | Skipped:
@@ -141,7 +191,8 @@ def _kind(path: Path) -> tuple[Format, Compression] | Skipped:
         compression = COMPRESSIONS[last]
         last = suffixes[-2].lower() if len(suffixes) > 1 else ""
     if last not in FORMATS:
-        return Skipped(name, f"not an export: the name ends in none of {', '.join(FORMATS)} (.gz, .zst)", deferred=False)
+        endings = ", ".join(FORMATS)
+        return Skipped(name, f"not an export: the name ends in none of {endings} (.gz, .zst)", deferred=False)
     try:
         with path.open("rb") as stream:
             magic = stream.read(4)
@@ -158,11 +209,14 @@ def _kind(path: Path) -> tuple[Format, Compression] | Skipped:
     return FORMATS[last], compression
 
 
-def _still_moving(
-    candidates: list[tuple[Path, str, Format, Compression, Fingerprint]], settle_seconds: float
-) -> dict[str, str]:
-    """Names of files that are being written, with the reason. Waits at most `settle_seconds`, and only if a file is that fresh."""
-    moving = {name: "open for writing in another program" for path, name, *_ in candidates if _has_writer(path)}
+def _still_moving(candidates: list[_Candidate], settle_seconds: float) -> dict[str, str]:
+    """Names of files that are being written, with the reason.
+
+    Waits at most `settle_seconds`, and only if a file is that fresh.
+    """
+    moving = {
+        name: "open for writing in another program" for path, name, *_ in candidates if _has_writer(path)
+    }
     now_ns = time.time_ns()
     fresh = [c for c in candidates if abs(now_ns - c[4].modified_ns) < settle_seconds * 1e9]
     if fresh:
@@ -212,11 +266,20 @@ def _key(fingerprint: Fingerprint) -> list[object]:
 
 
 def _read_cache(path: Path) -> dict[str, list[object]]:
+    """The remembered hashes. It is a cache: absent or damaged means that the files are hashed again."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # a cache: absent or damaged means that the files are hashed again
+    except (FileNotFoundError, ValueError):
         return {}
-    return document if isinstance(document, dict) else {}
+    if not isinstance(document, dict):
+        return {}
+    return {
+        name: entry
+        for name, entry in document.items()
+        if isinstance(entry, list)
+        and [type(value) for value in entry] == [int, int, int, str]
+        and len(str(entry[3])) == _SHA256_DIGITS
+    }
 
 
 def _write_cache(path: Path, cache: dict[str, list[object]]) -> None:

@@ -1,12 +1,13 @@
 """One night's landing: whatever is new becomes one committed batch.
 
-Path of a row: text row (`readers`) → typed row or quarantine (`conform`) → Parquet by date (one streaming pass per source) → rows that
-are already known are taken out again (only parts that hold some are rewritten) → manifest. What does not belong here: the contract, the
-formats, anything after the lake.
+Path of a row: text row (`readers`) → typed row or quarantine (`conform`) → Parquet by date (one streaming
+pass per source) → rows that are already known are taken out again (only parts that hold some are rewritten) →
+manifest. What does not belong here: the contract, the formats, anything after the lake.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import sql
-from orchestration.landing import conform, readers
+from orchestration.landing import conform, readers, salvage, streams
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, RUNS, Entity
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
-from orchestration.landing.lake import COUNTS, FileEntry, Lake, Manifest, Part
+from orchestration.landing.lake import COUNTS, FileEntry, Lake, LakeError, Manifest, Part
 from orchestration.sql import identifier, literal, string_list
 
 if TYPE_CHECKING:
@@ -48,13 +49,18 @@ class IngestReport:
     @property
     def unreadable(self) -> list[FileEntry]:
         """Files of this batch that could not be read at all."""
-        return [entry for entry in self.manifest.files if entry.status == "unreadable"] if self.manifest else []
+        return (
+            [entry for entry in self.manifest.files if entry.status == "unreadable"] if self.manifest else []
+        )
 
 
-def ingest(settings: Settings, *, now: datetime | None = None, progress: Progress | None = None) -> IngestReport:
+def ingest(
+    settings: Settings, *, now: datetime | None = None, progress: Progress | None = None
+) -> IngestReport:
     """Land every new file as one batch and commit it to the lake.
 
-    The caller holds the run lock. Raises LakeError for a damaged lake and IngestError where counts do not add up; bad data never raises.
+    The caller holds the run lock. Raises LakeError for a damaged lake and IngestError where counts do not add
+    up; bad data never raises.
     """
     lake = Lake(settings.lake_dir)
     manifests = lake.manifests()
@@ -93,7 +99,7 @@ class _Batch:
         shutil.rmtree(self.scratch, ignore_errors=True)
         (self.scratch / "in").mkdir(parents=True)
         self.connection: duckdb.DuckDBPyConnection = sql.connect(settings)
-        for macro in (readers.MACROS, *conform.MACROS):
+        for macro in (*readers.MACROS, *conform.MACROS):
             self.connection.execute(macro)
         # A few open partition writers at a time keep memory flat however many dates a file spans.
         self.connection.execute("set partitioned_write_flush_threshold = 65536")
@@ -104,7 +110,9 @@ class _Batch:
         self.connection.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def run(self, files: list[LandingFile], skipped: list[Skipped], progress: Progress | None, now: datetime) -> Manifest:
+    def run(
+        self, files: list[LandingFile], skipped: list[Skipped], progress: Progress | None, now: datetime
+    ) -> Manifest:
         numbered = list(enumerate(files, start=1))
         total = sum(file.fingerprint.size_bytes for file in files) or 1
         done = 0
@@ -117,24 +125,36 @@ class _Batch:
             progress("Recognising known rows", total, total)
         for entity in ENTITIES:
             self._take_out_known(entity)
-        manifest = Manifest(self.batch_seq, now.isoformat(), CONTRACT_VERSION, [e for _, e in sorted(self.entries.items())])
+        manifest = Manifest(
+            self.batch_seq, now.isoformat(), CONTRACT_VERSION, [e for _, e in sorted(self.entries.items())]
+        )
         manifest.parts = [part for entity in ENTITIES for part in self._place(entity)]
         self._place_quarantine()
         self._balance(manifest)
         return manifest
 
-    # -- reading ---------------------------------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------
 
-    def _land(self, group: list[tuple[int, LandingFile]], skipped: list[Skipped]) -> None:
-        """Read a group of files in one go; when that fails, one by one, so that only the bad file is lost."""
+    def _land(
+        self, group: list[tuple[int, LandingFile]], skipped: list[Skipped], *, salvaging: bool = False
+    ) -> None:
+        """Read a group of files in one go; when that fails, one by one, so that only the bad file is lost.
+
+        A single text file that DuckDB refuses is read a second time line by line (`salvaging`).
+        """
+        import duckdb  # noqa: PLC0415
+
         links = tuple(readers.link(file_no, file, self.scratch / "in") for file_no, file in group)
+        source = readers.Source(tuple(group), links)
         self.units += 1
         unit = self.units
         try:
-            rows = readers.open_source(self.connection, readers.Source(tuple(group), links), self.scratch)
-            quarantined = self._write(unit, rows)
-        except readers.UnreadableFile as error:
+            rows = readers.open_source(self.connection, source, self.scratch, salvaging=salvaging)
+            read, quarantined = self._write(unit, rows)
+        except (streams.UnreadableFileError, salvage.NeedsSalvageError, duckdb.Error, OSError) as error:
             self._forget(unit)
+            if isinstance(error, duckdb.Error) and not sql.is_about_data(error):
+                raise
             if len(group) > 1:
                 for item in group:
                     self._land([item], skipped)
@@ -143,8 +163,15 @@ class _Batch:
             if self._changed(file):
                 skipped.append(Skipped(file.name, "changed while it was read", deferred=True))
                 return
-            reason = str(error).replace(str(links[0]), file.name)
-            self.entries[file_no] = _entry(file_no, file, status="unreadable", reason=reason)
+            if isinstance(error, OSError):
+                raise
+            refused = not isinstance(error, streams.UnreadableFileError)
+            if refused and not salvaging and readers.can_salvage(source):
+                self._land(group, skipped, salvaging=True)
+                return
+            self.entries[file_no] = _entry(
+                file_no, file, status="unreadable", reason=self._reason(error, file)
+            )
             return
         if changed := [item for item in group if self._changed(item[1])]:
             self._forget(unit)
@@ -154,9 +181,14 @@ class _Batch:
             return
         for file_no, file in group:
             entry = _entry(file_no, file, status="loaded", reason=None)
-            entry.rows_read = rows.rows.get(file_no, 0)
+            entry.rows_read = read[file_no]
             entry.rows_quarantined = quarantined.get(file_no, 0)
             self.entries[file_no] = entry
+
+    def _reason(self, error: Exception, file: LandingFile) -> str:
+        """The first line of a message, with the landing file's name in place of our link to it."""
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        return re.sub(re.escape(str(self.scratch)) + r"/[^\s'\"]*", lambda _: file.name, first)
 
     @staticmethod
     def _changed(file: LandingFile) -> bool:
@@ -176,75 +208,91 @@ class _Batch:
     def _quarantine_file(self, unit: int, entity: Entity) -> Path:
         return self.scratch / f"quarantine-{unit:06d}-{entity.name}.parquet"
 
-    def _write(self, unit: int, rows: readers.TextRows) -> dict[int, int]:
-        """Write the conforming rows by date; only if some are missing, look for the other entity and quarantine the rest.
-
-        Returns the quarantined rows per file_no.
+    def _write(self, unit: int, rows: readers.TextRows) -> tuple[dict[int, int], dict[int, int]]:
+        """Write the conforming rows by date; only if some are missing, look for the other entity and
+        quarantine the rest. Returns the rows read and the rows quarantined, each per file_no.
         """
-        import duckdb  # noqa: PLC0415
-
-        expected = sum(rows.rows.values())
-        try:
-            written = self._write_typed(unit, rows.majority, rows)
-            if written == expected:
-                return {}
-            rows.refuse_foreign(self.connection)
-            others = [entity for entity in ENTITIES if entity is not rows.majority and rows.may_be_mixed]
-            written += sum(self._write_typed(unit, entity, rows) for entity in others)
-            if written == expected:
-                return {}
-            targets = []
-            for entity in [rows.majority, *others]:
-                targets.append(self._quarantine_file(unit, entity))
-                rejected = conform.rejected(entity, rows.select(entity, numbered=True))
-                self.connection.execute(f"copy ({rejected}) to {literal(targets[-1])} (format parquet)")
-        except duckdb.Error as error:
-            raise readers.UnreadableFile(str(error).splitlines()[0]) from error
+        written = self._write_typed(unit, rows.majority, rows)
+        if written == sum(rows.at_most.values()):
+            return rows.at_most, {}
+        read = rows.count(self.connection)
+        expected = sum(read.values())
+        if written == expected:
+            return read, {}
+        rows.refuse_foreign(self.connection)
+        others = [entity for entity in ENTITIES if entity is not rows.majority and rows.may_be_mixed]
+        written += sum(self._write_typed(unit, entity, rows) for entity in others)
+        if written == expected:
+            return read, {}
+        targets = []
+        for entity in [rows.majority, *others]:
+            targets.append(self._quarantine_file(unit, entity))
+            rejected = conform.rejected(entity, rows.select(entity, numbered=True))
+            self.connection.execute(f"copy ({rejected}) to {literal(targets[-1])} (format parquet)")
         counted: dict[int, int] = dict(
-            self.connection.execute(f"select file_no, count(*) from {_parquet(targets)} group by file_no").fetchall()
+            self.connection.execute(
+                f"select file_no, count(*) from {_parquet(targets)} group by file_no"
+            ).fetchall()
         )
         if written + sum(counted.values()) != expected:
             raise IngestError(
-                f"unit {unit}: {expected} rows read, but {written} conform and {sum(counted.values())} are quarantined"
+                f"unit {unit}: {expected} rows read, but {written} conform "
+                f"and {sum(counted.values())} are quarantined"
             )
-        return counted
+        return read, counted
 
     def _write_typed(self, unit: int, entity: Entity, rows: readers.TextRows) -> int:
         folder = self._unit_folder(entity, unit)
         folder.mkdir(parents=True)
         return self._execute_count(f"""
             copy ({conform.typed(entity, rows.select(entity))}) to {literal(folder)}
-            (format parquet, compression zstd, compression_level 1, partition_by (lake_date), overwrite_or_ignore)
+            (
+                format parquet,
+                compression zstd,
+                compression_level 1,
+                partition_by (lake_date),
+                overwrite_or_ignore
+            )
         """)
 
     def _execute_count(self, statement: str) -> int:
         row = self.connection.execute(statement).fetchone()
         return int(row[0]) if row else 0
 
-    # -- known rows ------------------------------------------------------------------------------------------------------------
+    # -- known rows -------------------------------------------------------------------------------------
 
     def _written(self, entity: Entity) -> list[Path]:
         return sorted((self.scratch / entity.name).glob("unit=*/lake_date=*/*.parquet"))
 
     def _existing(self, entity: Entity, dates: set[str]) -> list[str]:
-        """Committed parts of the given dates. A run may have moved its start across midnight, so its neighbours count too."""
+        """Committed parts of the given dates. A run may have moved its start across midnight, so its
+        neighbours count too.
+        """
         wanted = set(dates)
         if entity is RUNS and dates:
             listed = ", ".join(f"date {literal(day)}" for day in sorted(dates))
-            around = self.connection.execute(
-                f"select distinct (d + step)::varchar from (select unnest([{listed}]) as d), (values (-1), (0), (1)) as s (step)"
-            ).fetchall()
+            around = self.connection.execute(f"""
+                select distinct (d + step)::varchar
+                from (select unnest([{listed}]) as d), (values (-1), (0), (1)) as s (step)
+            """).fetchall()
             wanted = {str(row[0])[:10] for row in around}
-        return [
-            str(self.lake.root / name)
+        existing = [
+            self.lake.root / name
             for manifest in self.manifests
             for part in manifest.parts
             if part.entity == entity.name and part.lake_date in wanted
             for name in part.files
         ]
+        if missing := [path for path in existing if not path.exists()]:
+            raise LakeError(
+                f"{missing[0]}: this part of the lake is missing; restore it from a backup of the lake"
+            )
+        return [str(path) for path in existing]
 
     def _take_out_known(self, entity: Entity) -> None:
-        """Remove exact copies and older versions of rows, whether known from earlier batches or from this one."""
+        """Remove exact copies and older versions of rows, whether known from earlier batches or from this
+        one.
+        """
         written = self._written(entity)
         if not written:
             return
@@ -255,8 +303,14 @@ class _Batch:
         content = [name for name in columns if name not in conform.LINEAGE_COLUMNS]
         shape = ", ".join(identifier(name) for name in columns)
         # Hive columns come from the path; committed parts carry their batch there, ours none yet.
-        new_rows = f"select {self.batch_seq} as batch_seq, filename, file_row_number, {shape} from {_parquet(written, filename=True)}"
-        old_rows = f"select batch_seq::integer, null as filename, 0 as file_row_number, {shape} from {_parquet(existing, hive=True)}"
+        new_rows = f"""
+            select {self.batch_seq} as batch_seq, filename, file_row_number, {shape}
+            from {_parquet(written, filename=True)}
+        """
+        old_rows = f"""
+            select batch_seq::integer, null as filename, 0 as file_row_number, {shape}
+            from {_parquet(existing, hive=True)}
+        """
         both_keys = f"select {keys} from {_parquet(written)}"
         if existing:
             both_keys += f" union all select {keys} from {_parquet(existing)}"
@@ -282,7 +336,8 @@ class _Batch:
                         partition by {keys}, content_hash order by batch_seq, file_no, file_row_number
                     ) as copy_number,
                     row_number() over (
-                        partition by {keys} order by version_at desc, batch_seq desc, file_no desc, content_hash desc
+                        partition by {keys}
+                        order by version_at desc, batch_seq desc, file_no desc, content_hash desc
                     ) as version_number
                 from rows
             ),
@@ -303,19 +358,25 @@ class _Batch:
         """)
         self._rewrite(shape)
         for file_no, duplicates, superseded in self.connection.execute("""
-            select file_no, count(*) filter (is_duplicate), count(*) filter (not is_duplicate) from taken_out group by file_no
+            select file_no, count(*) filter (is_duplicate), count(*) filter (not is_duplicate)
+            from taken_out
+            group by file_no
         """).fetchall():
             self.entries[file_no].rows_duplicate += duplicates
             self.entries[file_no].rows_superseded += superseded
 
     def _rewrite(self, shape: str) -> None:
-        for (name,) in self.connection.execute("select distinct filename from taken_out order by 1").fetchall():
+        for (name,) in self.connection.execute(
+            "select distinct filename from taken_out order by 1"
+        ).fetchall():
             path = Path(name)
             slim = path.with_suffix(".slim")
             left = self._execute_count(f"""
                 copy (
                     select {shape} from {_parquet([path])}
-                    where file_row_number not in (select file_row_number from taken_out where filename = {literal(name)})
+                    where file_row_number not in (
+                        select file_row_number from taken_out where filename = {literal(name)}
+                    )
                 ) to {literal(slim)} (format parquet, compression zstd, compression_level 1)
             """)
             if left:
@@ -324,7 +385,7 @@ class _Batch:
                 slim.unlink()
                 path.unlink()
 
-    # -- placing ---------------------------------------------------------------------------------------------------------------
+    # -- placing ----------------------------------------------------------------------------------------
 
     def _place(self, entity: Entity) -> Iterator[Part]:
         """Move the written files to their place in the lake and count them."""
@@ -332,9 +393,12 @@ class _Batch:
         if not written:
             return
         counts: dict[str, int] = {}
-        for file_no, name, rows, flagged in self.connection.execute(
-            f"select file_no, filename, count(*), count(quality_flags) from {_parquet(written, filename=True)} group by all order by all"
-        ).fetchall():
+        for file_no, name, rows, flagged in self.connection.execute(f"""
+            select file_no, filename, count(*), count(quality_flags)
+            from {_parquet(written, filename=True)}
+            group by all
+            order by all
+        """).fetchall():
             entry = self.entries[file_no]
             entry.rows_loaded += rows
             if entity.name not in entry.entity:
@@ -358,7 +422,9 @@ class _Batch:
         pieces = sorted(self.scratch.glob("quarantine-*.parquet"))
         if not pieces:
             return
-        paths = ", ".join(f"({number}, {literal(entry.path)})" for number, entry in sorted(self.entries.items()))
+        paths = ", ".join(
+            f"({number}, {literal(entry.path)})" for number, entry in sorted(self.entries.items())
+        )
         target = self.lake.quarantine_path(self.batch_seq)
         target.parent.mkdir(parents=True, exist_ok=True)
         self.connection.execute(f"""
@@ -381,7 +447,9 @@ class _Batch:
         """)
 
     def _balance(self, manifest: Manifest) -> None:
-        """rows read = loaded + duplicate + superseded + quarantined, for each file; anything else is a bug and stops the night."""
+        """rows read = loaded + duplicate + superseded + quarantined, for each file; anything else is a bug
+        and stops the night.
+        """
         for entry in manifest.files:
             rest = sum(int(getattr(entry, name)) for name in COUNTS[1:])
             if entry.rows_read != rest:
@@ -403,7 +471,9 @@ def _entry(file_no: int, file: LandingFile, *, status: str, reason: str | None) 
 
 
 def _grouped(files: list[tuple[int, LandingFile]]) -> Iterator[list[tuple[int, LandingFile]]]:
-    """Small JSON Lines files of one compression together, everything else alone; order within a group is kept."""
+    """Small JSON Lines files of one compression together, everything else alone; order within a group is
+    kept.
+    """
     groups: dict[str, list[tuple[int, LandingFile]]] = {}
     for item in files:
         file = item[1]
@@ -422,4 +492,5 @@ def _grouped(files: list[tuple[int, LandingFile]]) -> Iterator[list[tuple[int, L
 
 
 def _parquet(paths: list[Path] | list[str], *, filename: bool = False, hive: bool = False) -> str:
-    return f"read_parquet({string_list(paths)}, filename = {str(filename).lower()}, file_row_number = true, hive_partitioning = {str(hive).lower()})"
+    options = f"filename = {str(filename).lower()}, hive_partitioning = {str(hive).lower()}"
+    return f"read_parquet({string_list(paths)}, file_row_number = true, {options})"

@@ -1,8 +1,9 @@
 """The lake: immutable Parquet parts and the manifests that commit them.
 
-Layout: `lake/<entity>/lake_date=<UTC date of the row's start>/batch_seq=<batch>/<unit>.parquet`, `lake/quarantine/<batch>.parquet` and
-`lake/batches/<batch>.json`. A batch exists when its manifest does; the manifest is written last, so parts without one are leftovers of a
-crash and are removed before the next batch. What does not belong here: reading landing files.
+Layout: `lake/<entity>/lake_date=<UTC date of the row's start>/batch_seq=<batch>/<unit>.parquet`,
+`lake/quarantine/<batch>.parquet` and `lake/batches/<batch>.json`. A batch exists when its manifest does; the
+manifest is written last, so parts without one are leftovers of a crash and are removed before the next batch.
+What does not belong here: reading landing files.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class LakeError(RuntimeError):
 
 @dataclass
 class FileEntry:
-    """One landing file of a batch. `rows_read = rows_loaded + rows_duplicate + rows_superseded + rows_quarantined`, always."""
+    """One landing file of a batch; rows read = loaded + duplicate + superseded + quarantined, always."""
 
     file_no: int
     path: str
@@ -95,11 +96,21 @@ class Lake:
         """All committed batches in order. Raises LakeError for one that cannot be read."""
         return [self._read(path) for path in sorted(self.batches_dir.glob("*.json"))]
 
+    @property
+    def last_batch_seq(self) -> int:
+        """Number of the newest committed batch, 0 when there is none. Opens no manifest."""
+        return max((int(path.stem) for path in self.batches_dir.glob("*.json")), default=0)
+
     def _read(self, path: Path) -> Manifest:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["manifest_version"] != MANIFEST_VERSION:
-                raise LakeError(f"{path}: manifest version {document['manifest_version']} is not {MANIFEST_VERSION}; use the release that wrote it")
+                raise LakeError(
+                    f"{path}: manifest version {document['manifest_version']} is not {MANIFEST_VERSION}; "
+                    "use the release that wrote it"
+                )
+            if document["batch_seq"] != int(path.stem):
+                raise ValueError(f"it says that it is batch {document['batch_seq']}")
             return Manifest(
                 batch_seq=document["batch_seq"],
                 loaded_at=document["loaded_at"],
@@ -108,7 +119,9 @@ class Lake:
                 parts=[Part(**part) for part in document["parts"]],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise LakeError(f"{path}: this batch manifest is damaged ({error}); restore it from a backup of the lake") from error
+            raise LakeError(
+                f"{path}: this batch manifest is damaged ({error}); restore it from a backup of the lake"
+            ) from error
 
     def part_folder(self, entity: str, lake_date: str, batch_seq: int) -> Path:
         """Where the rows of a batch for one date go."""

@@ -53,7 +53,6 @@ class Plan:
         """Nothing to build: the published file already says all there is."""
         return not (self.is_full_build or self.new_batches or self.requested_dates)
 
-
     def as_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the inverse."""
         return {**asdict(self), "requested_dates": [day.isoformat() for day in self.requested_dates]}
@@ -77,7 +76,9 @@ def fingerprint(settings: Settings) -> str:
     digest = hashlib.sha256()
     files = [DBT_PROJECT / "dbt_project.yml"]
     for folder in ("models", "macros", "seeds"):
-        files += sorted(path for path in (DBT_PROJECT / folder).rglob("*") if path.suffix in (".sql", ".yml", ".csv"))
+        files += sorted(
+            path for path in (DBT_PROJECT / folder).rglob("*") if path.suffix in (".sql", ".yml", ".csv")
+        )
     for path in files:
         digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     for row in _workspace_rows(settings):
@@ -103,7 +104,11 @@ def read_manifest(settings: Settings) -> dict[str, Any] | None:
 
 
 def make_plan(
-    settings: Settings, manifests: Sequence[Manifest], *, requested_dates: Sequence[date] = (), full: bool = False
+    settings: Settings,
+    manifests: Sequence[Manifest],
+    *,
+    requested_dates: Sequence[date] = (),
+    full: bool = False,
 ) -> Plan:
     """Decide what to build from what is published and what is in the lake."""
     published = read_manifest(settings)
@@ -138,7 +143,9 @@ def prepare(settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> Pa
         leftover.unlink(missing_ok=True)
     if plan.is_full_build:
         with sql.connect(settings) as connection:
-            connection.execute(f"attach {sql.literal(path)} as fresh (storage_version {sql.literal(STORAGE_VERSION)})")
+            connection.execute(
+                f"attach {sql.literal(path)} as fresh (storage_version {sql.literal(STORAGE_VERSION)})"
+            )
             connection.execute("detach fresh")
     else:
         copy_file(settings.published_path, path)
@@ -175,7 +182,9 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def _workspace_rows(settings: Settings) -> list[tuple[str | None, str | None, str, str]]:
-    rows: list[tuple[str | None, str | None, str, str]] = [(None, None, settings.time_zone, settings.default_charge_type)]
+    rows: list[tuple[str | None, str | None, str, str]] = [
+        (None, None, settings.time_zone, settings.default_charge_type)
+    ]
     for workspace_id in sorted(settings.workspaces):
         entry = settings.workspaces[workspace_id]
         rows.append((workspace_id, entry.name, entry.time_zone, entry.default_charge_type))
@@ -201,7 +210,9 @@ def _write_plan(
         )
         """
     )
-    connection.executemany("insert into plan.workspace_settings values (?, ?, ?, ?)", _workspace_rows(settings))
+    connection.executemany(
+        "insert into plan.workspace_settings values (?, ?, ?, ?)", _workspace_rows(settings)
+    )
     connection.execute(
         """
         create table plan.parts (
@@ -211,7 +222,13 @@ def _write_plan(
     )
     new = set(plan.new_batches)
     parts = [
-        (part.entity, manifest.batch_seq, part.lake_date, str(settings.lake_dir / name), manifest.batch_seq in new)
+        (
+            part.entity,
+            manifest.batch_seq,
+            part.lake_date,
+            str(settings.lake_dir / name),
+            manifest.batch_seq in new,
+        )
         for manifest in manifests
         for part in manifest.parts
         for name in part.files
@@ -219,13 +236,18 @@ def _write_plan(
     if parts:
         columns = [list(column) for column in zip(*parts, strict=True)]
         connection.execute(
-            "insert into plan.parts select unnest(?), unnest(?), unnest(?)::date, unnest(?), unnest(?)", columns
+            "insert into plan.parts select unnest(?), unnest(?), unnest(?)::date, unnest(?), unnest(?)",
+            columns,
         )
     if plan.requested_dates:
         connection.execute("insert into plan.requested_dates select unnest(?)", [list(plan.requested_dates)])
     for entity in ENTITIES:
-        columns_sql = ", ".join(f"{sql.identifier(name)} {kind}" for name, kind in conform.lake_columns(entity).items())
-        connection.execute(f"create table plan.{entity.name}_shape (lake_date date, batch_seq integer, {columns_sql})")
+        columns_sql = ", ".join(
+            f"{sql.identifier(name)} {kind}" for name, kind in conform.lake_columns(entity).items()
+        )
+        connection.execute(
+            f"create table plan.{entity.name}_shape (lake_date date, batch_seq integer, {columns_sql})"
+        )
 
 
 def touched_dates(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[date]:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-
 _held: dict[Path, TextIO] = {}
 """Locks of this process by file. flock belongs to an open file, so a second open of ours would block on the first."""
 
@@ -54,7 +53,9 @@ def ensure_lock(data_dir: Path, *, wait_seconds: float = 0.0) -> bool:
                 stream.seek(0)
                 owner = stream.read().strip() or "unknown"
                 stream.close()
-                raise LockHeldError(f"another run holds {path} ({owner}): wait for it to end, or use --wait") from error
+                raise LockHeldError(
+                    f"another run holds {path} ({owner}): wait for it to end, or use --wait"
+                ) from error
             time.sleep(0.2)
     stream.truncate(0)
     stream.write(f"process {os.getpid()}")

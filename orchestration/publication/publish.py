@@ -113,9 +113,13 @@ def rollback(settings: Settings) -> Publication:
 
     Raises PublicationError when none is kept.
     """
-    kept = history(settings)
+    current = read_manifest(settings)
+    # Killed just before its rename, a night has already put the current publication into the history: that one is no way back.
+    kept = [path for path in history(settings) if current is None or path.stem != current["publication_id"]]
     if not kept:
-        raise PublicationError("no earlier publication is kept; set keep_publications above 0 before the next night")
+        raise PublicationError(
+            "no earlier publication is kept; set keep_publications above 0 before the next night"
+        )
     newest = kept[-1]
     # The history stays whole until the copy has taken the published name: a crash here loses nothing.
     restored = settings.warehouse_dir / "rollback.duckdb"
@@ -125,7 +129,9 @@ def rollback(settings: Settings) -> Publication:
     newest.unlink()
     manifest = read_manifest(settings)
     if manifest is None:
-        raise PublicationError(f"{newest} is no publication of ours; rebuild with `credit-usage nightly --full`")
+        raise PublicationError(
+            f"{newest} is no publication of ours; rebuild with `credit-usage nightly --full`"
+        )
     durable.write_json(settings.manifest_path, manifest)
     return _publication(manifest)
 
@@ -223,12 +229,18 @@ def _write_books(
         ],
     )
     counts = ", ".join(f"{name} bigint" for name in COUNTS)
-    connection.execute(f"create or replace table meta.batches (batch_seq integer, loaded_at timestamp, {counts})")
+    connection.execute(
+        f"create or replace table meta.batches (batch_seq integer, loaded_at timestamp, {counts})"
+    )
     _insert(
         connection,
         "meta.batches",
         [
-            (m.batch_seq, datetime.fromisoformat(m.loaded_at).replace(tzinfo=None), *(m.total(name) for name in COUNTS))
+            (
+                m.batch_seq,
+                datetime.fromisoformat(m.loaded_at).replace(tzinfo=None),
+                *(m.total(name) for name in COUNTS),
+            )
             for m in manifests
         ],
     )
@@ -272,7 +284,10 @@ def _write_books(
     _insert(
         connection,
         "meta.check_results",
-        [(publication_id, c.name, c.severity, "pass" if c.passed else "fail", c.failures, c.message) for c in checks],
+        [
+            (publication_id, c.name, c.severity, "pass" if c.passed else "fail", c.failures, c.message)
+            for c in checks
+        ],
     )
     return manifest
 

@@ -324,8 +324,11 @@ def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Th
                 "warning",
                 f"the newest span started within the {limits.freshness_hours:g} hours "
                 f"before {as_of:%Y-%m-%d %H:%M} UTC",
+                # The comment names the batch because Great Expectations prints a warning to standard output
+                # for a query that does not, in the middle of the JSON of the command line.
                 NoResult(
                     "select cast(newest_started_at as varchar) as newest_started_at "
+                    "/* of the whole file, not of {batch} */ "
                     f"from ({newest_span}) as newest where coalesce("
                     f"newest_started_at < timestamp '{oldest:%Y-%m-%d %H:%M}:00', true)"
                 ),

@@ -37,6 +37,8 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in DBT_PROJECT.rglob("*") if p.suffix in _SUFFIXES and "target" not in p.parts):
+    for path in sorted(
+        p for p in DBT_PROJECT.rglob("*") if p.suffix in _SUFFIXES and "target" not in p.parts
+    ):
         digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -16,12 +16,12 @@ settings as (
 select
     seen.workspace_id,
     coalesce(settings.workspace_name, seen.workspace_id) as workspace_name,
-    coalesce(settings.time_zone, defaults.time_zone) as time_zone,
-    coalesce(settings.default_charge_type, defaults.default_charge_type) as default_charge_type,
+    coalesce(settings.time_zone, default_settings.time_zone) as time_zone,
+    coalesce(settings.default_charge_type, default_settings.default_charge_type) as default_charge_type,
     settings.workspace_id is not null as is_configured
 from seen
 left join settings
     on seen.workspace_id = settings.workspace_id
-inner join settings as defaults
-    on defaults.workspace_id is null
+inner join settings as default_settings
+    on default_settings.workspace_id is null
 order by seen.workspace_id

@@ -1,4 +1,4 @@
--- Grain: one row per run (workspace_id, run_id). own_* is additive over runs; total_* includes all descendant runs and is not additive.
+-- Grain: one row per run (workspace_id, run_id). own_* is additive over runs; total_* includes descendant runs and is not.
 with recursive runs as (
 
     select *
@@ -156,8 +156,10 @@ select
     {{ milliseconds_from('runs.started_at', 'runs.completed_at') }} as duration_ms,
     coalesce(
         runs.provider, case when own.first_provider <> own.last_provider then 'mixed' else own.first_provider end
-    ) as provider,
-    coalesce(runs.model, case when own.first_model <> own.last_model then 'mixed' else own.first_model end) as model,
+    ) as provider,  -- noqa: RF04
+    coalesce(
+        runs.model, case when own.first_model <> own.last_model then 'mixed' else own.first_model end
+    ) as model,  -- noqa: RF04
     runs.api_key_id,
     runs.api_key_name,
     runs.collaborator,
@@ -179,11 +181,11 @@ select
     coalesce(children.child_run_count, 0) as child_run_count,
     coalesce(descendants.descendant_run_count, 0) as descendant_run_count,
     {%- for measure in token_measures() + money_measures() %}
-    coalesce(own.{{ measure }}, 0) as own_{{ measure }},
+        coalesce(own.{{ measure }}, 0) as own_{{ measure }},
     {%- endfor %}
     coalesce(own.image_generation_cost_usd, 0) as own_image_generation_cost_usd,
     {%- for measure in token_measures() + money_measures() %}
-    coalesce(own.{{ measure }}, 0) + coalesce(descendants.{{ measure }}, 0) as {{ inclusive(measure) }},
+        coalesce(own.{{ measure }}, 0) + coalesce(descendants.{{ measure }}, 0) as {{ inclusive(measure) }},
     {%- endfor %}
     coalesce(own.unpriced_call_count, 0) + coalesce(descendants.unpriced_call_count, 0) as total_unpriced_call_count,
     coalesce(own.tool_call_count, 0) + coalesce(descendants.tool_call_count, 0) as total_tool_call_count,

@@ -1,5 +1,5 @@
--- Grain: one row per span (workspace_id, run_id, span_id). Additive: measures are filled on billed calls only, so a plain sum is right.
-with spans as (
+-- Grain: one row per span (workspace_id, run_id, span_id). Additive: measures are filled on billed calls only, so sums are right.
+with recursive spans as (
 
     select *
     from {{ ref('int_spans__current') }}
@@ -23,16 +23,89 @@ workspaces as (
 
 ),
 
--- A run, step or agent span that carries usage repeats that of the calls below it, unless the run has no other carrier of usage.
-runs_with_calls as (
+-- A run, step or agent span that carries tokens or cost repeats those of the calls below it, unless the run has no other
+-- carrier. Credits do not make a carrier: a search that only took credits has not repeated anybody's tokens.
+runs_with_usage as (
 
-    select distinct
+    select
+        workspace_id,
+        run_id,
+        bool_or(not {{ is_wrapper() }}) as has_calls,
+        count(*) as carrier_count
+    from spans
+    where {{ has_provider_usage() }}
+    group by
         workspace_id,
         run_id
+
+),
+
+-- Where there are only wrappers, those without a carrier below them are the calls. Few runs are like that: few spans are walked.
+spans_of_nested_wrappers as (
+
+    select
+        spans.workspace_id,
+        spans.run_id,
+        spans.span_id,
+        spans.parent_span_id,
+        {{ has_provider_usage('spans') }} as is_carrier
     from spans
+    inner join runs_with_usage
+        on
+            spans.workspace_id = runs_with_usage.workspace_id
+            and spans.run_id = runs_with_usage.run_id
     where
-        span_kind not in ('run', 'step', 'agent')
-        and {{ has_usage() }}
+        not runs_with_usage.has_calls
+        and runs_with_usage.carrier_count > 1
+
+),
+
+lineage as (
+
+    select
+        workspace_id,
+        run_id,
+        span_id,
+        parent_span_id as ancestor_span_id
+    from spans_of_nested_wrappers
+    where
+        is_carrier
+        and parent_span_id is not null
+
+    union distinct
+
+    select
+        lineage.workspace_id,
+        lineage.run_id,
+        lineage.span_id,
+        above.parent_span_id as ancestor_span_id
+    from lineage
+    inner join spans_of_nested_wrappers as above
+        on
+            lineage.workspace_id = above.workspace_id
+            and lineage.run_id = above.run_id
+            and lineage.ancestor_span_id = above.span_id
+    where above.parent_span_id is not null
+
+),
+
+-- Spans that name each other as parents are above each other: neither repeats the other, or their usage would be lost.
+wrappers_of_carriers as (
+
+    select distinct
+        lineage.workspace_id,
+        lineage.run_id,
+        lineage.ancestor_span_id as span_id
+    from lineage
+    left join lineage as opposite
+        on
+            lineage.workspace_id = opposite.workspace_id
+            and lineage.run_id = opposite.run_id
+            and lineage.span_id = opposite.ancestor_span_id
+            and lineage.ancestor_span_id = opposite.span_id
+    where
+        lineage.span_id <> lineage.ancestor_span_id
+        and opposite.span_id is null
 
 ),
 
@@ -73,14 +146,14 @@ resolved as (
         spans.attempt,
         case
             when spans.span_kind in ('completion', 'embedding', 'image_generation') then 'call'
-            when not ({{ has_usage('spans') }}) and spans.service is null then 'none'
-            when spans.span_kind not in ('run', 'step', 'agent') then 'call'
-            when not ({{ has_provider_usage('spans') }})
+            when not {{ has_usage('spans') }} and spans.service is null then 'none'
+            when not {{ is_wrapper('spans') }} then 'call'
+            when not {{ has_provider_usage('spans') }}
                 then case when spans.reported_task_credits is not null then 'call' else 'none' end
-            when runs_with_calls.run_id is not null then 'rollup'
+            when runs_with_usage.has_calls or wrappers_of_carriers.span_id is not null then 'rollup'
             else 'call'
         end as billing_role,
-        runs_with_calls.run_id is not null as run_has_calls,
+        {{ is_wrapper('spans') }} and {{ has_provider_usage('spans') }} as is_carrying_wrapper,
         spans.is_orphan,
         spans.parent_span_id is not null and parents.parent_span_id is null and not spans.is_child_run as is_parent_missing,
         spans.input_tokens,
@@ -112,10 +185,15 @@ resolved as (
             and spans.run_id = runs.run_id
     left join workspaces
         on spans.workspace_id = workspaces.workspace_id
-    left join runs_with_calls
+    left join runs_with_usage
         on
-            spans.workspace_id = runs_with_calls.workspace_id
-            and spans.run_id = runs_with_calls.run_id
+            spans.workspace_id = runs_with_usage.workspace_id
+            and spans.run_id = runs_with_usage.run_id
+    left join wrappers_of_carriers
+        on
+            spans.workspace_id = wrappers_of_carriers.workspace_id
+            and spans.run_id = wrappers_of_carriers.run_id
+            and spans.span_id = wrappers_of_carriers.span_id
     left join parents
         on
             spans.workspace_id = parents.workspace_id
@@ -129,7 +207,8 @@ judged as (
     select
         *,
         billing_role = 'call' as is_call,
-        billing_role = 'call' and (span_kind in ('completion', 'embedding', 'image_generation') or model is not null) as is_model_call
+        billing_role = 'call'
+        and (span_kind in ('completion', 'embedding', 'image_generation') or model is not null) as is_model_call
     from resolved
 
 )
@@ -158,7 +237,7 @@ select
         when billing_role = 'rollup' then 'repeats usage of the calls in its run'
         when billing_role = 'none' then 'carries no usage'
         when span_kind in ('completion', 'embedding', 'image_generation') then 'model call'
-        when span_kind in ('run', 'step', 'agent') and not run_has_calls then 'only carrier of usage in its run'
+        when is_carrying_wrapper then 'only carrier of usage in its run'
         else 'service call'
     end as billing_reason,
     is_model_call,
@@ -180,7 +259,8 @@ select
     case when is_call then reported_provider_cost_usd end as provider_cost_usd,
     case
         when is_call and reported_provider_cost_usd is not null then 'reported'
-        when is_model_call then 'unpriced'
+        -- tokens come from a model, whatever the span calls itself: without a price they are unpriced, not free
+        when is_model_call or (is_call and total_tokens is not null) then 'unpriced'
     end as cost_source,
     case
         when is_call

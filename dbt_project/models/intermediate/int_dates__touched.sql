@@ -1,8 +1,8 @@
 -- Grain: one row per usage date that tonight's batches touch. No measures.
 {{ config(materialized='table') }}
 
--- A date is rebuilt when a run of it is new or changed (its old date too), when spans of its runs arrived, when a descendant of one of
--- its runs changed (inclusive totals), when the missing parent of one of its runs arrived, or when a backfill asked for it.
+-- A date is rebuilt when a run of it is new or changed (its old date too), when spans of its runs arrived, when a descendant of
+-- one of its runs changed (inclusive totals), when the missing parent of one of its runs arrived, or for a backfill.
 with recursive directory as (
 
     select *

@@ -7,9 +7,10 @@
     )
 }}
 
--- Says where a run lives: its usage date and the lake part of its winning version. Until a run arrives, its spans hold its place with
--- the date of the earliest of them, so that all spans of a run always share one date. Winning is the maximum of a total order, so
--- merging tonight's versions into the stored winner equals choosing among all versions ever landed.
+-- Says where a run lives: its usage date and the lake part of its winning version. Until a run arrives, its spans hold its place
+-- with the date of the earliest of them, so that all spans of a run always share one date. Winning is the maximum of a total
+-- order, so merging tonight's versions into the stored winner equals choosing among all versions ever landed. A placeholder is no
+-- maximum (a new version of a span may start later), so it is worked out anew from all spans of its run whenever one arrives.
 with run_versions as (
 
     select
@@ -25,14 +26,56 @@ with run_versions as (
 
 ),
 
+arrived as (
+
+    select
+        workspace_id,
+        run_id
+    from run_versions
+
+    {% if is_incremental() and not is_full_build() %}
+
+        union all
+
+        select
+            workspace_id,
+            run_id
+        from {{ this }}
+        where has_run
+
+    {% endif %}
+
+),
+
+-- A superseded version of a span must not hold a date: landed together with its successor it would not even be in the lake.
+spans_without_run as (
+
+    select
+        spans.workspace_id,
+        spans.run_id,
+        {{ at_latest_batch('spans.started_at', 'spans.version_at', 'spans.batch_seq') }} as started_at
+    from {{ ref('stg_native__spans') }} as spans
+    left join arrived
+        on
+            spans.workspace_id = arrived.workspace_id
+            and spans.run_id = arrived.run_id
+    where
+        {{ in_span_parts_of_placeholders('spans') }}
+        and arrived.run_id is null
+    group by
+        spans.workspace_id,
+        spans.run_id,
+        spans.span_id
+
+),
+
 span_placeholders as (
 
     select
         workspace_id,
         run_id,
         min(started_at) as started_at
-    from {{ ref('stg_native__spans') }}
-    where {{ in_new_batches() }}
+    from spans_without_run
     group by
         workspace_id,
         run_id
@@ -109,6 +152,7 @@ candidates as (
             lake_date,
             batch_seq
         from known
+        where has_run
 
     {% endif %}
 
@@ -143,12 +187,12 @@ winners as (
         ranked.version_at,
         ranked.lake_date,
         ranked.batch_seq,
-        {{ date_in_time_zone('ranked.started_at', 'coalesce(workspaces.time_zone, defaults.time_zone)') }} as usage_date
+        {{ date_in_time_zone('ranked.started_at', 'coalesce(workspaces.time_zone, default_settings.time_zone)') }} as usage_date
     from ranked
     left join workspaces
         on ranked.workspace_id = workspaces.workspace_id
-    inner join workspaces as defaults
-        on defaults.workspace_id is null
+    inner join workspaces as default_settings
+        on default_settings.workspace_id is null
     where ranked.place = 1
 
 )

@@ -1,4 +1,4 @@
--- Grain: one row per span of the touched dates, its winning version (workspace_id, run_id, span_id). Not yet judged: usage may repeat.
+-- Grain: one row per span of the touched dates, its winning version (workspace_id, run_id, span_id). Usage may still repeat.
 {{ config(materialized='ephemeral') }}
 
 with versions as (

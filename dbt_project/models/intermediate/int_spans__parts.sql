@@ -1,4 +1,4 @@
--- Grain: one row per usage_date and lake part (lake_date, batch_seq) that holds spans of it. span_count is additive over versions.
+-- Grain: one row per usage_date and lake part (lake_date, batch_seq) that holds spans of it. span_count counts versions.
 {{ config(materialized='by_usage_date') }}
 
 -- The index by which a night reads only the parts that touched dates need. A span's date is its run's.

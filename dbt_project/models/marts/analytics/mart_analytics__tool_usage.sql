@@ -10,8 +10,7 @@ with tool_spans as (
     from {{ ref('fct_span_usage') }}
     where
         {{ touched('usage_date') }}
-        and billing_role <> 'duplicate'
-        and (span_kind = 'tool' or (billing_role = 'call' and not is_model_call))
+        and {{ is_tool_call() }}
 
 ),
 

@@ -1,0 +1,434 @@
+"""What readers see changes only as a whole, only after a good audit, and survives a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from orchestration import night, sql
+from orchestration.publication import publish
+from orchestration.settings import REPOSITORY, load
+from orchestration.warehouse import dbt
+from tests.warehouse_fixture import Warehouse, at, call_row, differences, digests, run_row, times
+
+pytestmark = pytest.mark.xdist_group("publication")
+
+
+def seen_by_readers(warehouse: Warehouse) -> dict[str, str]:
+    """Bytes of everything that readers open."""
+    published, site = warehouse.settings.published_dir, warehouse.settings.site_dir
+    return {**digests(published), **{f"site/{name}": digest for name, digest in digests(site).items()}}
+
+
+def drop_fourth_day(warehouse: Warehouse, **fields: Any) -> None:
+    """One more run, on 4 October."""
+    warehouse.drop("second/runs.jsonl", [run_row("req_4", at("2026-10-04 09:00"))])
+    warehouse.drop("second/spans.jsonl", [call_row("req_4", "s1", at("2026-10-04 09:00:01"), **fields)])
+
+
+# -- a failed check --------------------------------------------------------------------------------------------------------------
+
+
+def test_tampered_candidate_is_not_published(published: Warehouse) -> None:
+    """A candidate whose marts disagree with its facts reaches readers, or what readers have is lost with it."""
+    before = seen_by_readers(published)
+    drop_fourth_day(published)
+    real_build = night.build
+
+    def tampered(settings: Any) -> night.Build:
+        built = real_build(settings)
+        with sql.connect(settings, settings.candidate_path) as connection:
+            connection.execute(
+                "update marts.mart_analytics__total_cost set total_cost_usd = total_cost_usd + 0.000000000001 "
+                "where usage_date = date '2026-10-04'"
+            )
+        return built
+
+    with mock.patch.object(night, "build", tampered):
+        failed = published.cli("nightly", "--json")
+    assert failed.code == 1, f"a failed blocking check must end with 1: {failed.err}"
+    document = failed.json()
+    assert document["success"] is False
+    assert document["published"] is False
+    assert "blocking checks failed" in document["error"]
+    assert seen_by_readers(published) == before, "a failed night changed what readers see"
+    assert (published.settings.warehouse_dir / "failed.duckdb").exists(), (
+        "the candidate is not kept for inspection"
+    )
+    assert not published.settings.candidate_path.exists()
+
+    healed = published.cli("nightly", "--json")
+    assert healed.code == 0, healed.err + healed.out
+    assert healed.json()["published"] is True
+    assert published.one("select count(*) from facts.fct_run_usage where run_id = 'req_4'") == 1
+    assert published.one("select count(*) from meta.publication where publication_id = '000002'") == 1
+
+
+def test_bad_data_blocks_by_name_until_it_is_replaced(published: Warehouse) -> None:
+    """A call that costs two million dollars is published, or the operator is not told which check stopped it."""
+    before = seen_by_readers(published)
+    drop_fourth_day(published, provider_cost_usd="2000000")
+    failed = published.cli("nightly")
+    assert failed.code == 1, failed.err
+    assert "fct_span_usage" in failed.err, f"the failed check is not named: {failed.err}"
+    assert seen_by_readers(published) == before
+    drop_fourth_day(published)
+    published.drop(
+        "third/spans.jsonl",
+        [call_row("req_4", "s1", at("2026-10-04 09:00:01"), ended_at="2026-10-04T09:00:09Z")],
+    )
+    assert published.cli("nightly").code == 0, "the corrected version of the span does not heal the night"
+    assert (
+        str(published.one("select sum(provider_cost_usd) from facts.fct_span_usage where run_id = 'req_4'"))
+        == "0.012500000000"
+    )
+
+
+def test_failing_dbt_test_blocks(published: Warehouse) -> None:
+    """A lake part with a row twice (which landing prevents) doubles a bill unnoticed."""
+    before = seen_by_readers(published)
+    drop_fourth_day(published)
+    published.land()
+    (part,) = (published.settings.lake_dir / "spans" / "lake_date=2026-10-04").rglob("*.parquet")
+    whole = part.read_bytes()
+    with sql.connect(published.settings) as connection:
+        connection.execute(
+            f"create table rows as from read_parquet({sql.literal(part)}, hive_partitioning = false)"
+        )
+        connection.execute(f"copy (from rows union all from rows) to {sql.literal(part)} (format parquet)")
+    result = published.nightly()
+    assert not result.success
+    assert result.data_failed, "a failed dbt test counts as a fault of the program"
+    assert "unique" in result.failure, result.failure
+    assert seen_by_readers(published) == before
+    assert (published.settings.warehouse_dir / "failed.duckdb").exists()
+    part.write_bytes(whole)
+    assert published.nightly().success
+    assert published.one("select count(*) from facts.fct_span_usage where run_id = 'req_4'") == 1
+
+
+def test_a_candidate_without_a_whole_build_is_never_published(published: Warehouse) -> None:
+    """Releasing by hand after a broken build publishes half a night."""
+    before = seen_by_readers(published)
+    with pytest.raises(LookupError, match="no candidate"):
+        night.release(published.settings)
+    drop_fourth_day(published)
+    published.land()
+    night.prepare(published.settings, run_id="test")
+    with pytest.raises(LookupError, match="not built to the end"):
+        night.release(published.settings)
+    assert seen_by_readers(published) == before
+
+
+# -- kills -----------------------------------------------------------------------------------------------------------------------
+
+
+def _killed(where: str) -> None:
+    """Body of a process that runs the nightly command and is killed at one place in it."""
+    from orchestration import cli, durable, progress
+    from orchestration.landing.lake import Lake
+
+    def die(*_: Any, **__: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def die_when(function: Callable[..., Any], fits: Callable[..., bool]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: die() if fits(*args) else function(*args, **kwargs)
+
+    match where:
+        case "before the batch manifest":
+            Lake.commit = die  # type: ignore[method-assign]
+        case "after prepare":
+            night.build = die
+        case "while dbt builds":
+            progress.report = die_when(progress.report, lambda label, *_: label == "Building fct_run_usage")
+        case "between rename and manifest":
+            durable.write_json = die_when(durable.write_json, lambda path, _: path.name == "manifest.json")
+        case _:
+            raise AssertionError(where)
+    sys.argv = ["credit-usage", "nightly", "--json"]
+    cli.main()
+
+
+def run_killed(warehouse: Warehouse, where: str) -> int:
+    """Run `_killed` in a process of its own, started from one that has the imports behind it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["dagster", "dagster_dbt", "dbt.cli.main", "great_expectations", "tests.warehouse_fixture"]
+    )
+    process = context.Process(target=_in_environment, args=(warehouse.environment(), where))
+    process.start()
+    process.join(120)
+    if process.exitcode is None:
+        process.kill()
+    return process.exitcode or 0
+
+
+def _in_environment(environment: dict[str, str], where: str) -> None:
+    os.environ.update(environment)
+    sys.stdout = Path(os.devnull).open("w")
+    _killed(where)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(_first_night: Path, _home: Path) -> Path:
+    """The data folder after an uninterrupted second night."""
+    warehouse = Warehouse(_home)
+    warehouse.restore(_first_night)
+    drop_fourth_day(warehouse)
+    assert warehouse.night() is not None
+    warehouse.render()
+    return warehouse.save("uninterrupted")
+
+
+STAGES = [
+    "before the batch manifest",
+    "after prepare",
+    "while dbt builds",
+    "between rename and manifest",
+]
+
+
+@pytest.mark.parametrize("where", STAGES)
+def test_a_killed_night_is_made_good_by_the_next(
+    uninterrupted: Path, published: Warehouse, where: str
+) -> None:
+    """After a power cut readers see half a night, or the next night counts something twice or leaves something out."""
+    before = seen_by_readers(published)
+    drop_fourth_day(published)
+    assert run_killed(published, where) == -signal.SIGKILL, "the process was not killed where it should be"
+    renamed = where == "between rename and manifest"
+    after = seen_by_readers(published)
+    for name, digest in before.items():
+        if not (renamed and not name.startswith("site/")):
+            assert after[name] == digest, f"{name} changed although the night was killed {where}"
+    assert published.one("select count(*) from facts.fct_run_usage where run_id = 'req_4'") == int(renamed)
+
+    published.night(with_tests=where == "while dbt builds")
+    assert (
+        differences(
+            published, uninterrupted / "published" / "usage.duckdb", published.settings.published_path
+        )
+        == []
+    )
+    beside = json.loads(published.settings.manifest_path.read_text(encoding="utf-8"))
+    assert beside["publication_id"] == "000002", "the manifest beside the file is not that of the publication"
+    published.render()
+    expected, site = digests(uninterrupted / "site"), digests(published.settings.site_dir)
+    assert {n for n in expected if expected[n] != site.get(n)} <= {"assets/publication.js"}, (
+        "the pages differ"
+    )
+
+
+def test_the_command_renders_what_a_killed_one_left_unrendered(published: Warehouse) -> None:
+    """Killed between publication and pages, the site stays a night behind although the next command says all is well."""
+    drop_fourth_day(published)
+    assert published.night() is not None
+    assert "2026-10-04" not in "".join(digests(published.settings.site_dir))
+    assert published.cli("nightly").code == 0
+    assert "2026-10-04" in "".join(digests(published.settings.site_dir))
+
+
+# -- rollback, history, nothing new ------------------------------------------------------------------------------------------------
+
+
+def test_rollback_restores_the_bytes_and_the_next_night_applies_again(published: Warehouse) -> None:
+    """A rollback restores something like the previous publication, or its batches are lost for good."""
+    first = digests(published.settings.published_dir)
+    site = digests(published.settings.site_dir)
+    drop_fourth_day(published)
+    assert published.night() is not None
+    published.render()
+    second = published.save("second")
+    done = published.cli("rollback", "--json")
+    assert done.code == 0, done.err
+    assert done.json()["publication_id"] == "000001"
+    assert digests(published.settings.published_dir) == first, (
+        "the publication before is not restored byte for byte"
+    )
+    assert digests(published.settings.site_dir) == site, "the pages still show what was rolled back"
+    refused = published.cli("rollback")
+    assert refused.code == 2
+    assert "no earlier publication" in refused.err
+    again = published.night()
+    assert again is not None
+    assert again.publication_id == "000002"
+    assert again.touched_dates == ("2026-10-04",), "the batch is not applied again, or more than it"
+    assert (
+        differences(published, second / "published" / "usage.duckdb", published.settings.published_path) == []
+    )
+
+
+def test_rollback_after_a_kill_before_the_rename(published: Warehouse) -> None:
+    """The history then holds the current publication too: rolling back to it would change nothing and say it had."""
+    drop_fourth_day(published)
+    assert published.night() is not None
+    publish._keep(published.settings)  # what a publication does just before its rename
+    assert publish.rollback(published.settings).publication_id == "000001"
+    assert published.one("select max(usage_date)::varchar from facts.fct_run_usage") == "2026-10-03"
+
+
+def test_history_keeps_as_many_publications_as_set(published: Warehouse) -> None:
+    """The history grows until the disk is full, or holds less than promised."""
+    two = published.with_settings(keep_publications=2)
+    for number in range(4):
+        assert two.build(dates=[date(2026, 10, 1)], with_tests=False)
+        two.publish(suites=False)
+        kept = [path.stem for path in publish.history(two.settings)]
+        assert kept == [f"{n:06d}" for n in range(max(1, number), number + 2)]
+    none = published.with_settings(keep_publications=0)
+    assert none.build(dates=[date(2026, 10, 1)], with_tests=False)
+    none.publish(suites=False)
+    assert publish.history(none.settings) == []
+
+
+def test_nothing_new_publishes_nothing(published: Warehouse) -> None:
+    """A night without news makes a new publication, or touches pages so that they are copied to the web again."""
+    before, moments = seen_by_readers(published), times(published.settings.site_dir)
+    done = published.cli("nightly", "--json")
+    assert done.code == 0, done.err
+    assert (done.json()["published"], done.json()["dates_touched"], done.json()["known_files"]) == (
+        False,
+        0,
+        2,
+    )
+    assert seen_by_readers(published) == before
+    assert times(published.settings.site_dir) == moments, "pages were written again for nothing"
+
+
+# -- the lock ----------------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def held_by_another(warehouse: Warehouse, seconds: float) -> Iterator[None]:
+    """Another process that holds the lock for some time."""
+    code = (
+        "import sys, time; from pathlib import Path; from orchestration.publication.lock import ensure_lock; "
+        f"ensure_lock(Path(sys.argv[1])); print('held', flush=True); time.sleep({seconds})"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(warehouse.settings.data_dir)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_second_run_says_so_and_stops(published: Warehouse) -> None:
+    """Two nights at once build in one candidate."""
+    before = seen_by_readers(published)
+    with held_by_another(published, 60):
+        for command in (
+            ("nightly",),
+            ("backfill", "--from", "2026-10-01", "--to", "2026-10-01"),
+            ("report",),
+            ("check",),
+            ("rollback",),
+        ):
+            refused = published.cli(*command)
+            assert refused.code == 3, f"{command[0]} does not end with 3: {refused}"
+            assert "another run holds" in refused.err
+    assert seen_by_readers(published) == before
+
+
+def test_a_second_run_waits_when_asked(published: Warehouse) -> None:
+    """--wait gives up at once, or waits for ever."""
+    with held_by_another(published, 2):
+        started = time.monotonic()
+        assert published.cli("nightly", "--wait", "60").code == 0
+        assert time.monotonic() - started > 1
+
+
+# -- full builds, empty dates, time zones --------------------------------------------------------------------------------------------
+
+
+def test_changed_settings_or_models_build_everything_and_say_why(published: Warehouse) -> None:
+    """Old dates keep numbers of old settings beside new dates with new ones."""
+    settings = published.settings
+    manifests = night.Lake(settings.lake_dir).manifests()
+    assert night.candidate.make_plan(settings, manifests).is_empty, "unchanged settings must not rebuild"
+    changed = published.with_settings(default_charge_type="personal")
+    plan = night.candidate.make_plan(changed.settings, manifests)
+    assert (plan.is_full_build, plan.reason) == (True, "models or workspace settings changed")
+    with mock.patch.object(night.candidate, "fingerprint", lambda _: "another model"):
+        assert night.candidate.make_plan(settings, manifests).is_full_build
+    publication = changed.night()
+    assert publication is not None
+    assert publication.manifest["is_full_build"] is True
+    wallet = "select sum(wallet_cost_usd) from facts.fct_span_usage"
+    assert changed.one(wallet) == 0, "unsaid charge types do not follow the setting"
+    back = published.night()
+    assert back is not None
+    assert published.one(wallet) > 0
+
+
+def test_time_zone_of_a_workspace_comes_from_the_settings_file(published: Warehouse, tmp_path: Path) -> None:
+    """A workspace's day is UTC's although its settings say otherwise; another workspace's day moves with it."""
+    file = tmp_path / "credit_usage.toml"
+    file.write_text('[workspaces.ws_b]\nname = "Bee"\ntime_zone = "America/New_York"\n', encoding="utf-8")
+    env = published.environment(CREDIT_USAGE_CONFIG=str(file))
+    told = Warehouse(published.root)
+    told.settings = load(env)
+    days = "select run_id, usage_date::varchar from facts.fct_run_usage where run_id in ('req_1', 'req_b') order by 1"
+    assert published.query(days) == [("req_1", "2026-10-01"), ("req_b", "2026-10-03")]
+    assert told.night() is not None
+    assert told.query(days) == [("req_1", "2026-10-01"), ("req_b", "2026-10-02")], (
+        "02:00 UTC is the evening before in New York"
+    )
+    assert told.query(
+        "select workspace_name, time_zone, is_configured from dimensions.dim_workspace where workspace_id = 'ws_b'"
+    ) == [("Bee", "America/New_York", True)]
+    spans = told.query(
+        "select distinct usage_date::varchar from facts.fct_span_usage where workspace_id = 'ws_b'"
+    )
+    assert spans == [("2026-10-02",)], "spans do not follow their run"
+
+
+def test_a_date_that_became_empty_is_emptied(published: Warehouse) -> None:
+    """A run whose start was corrected to another day is counted on both."""
+    drop_fourth_day(published)
+    assert published.night(with_tests=False) is not None
+    moved = run_row("req_4", at("2026-10-06 09:00"), updated_at="2026-10-06T10:00:00Z")
+    published.drop("third/runs.jsonl", [moved])
+    publication = published.night(with_tests=False)
+    assert publication is not None
+    assert publication.touched_dates == ("2026-10-04", "2026-10-06")
+    for schema, table in published.query(
+        "select table_schema, table_name from information_schema.columns where column_name = 'usage_date' "
+        "and table_schema in ('facts', 'marts')"
+    ):
+        left = published.one(f"select count(*) from {schema}.{table} where usage_date = date '2026-10-04'")
+        assert left == 0, f"{table} still holds rows of the emptied date"
+    published.render()
+    site = published.settings.site_dir
+    assert not list(site.rglob("2026-10-04*.js")), "the site still offers the emptied day"
+    assert list(site.rglob("2026-10-06*.js"))
+
+
+def test_dbt_fault_is_no_fault_of_the_data(published: Warehouse) -> None:
+    """An operator is sent to look for bad data when the program could not run."""
+    drop_fourth_day(published)
+    with mock.patch.object(dbt, "invoke", side_effect=dbt.DbtError("no such option")):
+        result = published.nightly()
+    assert (result.success, result.data_failed) == (False, False)
+    assert "no such option" in result.failure
