@@ -106,7 +106,7 @@ def invoke(
                 str(target),
                 "--no-use-colors",
                 "--quiet",
-                # The debug log spells out each statement, at a fifth of dbt's own time; `target/run` has the SQL as files.
+                # The debug log spells out each statement, which costs time; the folder `run` has the SQL as files.
                 "--log-level-file",
                 "info",
             ]
