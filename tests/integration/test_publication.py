@@ -178,7 +178,7 @@ def run_killed(warehouse: Warehouse, where: str) -> int:
 
 def _in_environment(environment: dict[str, str], where: str) -> None:
     os.environ.update(environment)
-    sys.stdout = Path(os.devnull).open("w")
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the kill
     _killed(where)
 
 
