@@ -17,10 +17,21 @@ from tests.warehouse_fixture import Outcome, Warehouse, at, call_row, digests, r
 
 pytestmark = pytest.mark.xdist_group("publication")
 
-VERBS = {"nightly", "backfill", "demo", "report", "check", "status", "sql", "quarantine", "rollback", "sample"}
+VERBS = {
+    "nightly",
+    "backfill",
+    "demo",
+    "report",
+    "check",
+    "status",
+    "sql",
+    "quarantine",
+    "rollback",
+    "sample",
+}
 NIGHT_KEYS = {
     "success", "error", "run_id", "published", "publication_id", "dates_touched", "warnings", "new_files", "known_files",
-    "deferred_files", "rows", "unreadable_files", "database", "site", "totals",
+    "deferred_files", "rows", "unreadable_files", "database", "site", "totals", "stages",
 }  # fmt: skip
 ROW_KEYS = {"rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined"}
 
@@ -47,7 +58,12 @@ def test_help_teaches_verbs_and_exit_codes(warehouse: Warehouse) -> None:
     assert shown.code == 0
     for verb in VERBS:
         assert f"\n  {verb} " in shown.out, f"--help does not list {verb}"
-    for code, meaning in ((0, "good"), (1, "data failed"), (2, "wrong usage"), (3, "holds the lock")):
+    for code, meaning in (
+        (0, "good"),
+        (1, "data failed"),
+        (2, "wrong usage"),
+        (3, "another run holds the lock"),
+    ):
         assert f"{code}  {meaning}" in shown.out, f"--help does not explain exit code {code}"
 
 
@@ -93,7 +109,16 @@ def test_the_entry_point_hands_on_exit_codes(warehouse: Warehouse) -> None:
 # -- status ------------------------------------------------------------------------------------------------------------------------
 
 
-STATUS_KEYS = {"published", "age_hours", "freshness_hours", "is_fresh", "waiting", "rows", "unreadable_files", "runs"}
+STATUS_KEYS = {
+    "published",
+    "age_hours",
+    "freshness_hours",
+    "is_fresh",
+    "waiting",
+    "rows",
+    "unreadable_files",
+    "runs",
+}
 
 
 def test_status_before_the_first_night(warehouse: Warehouse) -> None:
@@ -120,7 +145,10 @@ def test_status_after_a_night(published: Warehouse) -> None:
         "rows_read": 14, "rows_loaded": 14, "rows_duplicate": 0, "rows_superseded": 0, "rows_quarantined": 0,
     }  # fmt: skip
     assert [run["status"] for run in document["runs"]] == ["success"]
-    assert published.cli("status", "--json", CREDIT_USAGE_NOW="2026-10-05T09:00:10+00:00").json()["is_fresh"] is False
+    assert (
+        published.cli("status", "--json", CREDIT_USAGE_NOW="2026-10-05T09:00:10+00:00").json()["is_fresh"]
+        is False
+    )
     shown = published.cli("status", **now).out
     assert "000001" in shown
     assert "24.0 hours (fresh)" in shown
@@ -133,12 +161,16 @@ def test_sql_answers_in_three_forms(published: Warehouse) -> None:
     """Amounts lose digits on the way out, or standard input is ignored."""
     query = "select usage_date, sum(total_cost_usd) as cost from facts.fct_span_usage group by all order by 1 limit 1"
     assert "0.312500000000" in published.cli("sql", query).out
-    assert published.cli("sql", query, "--json").json() == [{"usage_date": "2026-10-01", "cost": "0.312500000000"}]
+    assert published.cli("sql", query, "--json").json() == [
+        {"usage_date": "2026-10-01", "cost": "0.312500000000"}
+    ]
     assert list(csv.reader(io.StringIO(published.cli("sql", query, "--csv").out))) == [
         ["usage_date", "cost"],
         ["2026-10-01", "0.312500000000"],
     ]
-    assert published.cli("sql", "--json", stdin=query).json() == [{"usage_date": "2026-10-01", "cost": "0.312500000000"}]
+    assert published.cli("sql", "--json", stdin=query).json() == [
+        {"usage_date": "2026-10-01", "cost": "0.312500000000"}
+    ]
 
 
 def test_sql_can_read_the_published_file_and_nothing_else(published: Warehouse, tmp_path: Path) -> None:
@@ -176,7 +208,9 @@ def test_sql_can_read_the_published_file_and_nothing_else(published: Warehouse, 
         assert "hunter2" not in ended.out + ended.err
         assert "Traceback" not in ended.err
     assert digests(published.settings.data_dir / "published") == before
-    assert {path for path in published.settings.data_dir.rglob("*") if "tmp" not in path.parts} == files_before
+    assert {
+        path for path in published.settings.data_dir.rglob("*") if "tmp" not in path.parts
+    } == files_before
     assert [path.name for path in tmp_path.iterdir()] == ["secret.csv"], "a query left a file behind"
 
 
@@ -193,7 +227,14 @@ def test_sql_shows_data_as_data(published: Warehouse) -> None:
 def test_quarantine_filters(warehouse: Warehouse) -> None:
     """An operator cannot find the line that is missing, or sees other batches' lines."""
     good = run_row("req_1", at("2026-10-01 09:00"))
-    warehouse.drop_bytes("a/runs.jsonl", b"not json\n" + json.dumps({**good, "status": None}).encode() + b"\n" + json.dumps(good).encode() + b"\n")
+    warehouse.drop_bytes(
+        "a/runs.jsonl",
+        b"not json\n"
+        + json.dumps({**good, "status": None}).encode()
+        + b"\n"
+        + json.dumps(good).encode()
+        + b"\n",
+    )
     warehouse.land()
     warehouse.drop("b/spans.jsonl", [call_row("req_1", "s1", at("2026-10-01 09:00"), input_tokens=-1)])
     warehouse.drop_bytes("b/broken.parquet", b"PAR1 this is no parquet file PAR1")
@@ -226,14 +267,26 @@ def test_quarantine_filters(warehouse: Warehouse) -> None:
 
 def test_nightly_says_what_it_did(published: Warehouse) -> None:
     """The summary's numbers are not those of the night, or a key that scripts read is gone."""
-    published.drop("second/runs.jsonl", [run_row("req_4", at("2026-10-04 09:00")), run_row("req_1", at("2026-10-01 09:00"))])
+    published.drop(
+        "second/runs.jsonl",
+        [run_row("req_4", at("2026-10-04 09:00")), run_row("req_1", at("2026-10-01 09:00"))],
+    )
     published.drop("second/spans.jsonl", [call_row("req_4", "s1", at("2026-10-04 09:00:01"))])
     document = published.cli("nightly", "--json").json()
-    assert document.keys() >= NIGHT_KEYS
+    assert document.keys() == NIGHT_KEYS
     assert document["rows"].keys() == ROW_KEYS
-    assert (document["success"], document["published"], document["publication_id"], document["dates_touched"]) == (True, True, "000002", 1)
+    assert (
+        document["success"],
+        document["published"],
+        document["publication_id"],
+        document["dates_touched"],
+    ) == (True, True, "000002", 1)
     assert (document["new_files"], document["known_files"]) == (2, 2)
-    assert (document["rows"]["rows_read"], document["rows"]["rows_loaded"], document["rows"]["rows_duplicate"]) == (3, 2, 1)
+    assert (
+        document["rows"]["rows_read"],
+        document["rows"]["rows_loaded"],
+        document["rows"]["rows_duplicate"],
+    ) == (3, 2, 1)
     totals = {total["workspace_id"]: total for total in document["totals"]}
     assert totals["ws_a"]["run_count"] == 6
     assert totals["ws_a"]["total_cost_usd"] == "1.075000000000", "an amount lost digits"
@@ -245,7 +298,7 @@ def test_backfill_rebuilds_exactly_the_range(published: Warehouse) -> None:
     ended = published.cli("backfill", "--from", "2026-10-02", "--to", "2026-10-03", "--json")
     assert ended.code == 0, ended.err
     document = ended.json()
-    assert document.keys() >= NIGHT_KEYS
+    assert document.keys() == NIGHT_KEYS
     assert (document["published"], document["dates_touched"]) == (True, 2)
     manifest = json.loads(published.settings.manifest_path.read_text(encoding="utf-8"))
     assert manifest["touched_dates"] == ["2026-10-02", "2026-10-03"]
@@ -256,7 +309,14 @@ def test_report_and_check(published: Warehouse) -> None:
     """`report` renders again what is there already; `check` changes the file or passes without checking."""
     before = digests(published.settings.published_dir)
     document = published.cli("report", "--json").json()
-    assert document.keys() == {"site", "pages", "files_written", "files_unchanged", "files_removed", "seconds"}
+    assert document.keys() == {
+        "site",
+        "pages",
+        "files_written",
+        "files_unchanged",
+        "files_removed",
+        "seconds",
+    }
     assert (document["files_written"], document["files_removed"]) == (0, 0)
     assert document["pages"] == 11
     checked = published.cli("check", "--json")
@@ -281,7 +341,9 @@ class published_tampered:  # noqa: N801 - reads as a phrase
         from orchestration import sql
 
         with sql.connect(self.warehouse.settings, self.warehouse.settings.published_path) as connection:
-            connection.execute("update marts.mart_analytics__service_costs set wallet_cost_usd = 0, total_cost_usd = 0")
+            connection.execute(
+                "update marts.mart_analytics__service_costs set wallet_cost_usd = 0, total_cost_usd = 0"
+            )
 
     def __exit__(self, *_: object) -> None:
         self.warehouse.settings.published_path.write_bytes(self.content)
@@ -307,7 +369,7 @@ def test_sample_is_deterministic(warehouse: Warehouse, tmp_path: Path) -> None:
     assert first.code == 0, first.err
     document = first.json()
     assert document.keys() == {"folder", "files", "run_rows", "span_rows", "provider_cost_usd"}
-    assert document["run_rows"] >= 10
+    assert document["run_rows"] > 0 < document["span_rows"]
     warehouse.cli("sample", str(tmp_path / "b"), *options)
     assert digests(tmp_path / "a") == digests(tmp_path / "b") != {}
     warehouse.cli("sample", str(tmp_path / "c"), *options, "--seed", "8")
