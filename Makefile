@@ -15,7 +15,7 @@ help:
 	@echo "make test-quick  unit tests only"
 	@echo "make lint        ruff, mypy, sqlfluff"
 	@echo "make format      apply ruff's and sqlfluff's fixes"
-	@echo "make docs        regenerate docs/contract.md and docs/data-dictionary.md"
+	@echo "make docs        regenerate the generated documentation"
 	@echo "make ui          the Dagster UI on http://127.0.0.1:3000"
 	@echo "make bench       generate, run and time a night of 100,000 runs"
 	@echo "make accept      accept the golden files as they now come out"
@@ -56,8 +56,10 @@ format: install
 docs: install
 	$(BIN)/python -m orchestration.docs
 
+# The home lies in the data folder, so that the UI shows the runs of the command line wherever that folder is.
 ui: install
-	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
+	DAGSTER_HOME="$$($(BIN)/python -c 'from orchestration.defs.run import write_home; from orchestration.settings import load; print(write_home(load()))')" \
+		$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 bench: install
 	$(BIN)/python -m benchmarks.run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -54,6 +55,9 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         if "--debug" in sys.argv:
             raise
+        sys.exit(USAGE_ERROR)
+    except Exception:  # a bug or a damaged file; Python's own code 1 would say that the data failed a check
+        traceback.print_exc()
         sys.exit(USAGE_ERROR)
 
 

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -140,6 +141,7 @@ _SCALARS: dict[str, type] = {
     for item in fields(Settings)
     if item.name != "workspaces"
 }
+_CRON_FIELDS = 5
 _MEMORY_LIMIT = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
 
 
@@ -164,22 +166,25 @@ def load(
         raise SettingsError(f"{path}: this settings file does not exist (CREDIT_USAGE_CONFIG names it)")
 
     values: dict[str, Any] = {}
+    sources = dict.fromkeys(_SCALARS, "default")
     workspaces = document.pop("workspaces", {})
     for name, value in document.items():
         if name not in _SCALARS:
             raise SettingsError(f"{path}: unknown setting '{name}'; known are {', '.join(sorted(_SCALARS))}")
         values[name] = _convert(name, value, str(path))
+        sources[name] = str(path)
         if name == "data_dir" and not Path(value).is_absolute():
             values[name] = (path.parent / value).resolve()
     for name in _SCALARS:
         text = env.get(ENVIRONMENT_PREFIX + name.upper())
         if text:
-            values[name] = _convert(name, text, ENVIRONMENT_PREFIX + name.upper())
+            sources[name] = ENVIRONMENT_PREFIX + name.upper()
+            values[name] = _convert(name, text, sources[name])
     values.update({name: value for name, value in overrides.items() if value is not None})
     if "data_dir" in values:
         values["data_dir"] = Path(values["data_dir"]).expanduser().absolute()
     settings = Settings(**values)
-    _validate(settings, str(path))
+    _validate(settings, sources)
     return replace(settings, workspaces=_workspaces(workspaces, settings, str(path)))
 
 
@@ -193,15 +198,31 @@ def _convert(name: str, value: Any, source: str) -> Any:
         raise SettingsError(f"{source}: '{name}' must be {kind.__name__}, got {value!r}") from error
 
 
-def _validate(settings: Settings, source: str) -> None:
+def _validate(settings: Settings, sources: Mapping[str, str]) -> None:
+    """Raise SettingsError for a value that is not allowed, naming where it came from."""
     if not _MEMORY_LIMIT.match(settings.memory_limit):
-        raise SettingsError(f"{source}: 'memory_limit' must look like '2GB', got {settings.memory_limit!r}")
+        where = f"{sources['memory_limit']}: 'memory_limit'"
+        raise SettingsError(f"{where} must look like '2GB', got {settings.memory_limit!r}")
     for name in ("threads", "keep_publications", "settle_seconds"):
         if getattr(settings, name) < 0:
-            raise SettingsError(f"{source}: '{name}' must not be negative, got {getattr(settings, name)}")
-    _time_zone(settings.time_zone, f"{source}: 'time_zone'")
-    _time_zone(settings.schedule_time_zone, f"{source}: 'schedule_time_zone'")
-    _charge_type(settings.default_charge_type, f"{source}: 'default_charge_type'")
+            raise SettingsError(
+                f"{sources[name]}: '{name}' must not be negative, got {getattr(settings, name)}"
+            )
+    if settings.freshness_hours <= 1 / 60:
+        where = f"{sources['freshness_hours']}: 'freshness_hours'"
+        raise SettingsError(f"{where} must be more than a minute, got {settings.freshness_hours}")
+    if len(settings.schedule_cron.split()) != _CRON_FIELDS:
+        where = f"{sources['schedule_cron']}: 'schedule_cron'"
+        raise SettingsError(f"{where} must be five fields like '30 2 * * *', got {settings.schedule_cron!r}")
+    try:
+        date.fromisoformat(settings.partitions_start_date)
+    except ValueError as error:
+        where = f"{sources['partitions_start_date']}: 'partitions_start_date'"
+        message = f"{where} must be a date like '2023-01-01', got {settings.partitions_start_date!r}"
+        raise SettingsError(message) from error
+    for name in ("time_zone", "schedule_time_zone"):
+        _time_zone(getattr(settings, name), f"{sources[name]}: '{name}'")
+    _charge_type(settings.default_charge_type, f"{sources['default_charge_type']}: 'default_charge_type'")
 
 
 def _time_zone(name: Any, where: str) -> str:

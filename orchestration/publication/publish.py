@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import durable, sql
 from orchestration.landing.lake import COUNTS, Manifest
+from orchestration.publication import books
 from orchestration.publication.candidate import Plan, copy_file, read_manifest, touched_dates
 from orchestration.quality.results import CheckResult
 
@@ -207,15 +208,10 @@ def _write_books(
             "warnings": sum(not check.passed and check.severity == "warning" for check in checks),
         },
     }
-    connection.execute("create schema if not exists meta")
-    connection.execute(
-        """
-        create or replace table meta.publication (
-            publication_id varchar, published_at timestamp, generated_by varchar, data_through_at timestamp,
-            batch_count bigint, touched_date_count bigint, manifest varchar
-        )
-        """
-    )
+    connection.execute(f"create schema if not exists {books.SCHEMA}")
+    for table in books.TABLES:
+        for statement in table.ddl():
+            connection.execute(statement)
     connection.execute(
         "insert into meta.publication values (?, ?, ?, ?, ?, ?, ?)",
         [
@@ -228,10 +224,6 @@ def _write_books(
             json.dumps(manifest, sort_keys=True),
         ],
     )
-    counts = ", ".join(f"{name} bigint" for name in COUNTS)
-    connection.execute(
-        f"create or replace table meta.batches (batch_seq integer, loaded_at timestamp, {counts})"
-    )
     _insert(
         connection,
         "meta.batches",
@@ -243,14 +235,6 @@ def _write_books(
             )
             for m in manifests
         ],
-    )
-    connection.execute(
-        f"""
-        create or replace table meta.files (
-            batch_seq integer, file_no integer, path varchar, sha256 varchar, size_bytes bigint, format varchar, entity varchar,
-            status varchar, reason varchar, {counts}
-        )
-        """
     )
     _insert(
         connection,
@@ -273,13 +257,6 @@ def _write_books(
         ],
     )
     _write_quarantine(connection, settings)
-    connection.execute(
-        """
-        create table if not exists meta.check_results (
-            publication_id varchar, check_name varchar, severity varchar, status varchar, failures bigint, message varchar
-        )
-        """
-    )
     connection.execute("delete from meta.check_results where publication_id = ?", [publication_id])
     _insert(
         connection,
@@ -300,14 +277,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tu
 
 
 def _write_quarantine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    connection.execute(
-        """
-        create or replace table meta.quarantine (
-            batch_seq integer, file_no integer, path varchar, line_number bigint, entity varchar, field varchar,
-            reason varchar, message varchar, workspace_id varchar, raw varchar
-        )
-        """
-    )
     folder = settings.lake_dir / "quarantine"
     if any(folder.glob("*.parquet")):
         connection.execute(

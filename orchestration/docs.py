@@ -1,0 +1,290 @@
+"""The generated documentation: `python -m orchestration.docs` writes it, `--check` exits with 1 where a file is stale.
+
+Each fact has one home in the code (contract, settings, command line, dbt models, schema `meta`) and is only worded there; this module
+places it. Whole files are generated, and the blocks between `<!-- generated: NAME -->` and `<!-- end -->` in docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestration import settings as settings_module
+from orchestration.landing import contract
+from orchestration.publication import books
+from orchestration.settings import ENVIRONMENT_PREFIX, REPOSITORY, Settings, WorkspaceSettings, load
+from orchestration.warehouse.manifest import read_manifest
+
+EXAMPLE = "credit_usage.example.toml"
+OPERATIONS = "docs/operations.md"
+SCHEMAS = {
+    "facts": "The border between warehouse and reports: spans, runs and two daily sums of them.",
+    "dimensions": "What is known of workspaces.",
+    "marts": "One table or view for each panel, log table and sheet. Marts read facts and dimensions only.",
+    books.SCHEMA: "What the file itself is: publication, batches, landing files, quarantine, check results.",
+}
+
+_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_UNITS = (
+    ("_usd", "USD"),
+    ("task_credits", "credits"),
+    ("_tokens", "tokens"),
+    ("_count", "count"),
+    ("_requests", "count"),
+    ("_ms", "ms"),
+    ("_pct", "%"),
+    ("_bytes", "bytes"),
+    ("_at", "UTC"),
+)
+
+
+def generated(settings: Settings) -> dict[str, str]:
+    """Every generated file as it should be, by path below the repository. Parses the dbt project where it changed."""
+    operations = (REPOSITORY / OPERATIONS).read_text(encoding="utf-8")
+    blocks = {"settings": settings_tables(), "commands": commands(), "example": f"```toml\n{example()}```\n"}
+    return {
+        "docs/contract.md": contract.markdown(),
+        "docs/data-dictionary.md": data_dictionary(read_manifest(settings)),
+        EXAMPLE: example(),
+        OPERATIONS: _BLOCK.sub(lambda found: f"{found[1]}\n{blocks[found[2]]}\n{found[3]}", operations),
+    }
+
+
+def stale(settings: Settings) -> list[str]:
+    """Generated files that differ from what they should be."""
+    return [
+        name
+        for name, text in generated(settings).items()
+        if not (REPOSITORY / name).exists() or (REPOSITORY / name).read_text(encoding="utf-8") != text
+    ]
+
+
+# -- settings ------------------------------------------------------------------------------------------------------------------
+
+
+def field_comments(class_name: str) -> dict[str, str]:
+    """The `#:` comment above each field of a class in `settings.py`, as one line."""
+    source = Path(settings_module.__file__).read_text(encoding="utf-8")
+    lines = source.splitlines()
+    found: dict[str, str] = {}
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.ClassDef) or node.name != class_name:
+            continue
+        for item in node.body:
+            if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
+                continue
+            comment: list[str] = []
+            number = item.lineno - 2
+            while lines[number].strip().startswith("#:"):
+                comment.insert(0, lines[number].strip().removeprefix("#:").strip())
+                number -= 1
+            found[item.target.id] = " ".join(comment)
+    return found
+
+
+def _defaults() -> dict[str, Any]:
+    """Defaults of the plain settings, in the order of the class."""
+    return {item.name: item.default for item in fields(Settings) if item.default is not MISSING}
+
+
+def settings_tables() -> str:
+    """The settings and the settings of a workspace as tables."""
+    meanings = field_comments("Settings")
+    rows = [
+        (f"`{name}`", f"`{ENVIRONMENT_PREFIX}{name.upper()}`", f"`{_shown(name, default)}`", meanings[name])
+        for name, default in _defaults().items()
+    ]
+    of_workspace = field_comments("WorkspaceSettings")
+    inherited = _defaults()
+    workspace_rows = [
+        (
+            f"`{item.name}`",
+            f"that of `{item.name}` above" if item.name in inherited else "the id",
+            of_workspace[item.name],
+        )
+        for item in fields(WorkspaceSettings)
+        if item.name != "workspace_id"
+    ]
+    return (
+        _table(("setting", "environment variable", "default", "meaning"), rows)
+        + "\nIn a table `[workspaces.<id>]` of the file, for single workspaces:\n\n"
+        + _table(("setting", "default", "meaning"), workspace_rows)
+    )
+
+
+def _shown(name: str, default: Any) -> str:
+    return "data" if name == "data_dir" else f"{default}"
+
+
+def example() -> str:
+    """A settings file with every setting at its default, commented out, and one workspace."""
+    lines = [
+        "# Settings of Credit Usage: copy to credit_usage.toml and keep what differs from the defaults shown here.",
+        "# A CREDIT_USAGE_* environment variable overrides each. Generated from orchestration/settings.py by `make docs`.",
+    ]
+    meanings = field_comments("Settings")
+    for name, default in _defaults().items():
+        value = f'"{_shown(name, default)}"' if isinstance(default, str | Path) else f"{default}"
+        lines += ["", *_comment(meanings[name]), f"# {name} = {value}"]
+    lines += ["", *_comment(meanings["workspaces"]), "[workspaces.ws_acme]", 'name = "Acme"']
+    lines += ['time_zone = "America/New_York"', 'default_charge_type = "hosted"']
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str, width: int = 108) -> Iterator[str]:
+    import textwrap  # noqa: PLC0415
+
+    return (f"# {line}" for line in textwrap.wrap(text, width))
+
+
+# -- command line --------------------------------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Every command with its arguments and options, as `--help` tells them."""
+    from orchestration.cli import cli  # noqa: PLC0415
+
+    context = click.Context(cli, info_name="credit-usage")
+    sections = [
+        "`credit-usage --version` prints the version, `credit-usage --debug COMMAND …` the traceback of an error.\n"
+    ]
+    for name in sorted(cli.commands):
+        command = cli.commands[name]
+        usage = " ".join(command.collect_usage_pieces(click.Context(command, parent=context)))
+        text = "\n\n".join(_paragraphs(command.help or ""))
+        rows = [
+            (" ".join(f"`{piece}`" for piece in _spelling(option)), _option_meaning(option))
+            for option in command.params
+            if isinstance(option, click.Option)
+        ]
+        sections.append(
+            f"### `credit-usage {name} {usage}`\n\n{text}\n\n{_table(('option', 'meaning'), rows)}"
+        )
+    return "\n".join(sections)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Paragraphs of a help text; one that click shows as it is (marked by a backspace) becomes a code block."""
+    for paragraph in text.strip().split("\n\n"):
+        if paragraph.lstrip().startswith("\b"):
+            yield "```sh\n" + paragraph.lstrip().removeprefix("\b").strip() + "\n```"
+        else:
+            yield " ".join(paragraph.split())
+
+
+def _spelling(option: click.Option) -> list[str]:
+    value = "" if option.is_flag else f" {option.metavar or option.type.name.upper()}"
+    if isinstance(option.type, click.Choice):
+        value = f" {'|'.join(map(str, option.type.choices))}"
+    if isinstance(option.type, click.DateTime):
+        value = " YYYY-MM-DD"
+    if isinstance(option.type, click.IntRange):
+        value = " N"
+    return [option.opts[0] + value, *option.opts[1:]]
+
+
+def _option_meaning(option: click.Option) -> str:
+    parts = [option.help or ""]
+    if option.required:
+        parts.append("Required.")
+    if option.show_default and option.default is not None and not option.is_flag:
+        parts.append(f"Default {str(option.default).removesuffix('T00:00:00')}.")
+    return " ".join(part for part in parts if part)
+
+
+# -- data dictionary -----------------------------------------------------------------------------------------------------------
+
+
+def data_dictionary(manifest: Mapping[str, Any]) -> str:
+    """Tables of the published file with their columns: dbt's models and schema `meta`."""
+    lines = [
+        "# Data dictionary",
+        "",
+        "The tables of `published/usage.duckdb`. Generated from the dbt models and `orchestration/publication/books.py`; do not edit.",
+        "`make docs` writes it. The same texts are in the file, as comments on tables and columns.",
+        "",
+        "A column marked * is never NULL. Amounts in USD are `decimal(38,12)`, timestamps are UTC, `usage_date` is the date of the",
+        "run's start in the time zone of its workspace.",
+        "",
+    ]
+    tables = {schema: list(_models(manifest, schema)) for schema in SCHEMAS}
+    tables[books.SCHEMA] = [_meta_table(table) for table in books.TABLES]
+    for schema, meaning in SCHEMAS.items():
+        links = ", ".join(f"[{name}](#{schema}{name})" for name, _ in tables[schema])
+        lines.append(f"- **{schema}**: {meaning} {links}")
+    for schema in SCHEMAS:
+        lines += ["", f"## {schema}"]
+        for name, text in tables[schema]:
+            lines += ["", f'<a id="{schema}{name}"></a>', "", f"### {schema}.{name}", "", text.rstrip("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def _models(manifest: Mapping[str, Any], schema: str) -> Iterator[tuple[str, str]]:
+    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    for node in sorted(nodes, key=lambda node: (len(node["fqn"]), node["fqn"])):
+        if node["schema"] != schema:
+            continue
+        comment = str(node["raw_code"]).partition("\n")[0].removeprefix("--").strip()
+        described = " ".join(str(node["description"] or comment).split())
+        kind = "View" if node["config"]["materialized"] == "view" else "Table"
+        rows = [
+            (
+                column["name"] + ("*" if _never_null(column) else ""),
+                column["data_type"] or "",
+                unit(column["name"]),
+                " ".join(str(column["description"]).split()),
+            )
+            for column in node["columns"].values()
+        ]
+        table = _table(("column", "type", "unit", "meaning"), rows) if rows else ""
+        yield str(node["name"]), f"{described} {kind}.\n\n{table}"
+
+
+def _never_null(column: Mapping[str, Any]) -> bool:
+    return any(constraint["type"] == "not_null" for constraint in column["constraints"])
+
+
+def _meta_table(table: books.Table) -> tuple[str, str]:
+    rows = [(column.name, column.kind, unit(column.name), column.description) for column in table.columns]
+    return table.name, f"{table.description}\n\n{_table(('column', 'type', 'unit', 'meaning'), rows)}"
+
+
+def unit(column: str) -> str:
+    """The unit that a column's name carries."""
+    if column.startswith(("is_", "has_")):
+        return ""
+    return next((text for suffix, text in _UNITS if column.endswith(suffix)), "")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write what is stale, or with `--check` name it and fail."""
+    if set(arguments) - {"--check"}:
+        click.echo("usage: python -m orchestration.docs [--check]", err=True)
+        return 2
+    settings = load()
+    names = stale(settings)
+    if "--check" in arguments:
+        for name in names:
+            click.echo(f"{name} is stale: run `make docs`", err=True)
+        return 1 if names else 0
+    texts = generated(settings)
+    for name in names:
+        (REPOSITORY / name).write_text(texts[name], encoding="utf-8")
+        click.echo(f"{name} written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
