@@ -1,6 +1,7 @@
-"""`python -m benchmarks.run`: generates landing files, runs `credit-usage nightly` on them as a user would, and prints what each stage cost.
+"""`python -m benchmarks.run`: generates landing files, runs `credit-usage nightly` on them, prints the cost.
 
-What belongs here: measuring the product from outside. What does not: any shortcut past the command line, and any verdict (see README.md).
+What belongs here: measuring the product from outside, as a user runs it. What does not: any shortcut past the
+command line, and any verdict (see README.md).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _HOUR_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Cost:
-    """What one stage, or one whole process, cost. `rows` are those that the night read, 0 where it read none."""
+    """What one stage, or one whole process, cost. `rows` are those that the night read."""
 
     night: str
     stage: str
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(folder: Path, options: argparse.Namespace) -> tuple[list[Cost], dict[str, Any]]:
-    """Generate once, then `repeat` times: first night, nothing new, one further day. Each in a process and a data folder of its own."""
+    """Generate once, then `repeat` times in a new data folder: first night, nothing new, one further day."""
     source = folder / "input"
     shutil.rmtree(source, ignore_errors=True)
     generated = generate(source, options)
@@ -105,11 +106,12 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[Cost], dict
 
 
 def generate(target: Path, options: argparse.Namespace) -> Cost:
-    """Landing files of `days` + 1 days, nothing late. Aged by an hour, as files of a finished export are: the night need not watch them."""
+    """Landing files of `days` + 1 days, nothing late; aged by an hour, so the night need not watch them."""
     code = (
         "import datetime, pathlib, sys; from orchestration.sample import generate; "
-        "report = generate(pathlib.Path(sys.argv[1]), start=datetime.date.fromisoformat(sys.argv[2]), days=int(sys.argv[3]), "
-        "runs_per_day=int(sys.argv[4]), file_format=sys.argv[5], late=False); print(report.run_rows + report.span_rows)"
+        "report = generate(pathlib.Path(sys.argv[1]), start=datetime.date.fromisoformat(sys.argv[2]), "
+        "days=int(sys.argv[3]), runs_per_day=int(sys.argv[4]), file_format=sys.argv[5], late=False); "
+        "print(report.run_rows + report.span_rows)"
     )
     arguments = [
         str(target),
@@ -126,7 +128,7 @@ def generate(target: Path, options: argparse.Namespace) -> Cost:
 
 
 def nightly(name: str, data: Path, options: argparse.Namespace) -> tuple[list[Cost], dict[str, Any]]:
-    """One `credit-usage nightly` in a fresh process: its stages as it reports them, and the whole process as the kernel saw it."""
+    """One `credit-usage nightly` in a fresh process: its own stages, and the whole from outside."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CREDIT_USAGE_")}
     environment["CREDIT_USAGE_DATA_DIR"] = str(data)
     # The night after the last day, so that the freshness check judges what it would judge in use.
@@ -155,7 +157,7 @@ def nightly(name: str, data: Path, options: argparse.Namespace) -> tuple[list[Co
 
 
 def _process(command: Sequence[str], environment: dict[str, str]) -> tuple[str, float, float, int]:
-    """Run a command: its standard output, wall seconds, processor seconds and highest resident memory, children included."""
+    """Run a command: its output, wall and processor seconds, highest resident memory; with children."""
     environment = {**environment, "PYTHONPATH": str(REPOSITORY)}
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
@@ -187,21 +189,23 @@ def _drop(days: Sequence[Path], landing: Path) -> None:
 def _print_table(costs: Sequence[Cost], books: dict[str, Any]) -> None:
     machine = _machine()
     print(
-        f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}, DuckDB {machine['duckdb']}"
-    )
-    print(
-        f"{books['days']} days of {books['runs_per_day']:,} runs, {books['input_bytes'] / 1e6:,.0f} MB of landing files; "
+        f"{machine['cores']} cores, {machine['system']}, "
+        f"Python {machine['python']}, DuckDB {machine['duckdb']}\n"
+        f"{books['days']} days of {books['runs_per_day']:,} runs, "
+        f"{books['input_bytes'] / 1e6:,.0f} MB of landing files; "
         f"memory limit {books['memory_limit'] or 'as set'}; medians"
     )
     for night in ("input", *NIGHTS):
         book = books["nights"].get(night)
         told = (
-            f": {book['rows_read']:,} rows, {book['dates_touched']} dates, {book['published_bytes'] / 1e6:,.0f} MB"
+            f": {book['rows_read']:,} rows, {book['dates_touched']} dates, "
+            f"published file {book['published_bytes'] / 1e6:,.0f} MB"
             if book
             else ""
         )
         print(
-            f"\n{night}{told}\n  {'stage':<14}{'seconds':>9}{'cpu s':>9}{'rows/s':>11}{'peak MB':>9}   min to max s"
+            f"\n{night}{told}\n"
+            f"  {'stage':<14}{'seconds':>9}{'cpu s':>9}{'rows/s':>11}{'peak MB':>9}   min to max s"
         )
         for stage in ("generate", *STAGES, "between", "whole process"):
             found = [cost for cost in costs if cost.night == night and cost.stage == stage]
@@ -213,9 +217,11 @@ def _print_row(stage: str, found: Sequence[Cost]) -> None:
     seconds = [cost.seconds for cost in found]
     rates = [cost.rows_per_second for cost in found if cost.rows_per_second is not None]
     rate = f"{statistics.median(rates):,.0f}" if rates and stage not in ("start", "define") else ""
+    cpu_seconds = statistics.median(cost.cpu_seconds for cost in found)
+    peak = max(cost.peak_memory_bytes for cost in found) / 1e6
     print(
-        f"  {stage:<14}{statistics.median(seconds):>9.2f}{statistics.median(cost.cpu_seconds for cost in found):>9.2f}"
-        f"{rate:>11}{max(cost.peak_memory_bytes for cost in found) / 1e6:>9,.0f}   {min(seconds):.2f} to {max(seconds):.2f}"
+        f"  {stage:<14}{statistics.median(seconds):>9.2f}{cpu_seconds:>9.2f}{rate:>11}{peak:>9,.0f}"
+        f"   {min(seconds):.2f} to {max(seconds):.2f}"
     )
 
 
@@ -233,8 +239,8 @@ def _machine() -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.run",
-        description="Time `credit-usage nightly` on generated input: a first night, a night with nothing new, one further day.",
-        epilog="About 6 spans and 1 run row per run. The default is 100,000 runs and 600,000 spans: two minutes and 1 GB of disk.",
+        description="Time `credit-usage nightly` on generated input: first night, nothing new, one more day.",
+        epilog="About 6 spans per run. Default: 100,000 runs, 600,000 spans; two minutes, 1 GB of disk.",
     )
     parser.add_argument(
         "--days", type=int, default=30, metavar="N", help="days of the first night (default 30)"

@@ -1,7 +1,8 @@
 """Python's cyclic garbage collector in a short-lived command.
 
-Importing Dagster, dbt and Great Expectations makes some two million objects that live until the end. The default collector walks them
-again and again while they are made, and once more at exit: together up to a third of a quiet night's processor time.
+Importing Dagster, dbt and Great Expectations makes a great many objects that live until the end. The default
+collector walks them again and again while they are made, and once more at exit: together two of the five
+seconds of a night with nothing new.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def relax() -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process without taking its objects apart one by one. What is registered to happen at exit happens."""
+    """End this process without taking its objects apart one by one. What is registered for exit happens."""
     atexit._run_exitfuncs()
     try:
         sys.stdout.flush()

@@ -1,5 +1,6 @@
-"""Where long work says how far it is, and what each stage of a night cost. The command line and the benchmark install listeners;
-elsewhere the reports go nowhere but to the log.
+"""Where long work says how far it is, and what each stage of a night cost.
+
+The command line listens and collects; elsewhere progress goes nowhere, the cost of a stage to the log.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """What one finished stage cost. `peak_memory_bytes` is the process's highest resident memory up to its end."""
+    """What one finished stage cost. `peak_memory_bytes` is the process's highest resident memory so far."""
 
     name: str
     seconds: float
@@ -47,7 +48,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Measure the block as one stage. Its cost is kept for `stages` and logged, whether it succeeds or fails."""
+    """Measure the block as one stage. Its cost goes to `stages` and to the log, also when it fails."""
     started, cpu_started = time.perf_counter(), time.process_time()
     try:
         yield

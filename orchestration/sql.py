@@ -63,7 +63,8 @@ def is_about_data(error: duckdb.Error) -> bool:
         duckdb.NotSupportedError,
         duckdb.SerializationException,
     )
-    return isinstance(error, kinds)
+    # The plain class is what DuckDB makes of exceptions of its Parquet reader.
+    return isinstance(error, kinds) or type(error) is duckdb.Error
 
 
 def connect(

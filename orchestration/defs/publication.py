@@ -6,6 +6,7 @@ partitions, and their backfill) and `reports` (the site rendered from it).
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -21,7 +22,7 @@ from orchestration.defs.common import (
     stop,
     take_lock,
 )
-from orchestration.publication.publish import read_publication
+from orchestration.publication.publish import Publication, read_publication
 from orchestration.settings import Settings
 
 
@@ -47,18 +48,7 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
             publication = night.release(settings)
         except (night.AuditFailedError, LookupError) as error:
             stop(str(error), data_failed=isinstance(error, night.AuditFailedError))
-        manifest = publication.manifest
-        return dg.MaterializeResult(
-            metadata={
-                "publication": publication.publication_id,
-                "published_at": publication.published_at,
-                "data_through_at": str(manifest["data_through_at"]),
-                "dates_touched": len(publication.touched_dates),
-                "checks_passed": manifest["checks"]["passed"],
-                "warnings": manifest["checks"]["warnings"],
-                "file": dg.MetadataValue.path(str(settings.published_path)),
-            }
-        )
+        return dg.MaterializeResult(metadata=_published_metadata(settings, publication))
 
     @dg.asset(
         key=USAGE_DATES,
@@ -70,7 +60,7 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         partitions_def=partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="The usage dates in the published warehouse, one daily partition each. A night marks exactly the dates it rebuilt. "
-        "Materialising a range here rebuilds, audits and publishes those dates in one run.",
+        "Materialising a range here rebuilds, audits, publishes and renders those dates in one run.",
     )
     def usage_dates(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         take_lock(settings)
@@ -89,6 +79,10 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
                 )
             except (night.AuditFailedError, LookupError) as error:
                 stop(str(error), data_failed=isinstance(error, night.AuditFailedError))
+            # Readers and the UI must not see a backfilled file beside pages and records of the one before.
+            published = _published_metadata(settings, publication)
+            context.log_event(dg.AssetMaterialization(asset_key=PUBLISHED, metadata=published))
+            context.log_event(dg.AssetMaterialization(asset_key=REPORTS, metadata=_render(settings)))
         touched = publication.touched_dates if publication else ()
         known = set(partitions(settings).get_partition_keys())
         for day in touched:
@@ -114,19 +108,35 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         description="The static site: for each workspace analytics, logs, run sheets and users, rendered from the published marts only.",
     )
     def reports() -> dg.MaterializeResult[None]:
-        from reports.build import build_site  # noqa: PLC0415 - templates are compiled on import of Jinja2
-
         take_lock(settings)
-        with progress.stage("render"):
-            result = build_site(settings.published_path, settings.site_dir, progress=progress.report)
-        return dg.MaterializeResult(
-            metadata={
-                "pages": result.pages,
-                "files_written": result.files_written,
-                "files_unchanged": result.files_unchanged,
-                "seconds": round(result.seconds, 3),
-                "site": dg.MetadataValue.url((settings.site_dir / "index.html").absolute().as_uri()),
-            }
-        )
+        return dg.MaterializeResult(metadata=_render(settings))
 
     return [published_warehouse, usage_dates, reports]
+
+
+def _published_metadata(settings: Settings, publication: Publication) -> dict[str, Any]:
+    manifest = publication.manifest
+    return {
+        "publication": publication.publication_id,
+        "published_at": publication.published_at,
+        "data_through_at": str(manifest["data_through_at"]),
+        "dates_touched": len(publication.touched_dates),
+        "checks_passed": manifest["checks"]["passed"],
+        "warnings": manifest["checks"]["warnings"],
+        "file": dg.MetadataValue.path(str(settings.published_path)),
+    }
+
+
+def _render(settings: Settings) -> dict[str, Any]:
+    """Render the site from the published file; what a person wants to know of it."""
+    from reports.build import build_site  # noqa: PLC0415 - templates are compiled on import of Jinja2
+
+    with progress.stage("render"):
+        result = build_site(settings.published_path, settings.site_dir, progress=progress.report)
+    return {
+        "pages": result.pages,
+        "files_written": result.files_written,
+        "files_unchanged": result.files_unchanged,
+        "seconds": round(result.seconds, 3),
+        "site": dg.MetadataValue.url((settings.site_dir / "index.html").absolute().as_uri()),
+    }

@@ -1,8 +1,9 @@
 """Dagster's SQLite storage with one open connection per file, for the nights that the command line runs.
 
-Dagster opens, commits to disk and closes the file two to five times per event, and each closing checkpoints it: for the 650 events of a
-night that was 7 s of processor time, more than dbt took. The files are the same, so the UI reads them as ever. Dagster has no
-public setting for this; `_connect` is the one private name overridden, and `_db_lock` the one used.
+Dagster opens, commits to disk and closes the file two to five times per event, and each closing checkpoints
+it: for the 650 events of a night that was 7 s of processor time, as much as dbt. The files are the same, so
+the UI reads them as ever. There is no public setting for this: `_connect`, `_db_lock`, `_initdb` and
+`_event_logs_directory` are private names of Dagster.
 """
 
 from __future__ import annotations

@@ -192,7 +192,11 @@ RUNS = Entity(
             "How the result came back (direct, callback).",
             spellings={"sync": "direct", "async": "callback"},
         ),
-        _text("charge_type", "Who pays the provider, where all spans agree.", vocabulary=CHARGE_TYPES),
+        _text(
+            "charge_type",
+            "Who pays the provider; mixed says that the run's spans differ.",
+            vocabulary=(*CHARGE_TYPES, "mixed"),
+        ),
         _text(
             "status", "Progress of the run.", required=True, vocabulary=STATUSES, spellings=STATUS_SPELLINGS
         ),

@@ -136,14 +136,18 @@ class TextRows:
                 coalesce(problem, case when r is null then {literal(Reason.NOT_JSON)} end) as problem,
                 {_not_text(entity)} as not_text,
                 case
-                    when len(unknown_keys) > 0 then array_to_string(list_transform(
-                        unknown_keys,
-                        lambda k: to_json(k)::varchar || ':' || strict_json(
-                            json_extract(line, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
-                        )
-                    ), ',')
+                    when unknown is not null or len(odd_keys) > 0 then nullif(concat_ws(
+                        ',',
+                        unknown,
+                        nullif(array_to_string(list_transform(
+                            odd_keys,
+                            lambda k: to_json(k)::varchar || ':' || strict_json(
+                                json_extract(line, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
+                            )
+                        ), ','), '')
+                    ), '')
                 end as extra,
-                unknown_keys,
+                case when unknown is null then odd_keys else list_concat(unknown_names, odd_keys) end as unknown_keys,
                 {fields}
             from (
                 select
@@ -151,7 +155,7 @@ class TextRows:
                     case
                         when r is not null
                             then list_filter(json_keys(line), lambda k: not list_contains({known}, k))
-                    end as unknown_keys
+                    end as odd_keys
                 from (
                     select
                         file_no,
@@ -159,6 +163,8 @@ class TextRows:
                         raw,
                         line,
                         problem,
+                        unknown,
+                        unknown_names,
                         case
                             when problem is null
                                 and (starts_with(line, '{{') or starts_with(ltrim(line, ' \t'), '{{'))
@@ -344,6 +350,9 @@ def _line_bytes(measures: Iterable[streams.Measure]) -> int:
     return max(2 << 20, *(measure.longest_bytes + 2 for measure in measures))
 
 
+_KNOWN = {name for entity in ENTITIES for name in entity.source_fields}
+
+
 # -- JSON Lines -----------------------------------------------------------------------------------------
 
 
@@ -359,7 +368,7 @@ def _open_jsonl(
     at_most = {file_no: measure.lines for file_no, measure in measures.items()}
 
     def salvaged(chosen: list[tuple[int, LandingFile, Path]]) -> list[str]:
-        return [salvage.lines(file_no, file, scratch) for file_no, file, _ in chosen]
+        return [salvage.lines(file_no, file, scratch, _KNOWN) for file_no, file, _ in chosen]
 
     @functools.cache
     def numbered() -> str:
@@ -369,7 +378,7 @@ def _open_jsonl(
         parts = [_json_lines(uniform, measures, numbered=True)] if uniform else []
         return " union all ".join(parts + salvaged([item for item in files if item not in uniform]))
 
-    if salvaging:
+    if salvaging or (len(files) == 1 and measures[files[0][0]].longest_bytes > salvage.HUGE_LINE_BYTES):
         relation = salvaged(files)[0]
         majority = _majority(connection, relation)
         return TextRows(at_most, majority, relation, lambda: relation, may_be_mixed=True)
@@ -398,7 +407,8 @@ def _json_lines(
             from (select {file_no} as file_no, row_number() over () as ordinal, line from {lines})
         """
     return f"""
-        select file_no, line_number, line as raw, line, null::varchar as problem
+        select file_no, line_number, line as raw, line, null::varchar as problem,
+            null::varchar as unknown, null::varchar[] as unknown_names
         from ({rows})
         where not ({_IS_BLANK})
     """

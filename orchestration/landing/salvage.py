@@ -1,4 +1,4 @@
-"""Reading a text file row by row, for a file that DuckDB refuses as a whole because of single bad lines.
+"""Reading a text file row by row: where single bad lines make DuckDB refuse it, or huge ones cost too much memory.
 
 The rows are written as JSON Lines of our own making, which DuckDB then reads like any other. Lines end as in
 DuckDB: with LF, CR LF or CR. Memory is bounded by one row. Nothing here decides whether a row conforms.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestration.landing import streams
@@ -20,6 +21,7 @@ from orchestration.landing.streams import MAX_LINE_BYTES
 from orchestration.sql import literal
 
 csv.field_size_limit(MAX_LINE_BYTES)  # the module's own 128 KiB would refuse cells that DuckDB reads
+HUGE_LINE_BYTES = 4 << 20
 _MAX_LINES_PER_ROW = 1000
 _MAX_ROW_CHARACTERS = 4 << 20
 _BOM = "\ufeff"
@@ -35,6 +37,7 @@ class _Row:
     raw: str
     line: str | None
     problem: str | None
+    unknown: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,13 @@ class _Line:
     is_utf8: bool
 
 
-def lines(file_no: int, file: LandingFile, scratch: Path) -> str:
-    """The relation of a JSON Lines file's lines. Those that are no UTF-8 get that problem."""
-    return _written(scratch, file_no, _json_rows(file))
+def lines(file_no: int, file: LandingFile, scratch: Path, known: Set[str]) -> str:
+    """The relation of a JSON Lines file's lines. Those that are no UTF-8 get that problem.
+
+    DuckDB takes 2 GB to pick a field of 30 MB out of a line. From huge lines the fields that are not `known` are
+    taken out here: `unknown` is the inside of a JSON object with them, `unknown_names` are their names.
+    """
+    return _written(scratch, file_no, _json_rows(file, known))
 
 
 def csv_rows(file_no: int, file: LandingFile, scratch: Path, columns: list[str], delimiter: str) -> str:
@@ -58,23 +65,77 @@ def _written(scratch: Path, file_no: int, rows: Iterator[_Row]) -> str:
     longest = 1 << 20
     with path.open("w", encoding="utf-8") as stream:
         for row in rows:
-            document = {"n": row.line_number, "raw": row.raw, "line": row.line, "problem": row.problem}
+            document = {
+                "n": row.line_number,
+                "raw": row.raw,
+                "line": row.line,
+                "problem": row.problem,
+                "unknown": ",".join(f"{json.dumps(name)}:{text}" for name, text in row.unknown.items())
+                or None,
+                "names": list(row.unknown) or None,
+            }
             longest = max(longest, stream.write(json.dumps(document) + "\n"))
     return f"""
-        select {file_no}::integer as file_no, n as line_number, raw, line, problem
+        select {file_no}::integer as file_no, n as line_number, raw, line, problem, unknown, names as unknown_names
         from read_json(
             {literal(path)}, format = 'newline_delimited', maximum_object_size = {longest + 2},
-            columns = {{'n': 'bigint', 'raw': 'varchar', 'line': 'varchar', 'problem': 'varchar'}}
+            columns = {{
+                'n': 'bigint', 'raw': 'varchar', 'line': 'varchar', 'problem': 'varchar', 'unknown': 'varchar',
+                'names': 'varchar[]'
+            }}
         )
     """
 
 
-def _json_rows(file: LandingFile) -> Iterator[_Row]:
+def _json_rows(file: LandingFile, known: Set[str]) -> Iterator[_Row]:
     for number, line in enumerate(_lines(file), start=1):
         text = line.text.rstrip("\r\n")
         if text.strip(" \t\r"):
-            problem = None if line.is_utf8 else Reason.NOT_UTF8
-            yield _Row(number, text, text if line.is_utf8 else None, problem)
+            if not line.is_utf8:
+                yield _Row(number, text, None, Reason.NOT_UTF8)
+            elif len(text) > HUGE_LINE_BYTES and (split := _split(text, known)):
+                yield _Row(number, text, split[0], None, split[1])
+            else:
+                yield _Row(number, text, text, None)
+
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def _split(text: str, known: Set[str]) -> tuple[str, dict[str, str]] | None:
+    """A JSON object as an object of its known fields, and the text of each other field.
+
+    None for what is no JSON object: the usual way finds out why.
+    """
+    constants: list[str] = []
+
+    def at_mark(position: int, marks: str) -> int:
+        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
+        if text[position : position + 1] not in marks or position >= len(text):
+            raise ValueError
+        return position
+
+    kept: list[str] = []
+    others: dict[str, str] = {}
+    decoder = json.JSONDecoder(parse_constant=constants.append)
+    try:
+        position = at_mark(0, "{")
+        while text[position] != "}":
+            start = at_mark(position + 1, '"')
+            name, end = decoder.raw_decode(text, start)
+            value = _SPACE.match(text, at_mark(end, ":") + 1).end()  # type: ignore[union-attr]
+            constants.clear()
+            _, end = decoder.raw_decode(text, value)
+            if name in known:
+                kept.append(f"{json.dumps(name)}:{text[value:end]}")
+            else:  # NaN is no JSON for others: see strict_json
+                others.setdefault(name, json.dumps(text[value:end]) if constants else text[value:end])
+            position = at_mark(end, ",}")
+        if text[position + 1 :].strip(" \t"):
+            return None
+    except (ValueError, RecursionError):
+        return None
+    return "{" + ",".join(kept) + "}", others
 
 
 def _csv_rows(file: LandingFile, columns: list[str], delimiter: str) -> Iterator[_Row]:

@@ -105,7 +105,9 @@ def invoke(
                 "--log-path",
                 str(target),
                 "--no-use-colors",
-                "--quiet",
+                # Nothing on standard output, not even errors: it belongs to the command line, which may print JSON there.
+                "--log-level",
+                "none",
                 # The debug log spells out each statement, at a fifth of dbt's own time; `target/run` has the SQL as files.
                 "--log-level-file",
                 "info",

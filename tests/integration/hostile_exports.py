@@ -36,13 +36,80 @@ def night(random: Random) -> tuple[Rows, Rows]:
     return runs, spans
 
 
+def story(number: int) -> tuple[Rows, Rows]:
+    """What each rule of the touched dates is about, alone on dates of February that nothing else opens."""
+    nights: list[tuple[Rows, Rows]] = [
+        (
+            [
+                _told_run("old parent", 1),
+                _told_run("new parent", 2),
+                _told_run("changes its parent", 3, parent="old parent"),
+                _told_run("waits for its parent", 4, parent="late parent"),
+                _told_run("root", 6),
+                _told_run("child", 7, parent="root"),
+                _told_run("grandchild", 8, parent="child"),
+                _told_run("moves", 10),
+                _told_run("keeps its newer version", 14, hour=9),
+            ],
+            [
+                _told_span("changes its parent", 3),
+                _told_span("child", 7),
+                _told_span("grandchild", 8),
+                _told_span("moves", 10),
+                _told_span("arrives late", 12),
+                _told_span("keeps its newer version", 14),
+                _told_span("orphan that moves", 17),
+            ],
+        ),
+        ([_told_run("changes its parent", 3, parent="new parent", hour=1), _told_run("late parent", 5)], []),
+        # only the child's date and its ancestors' are rebuilt; the grandchild's must be read for the totals
+        ([_told_run("keeps its newer version", 15, hour=2)], [_told_span("child", 9, span="late")]),
+        (
+            [_told_run("moves", 11, hour=1), _told_run("arrives late", 13)],
+            [
+                _told_span("new orphan", 16),
+                _told_span("orphan that moves", 18),
+                _told_span("moves", 10, ended=True),
+            ],
+        ),
+    ]
+    return nights[number] if number < len(nights) else ([], [])
+
+
+def _told_run(run_id: str, day: int, *, parent: str | None = None, hour: int = 0) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "workspace_id": "ws_utc",
+        "run_type": "agent",
+        "status": "completed",
+        "started_at": f"2026-02-{day:02d}T10:00:00Z",
+        "updated_at": f"2026-02-28T{hour:02d}:00:00Z",
+        "parent_run_id": parent,
+    }
+
+
+def _told_span(run_id: str, day: int, *, span: str = "s", ended: bool = False) -> dict[str, Any]:
+    return {
+        "span_id": span,
+        "run_id": run_id,
+        "workspace_id": "ws_utc",
+        "name": "think",
+        "kind": "completion",
+        "model": "m1",
+        "started_at": f"2026-02-{day:02d}T10:00:01Z",
+        "ended_at": f"2026-02-{day:02d}T10:00:09Z" if ended else None,
+        "input_tokens": 20 if ended else 10,
+        "provider_cost_usd": "0.02" if ended else "0.01",
+    }
+
+
 def _run_id(random: Random) -> str:
     return f"req_{random.randrange(RUNS_PER_WORKSPACE):02d}"
 
 
 def _home(run_id: str) -> datetime:
     """When a run usually starts: fixed by its id, so that most versions agree and some do not."""
-    return FIRST_DAY + timedelta(hours=Random(run_id).randrange(DAYS * 24))  # noqa: S311 - invented data
+    return FIRST_DAY + timedelta(hours=Random(run_id).randrange(DAYS * 24))
 
 
 def _iso(moment: datetime) -> str:

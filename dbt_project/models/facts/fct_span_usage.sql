@@ -138,7 +138,7 @@ resolved as (
         spans.service,
         spans.provider,
         spans.model,
-        coalesce(spans.charge_type, runs.charge_type, workspaces.default_charge_type) as charge_type,
+        coalesce(spans.charge_type, nullif(runs.charge_type, 'mixed'), workspaces.default_charge_type) as charge_type,
         spans.status,
         spans.started_at,
         spans.ended_at,
