@@ -58,6 +58,7 @@ def story(number: int) -> tuple[Rows, Rows]:
                 _told_span("moves", 10),
                 _told_span("arrives late", 12),
                 _told_span("keeps its newer version", 14),
+                _told_span("orphan that moves", 17),
             ],
         ),
         ([_told_run("changes its parent", 3, parent="new parent", hour=1), _told_run("late parent", 5)], []),
@@ -65,7 +66,11 @@ def story(number: int) -> tuple[Rows, Rows]:
         ([_told_run("keeps its newer version", 15, hour=2)], [_told_span("child", 9, span="late")]),
         (
             [_told_run("moves", 11, hour=1), _told_run("arrives late", 13)],
-            [_told_span("new orphan", 16), _told_span("moves", 10, ended=True)],
+            [
+                _told_span("new orphan", 16),
+                _told_span("orphan that moves", 18),
+                _told_span("moves", 10, ended=True),
+            ],
         ),
     ]
     return nights[number] if number < len(nights) else ([], [])

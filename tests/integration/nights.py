@@ -17,7 +17,7 @@ from typing import Any
 
 from orchestration import sql
 from orchestration.landing.ingest import ingest
-from orchestration.landing.lake import Lake
+from orchestration.landing.lake import Lake, Manifest
 from orchestration.publication import candidate, publish
 from orchestration.publication.candidate import Plan
 from orchestration.settings import Settings, load
@@ -76,13 +76,20 @@ class Nights:
         args: Sequence[str] = dbt.NIGHTLY_ARGS,
     ) -> Night:
         """Land what is there, build the candidate and publish it, whatever the tests in dbt say."""
+        plan, manifests = self.prepare(requested_dates=requested_dates, full=full)
+        results = dbt.invoke(self.settings, args)
+        publication = publish.publish(self.settings, plan, manifests, checks=[])
+        return Night(plan, results, [date.fromisoformat(day) for day in publication.touched_dates])
+
+    def prepare(
+        self, *, requested_dates: Sequence[date] = (), full: bool = False
+    ) -> tuple[Plan, list[Manifest]]:
+        """Land what is there and make a candidate that dbt can build in."""
         ingest(self.settings)
         manifests = Lake(self.settings.lake_dir).manifests()
         plan = candidate.make_plan(self.settings, manifests, requested_dates=requested_dates, full=full)
         candidate.prepare(self.settings, plan, manifests)
-        results = dbt.invoke(self.settings, args)
-        publication = publish.publish(self.settings, plan, manifests, checks=[])
-        return Night(plan, results, [date.fromisoformat(day) for day in publication.touched_dates])
+        return plan, manifests
 
     def rebuilt(self, data_dir: Path) -> Nights:
         """A second folder with the same lake, on which nothing was built yet."""

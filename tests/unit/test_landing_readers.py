@@ -651,7 +651,12 @@ def test_csv_rows_that_do_not_fit(night: Night, ends: str) -> None:
 
 def test_csv_with_a_stray_quote_keeps_its_line_numbers(night: Night) -> None:
     """Counting quotes to find the lines of rows would go wrong where a quote is only a character."""
-    rows = [row_text("a", '5" pipe'), row_text("b", tokens="x"), row_text("c", '6" pipe'), row_text("d", tokens="y")]
+    rows = [
+        row_text("a", '5" pipe'),
+        row_text("b", tokens="x"),
+        row_text("c", '6" pipe'),
+        row_text("d", tokens="y"),
+    ]
     night.write("a.csv", csv_lines(*rows))
     assert counts(night.land())["loaded"] == 2
     assert places(night) == [(3, "wrong_type"), (5, "wrong_type")]
