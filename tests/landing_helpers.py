@@ -124,7 +124,7 @@ def compressed(data: bytes, compression: str) -> bytes:
 
 
 class Night:
-    """One data folder. Files get rising modification times, so that the later written one is the later file."""
+    """One data folder. Files get rising modification times, so that the one written later is later."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder

@@ -11,6 +11,7 @@ import json
 
 from orchestration.landing import contract
 from orchestration.landing.contract import LAKE_TYPES, Entity, Field, Kind, Reason
+from orchestration.landing.readers import UNMOVED
 from orchestration.sql import identifier, literal, string_list
 
 LINEAGE_COLUMNS = ("file_no",)
@@ -132,7 +133,7 @@ def _value(item: Field) -> str:
         word = f"case when lower(trim({text})) = {literal(spelling)} then {literal(ours)} else {word} end"
     if item.vocabulary and item.fallback:
         fallback = literal(item.fallback)
-        return f"case when {word} in ({_words(item)}) then {word} when {text} is not null then {fallback} end"
+        return f"case when {_is_word(item, word)} then {word} when {text} is not null then {fallback} end"
     return word
 
 
@@ -144,8 +145,9 @@ def _stored(item: Field) -> str:
     return f"half_even_6({value})" if item.kind is Kind.CREDITS else value
 
 
-def _words(item: Field) -> str:
-    return ", ".join(literal(word) for word in item.vocabulary)
+def _is_word(item: Field, value: str) -> str:
+    """Condition that the value is in the vocabulary."""
+    return f"list_contains({string_list(item.vocabulary)}, {value})"
 
 
 def _was_replaced(item: Field) -> str:
@@ -202,7 +204,7 @@ def _rules(item: Field) -> list[_Rule]:
         rules = [(Reason.WRONG_TYPE, f"list_contains(not_text, {literal(item.name)})", "is not a text")]
     if item.vocabulary and not item.fallback:
         allowed = ", ".join(item.vocabulary)
-        rules = [*rules, (Reason.UNKNOWN_VALUE, f"{value} not in ({_words(item)})", f"is none of {allowed}")]
+        rules = [*rules, (Reason.UNKNOWN_VALUE, f"not {_is_word(item, value)}", f"is none of {allowed}")]
     return rules
 
 
@@ -243,7 +245,7 @@ def _typed(entity: Entity, text_rows: str) -> str:
     ]
     leftover = f"nullif(concat_ws(',', {', '.join(leftovers)}), '')" if leftovers else "null::varchar"
     return f"""
-        select *, {values}
+        select *, {values}, {UNMOVED}
         from (
             select
                 file_no,
@@ -331,7 +333,7 @@ def typed(entity: Entity, text_rows: str) -> str:
     return f"""
         select {select}, {identifier(entity.start)}::date as lake_date
         from ({_typed(entity, text_rows)})
-        where not_pushed_down(problem is null and not ({broken}))
+        where (problem is null and not ({broken})) or unmoved
     """
 
 
@@ -368,5 +370,5 @@ def rejected(entity: Entity, text_rows: str) -> str:
                 case when problem is null then list_filter([{faults}], lambda f: f is not null) end as faults
             from ({_typed(entity, text_rows)})
         )
-        where not_pushed_down(problem is not null or len(faults) > 0)
+        where problem is not null or len(faults) > 0
     """

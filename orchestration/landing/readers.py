@@ -27,11 +27,12 @@ from orchestration.sql import identifier, literal, string_list
 if TYPE_CHECKING:
     import duckdb
 
-# One text column per line: no quotes, and a delimiter that no line can hold. Any other would cut a line in two, and
-# DuckDB would drop the second half without a word.
+# One text column per line: no quotes, and a delimiter that no line can hold. Any other would cut a line in
+# two, and DuckDB would drop the second half without a word.
 _LINES = (
-    "read_csv({paths}, columns = {{'line': 'varchar'}}, delim = '\n', quote = '', escape = '', header = false, "
-    "auto_detect = false, strict_mode = false, null_padding = false, max_line_size = {max_line}, "
+    "read_csv({paths}, columns = {{'line': 'varchar'}}, delim = '\n', quote = '', escape = '', "
+    "header = false, auto_detect = false, strict_mode = false, null_padding = false, "
+    "max_line_size = {max_line}, "
     "compression = {compression}, filename = true)"
 )
 # Wholly unreadable is decided on the first bytes, so that nothing foreign is parsed as a row.
@@ -43,6 +44,10 @@ _MAGIC = {
     b"\xff\xfe": "UTF-16 text (save it as UTF-8)",
     b"\xfe\xff": "UTF-16 text (save it as UTF-8)",
 }
+# A filter that DuckDB pushes below a projection computes the expressions of the projection once more for each
+# time that it mentions them (measured: six times the whole night). It leaves a filter where it is that
+# mentions a volatile column of the projection: `select …, {UNMOVED} from … where (…) or unmoved`.
+UNMOVED = "random() < -1 as unmoved"
 # The plain test decides nearly always and costs a tenth of trimming the whole line.
 _IS_BLANK = "case when starts_with(line, '{') then false else coalesce(trim(line, ' \t\r'), '') = '' end"
 
@@ -117,7 +122,9 @@ class TextRows:
 
     def _json(self, entity: Entity, relation: str) -> str:
         names = dict.fromkeys((*entity.source_fields, "span_id", "run_type"))
-        structure = json.dumps(dict.fromkeys(names, "VARCHAR"))
+        # Amounts stay JSON: there a string is told from a number, which needs its exact digits looked up.
+        amounts = _amounts(entity)
+        structure = json.dumps({name: "JSON" if name in amounts else "VARCHAR" for name in names})
         known = string_list(entity.source_fields)
         is_span = "coalesce(r.span_id, '') <> ''"
         if self.majority is SPANS:
@@ -147,7 +154,10 @@ class TextRows:
                         ), ','), '')
                     ), '')
                 end as extra,
-                case when unknown is null then odd_keys else list_concat(unknown_names, odd_keys) end as unknown_keys,
+                case
+                    when unknown is null then odd_keys
+                    else list_concat(unknown_names, odd_keys)
+                end as unknown_keys,
                 {fields}
             from (
                 select
@@ -169,10 +179,11 @@ class TextRows:
                             when problem is null
                                 and (starts_with(line, '{{') or starts_with(ltrim(line, ' \t'), '{{'))
                                 then try(from_json(line, {literal(structure)}))
-                        end as r
+                        end as r,
+                        {UNMOVED}
                     from ({relation})
                 )
-                where not_pushed_down({home})
+                where {home} or unmoved
             )
         """
 
@@ -253,11 +264,16 @@ def _filled(tests: list[str]) -> str:
     )
 
 
+def _amounts(entity: Entity) -> set[str]:
+    return {item.name for item in entity.fields if item.kind in (Kind.MONEY, Kind.CREDITS)}
+
+
 def _text_of(entity: Entity, name: str) -> str:
     """A field's text; exact digits where the JSON reader went through binary floats (15 digits are exact)."""
-    exact = {item.name for item in entity.fields if item.kind in (Kind.MONEY, Kind.CREDITS)}
     column = f"r.{identifier(name)}"
-    return f"exact_number_text(raw, {literal(name)}, {column})" if name in exact else column
+    return (
+        f"exact_amount_text(raw, {literal(name)}, {column}::varchar)" if name in _amounts(entity) else column
+    )
 
 
 def _as_json(column: str) -> str:
@@ -269,16 +285,17 @@ def _as_json(column: str) -> str:
 
 
 MACROS = (
-    # A filter that DuckDB pushes below a projection computes the projection's expressions twice or, through
-    # several of them, six times over (measured: 7.8 s instead of 1.3 s). It leaves a volatile condition where
-    # it stands.
-    "create or replace temp macro not_pushed_down(condition) as condition or random() < -1",
     # JSON numbers become binary floats on the way to text: 100000000.1000000000049 would lose its tail. The
     # digits stand in the line; that they are this field's is told by their being the same float. Whole
     # numbers are exact.
     r"""
-    create or replace temp macro exact_number_text(line, field, value) as
+    create or replace temp macro exact_amount_text(line, field, value) as
         case
+            when starts_with(value, '"') then
+                case
+                    when contains(value, '\') then json_extract_string(value, '$')
+                    else substr(value, 2, length(value) - 2)
+                end
             when not (contains(value, '.') or contains(value, 'e')) then value
             when try_cast(
                 regexp_extract(line, '"' || field || '"\s*:\s*(-?[0-9][0-9.eE+-]*)', 1) as double
@@ -346,7 +363,9 @@ def _refuse_foreign(file: LandingFile) -> None:
 
 
 def _line_bytes(measures: Iterable[streams.Measure]) -> int:
-    """The line length to tell DuckDB. It takes buffers of sixteen times that, so it is not the most there may be."""
+    """The line length to tell DuckDB. It takes buffers of sixteen times that, so it is not the most there may
+    be.
+    """
     return max(2 << 20, *(measure.longest_bytes + 2 for measure in measures))
 
 

@@ -1,4 +1,5 @@
-"""Reading a text file row by row: where single bad lines make DuckDB refuse it, or huge ones cost too much memory.
+"""Reading a text file row by row: where single bad lines make DuckDB refuse it, or huge ones cost too much
+memory.
 
 The rows are written as JSON Lines of our own making, which DuckDB then reads like any other. Lines end as in
 DuckDB: with LF, CR LF or CR. Memory is bounded by one row. Nothing here decides whether a row conforms.
@@ -49,8 +50,8 @@ class _Line:
 def lines(file_no: int, file: LandingFile, scratch: Path, known: Set[str]) -> str:
     """The relation of a JSON Lines file's lines. Those that are no UTF-8 get that problem.
 
-    DuckDB takes 2 GB to pick a field of 30 MB out of a line. From huge lines the fields that are not `known` are
-    taken out here: `unknown` is the inside of a JSON object with them, `unknown_names` are their names.
+    DuckDB takes 2 GB to pick a field of 30 MB out of a line. From huge lines the fields that are not `known`
+    are taken out here: `unknown` is the inside of a JSON object with them, `unknown_names` are their names.
     """
     return _written(scratch, file_no, _json_rows(file, known))
 
@@ -76,12 +77,19 @@ def _written(scratch: Path, file_no: int, rows: Iterator[_Row]) -> str:
             }
             longest = max(longest, stream.write(json.dumps(document) + "\n"))
     return f"""
-        select {file_no}::integer as file_no, n as line_number, raw, line, problem, unknown, names as unknown_names
+        select
+            {file_no}::integer as file_no,
+            n as line_number,
+            raw,
+            line,
+            problem,
+            unknown,
+            names as unknown_names
         from read_json(
             {literal(path)}, format = 'newline_delimited', maximum_object_size = {longest + 2},
             columns = {{
-                'n': 'bigint', 'raw': 'varchar', 'line': 'varchar', 'problem': 'varchar', 'unknown': 'varchar',
-                'names': 'varchar[]'
+                'n': 'bigint', 'raw': 'varchar', 'line': 'varchar', 'problem': 'varchar',
+                'unknown': 'varchar', 'names': 'varchar[]'
             }}
         )
     """

@@ -15,7 +15,7 @@ from orchestration import cli
 from orchestration.settings import REPOSITORY
 from tests.warehouse_fixture import Outcome, Warehouse, at, call_row, digests, run_row
 
-pytestmark = pytest.mark.xdist_group("publication")
+pytestmark = pytest.mark.xdist_group("commands")
 
 VERBS = {
     "nightly",

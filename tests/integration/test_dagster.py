@@ -23,7 +23,7 @@ from orchestration.settings import Settings
 from orchestration.warehouse.manifest import read_manifest
 from tests.warehouse_fixture import Warehouse, at, call_row, digests, run_row
 
-pytestmark = pytest.mark.xdist_group("publication")
+pytestmark = pytest.mark.xdist_group("commands")
 
 
 @pytest.fixture

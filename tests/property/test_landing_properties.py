@@ -52,8 +52,8 @@ def entity_rows(draw: st.DrawFn) -> Row:
     """A valid row with a small key space; its version says how old it is."""
     minute = draw(st.integers(0, 59))
     key = draw(st.integers(0, 5))
-    # Content that follows from key and version: two rows of the same key and version are the same row, so nothing
-    # is decided by a tie, which the order of arrival may decide.
+    # Content that follows from key and version: two rows of the same key and version are the same row, so
+    # nothing is decided by a tie, which the order of arrival may decide.
     seed = random.Random(f"{key}/{minute}")
     moment = f"2026-05-0{seed.choice('123')}T{seed.choice(['23', '00'])}:{minute:02d}:00"
     if draw(st.booleans()):
@@ -154,7 +154,8 @@ def test_any_delivery_gives_the_same_rows(
 ) -> None:
     """Splitting, order, renaming, repetition, format or compression would change what is published.
 
-    `Night.land` checks that rows read = loaded + duplicate + superseded + quarantined for every file and batch.
+    `Night.land` checks that rows read = loaded + duplicate + superseded + quarantined for every file and
+    batch.
     """
     rows, garbage, nights = delivery
     with new_night() as reference, new_night() as night:
@@ -170,7 +171,8 @@ def test_any_delivery_gives_the_same_rows(
         assert bool(bad) == bool(garbage), "garbage was accepted, or a good row refused"
 
 
-# -- mutations -------------------------------------------------------------------------------------------------
+# -- mutations
+# -------------------------------------------------------------------------------------------------
 
 
 def _originals(folder: Path) -> dict[str, bytes]:
@@ -236,8 +238,8 @@ def mutated(data: bytes, dice: random.Random) -> bytes:
 def test_mutated_files_never_break_the_night(form: str, tmp_path: Path) -> None:
     """A damaged file would crash the night or unbalance the books.
 
-    `CREDIT_USAGE_FUZZ_CASES` and `CREDIT_USAGE_FUZZ_SEED` make more and other cases. Many files make one night: it
-    is cheaper, and they are read together as in life.
+    `CREDIT_USAGE_FUZZ_CASES` and `CREDIT_USAGE_FUZZ_SEED` make more and other cases. Many files make one
+    night: it is cheaper, and they are read together as in life.
     """
     original = _originals(tmp_path)[form]
     dice = random.Random(f"{FUZZ_SEED}/{form}")

@@ -1,4 +1,6 @@
-"""Values and rules of the contract, through the reader: what a field accepts, what it becomes, what is refused."""
+"""Values and rules of the contract, through the reader: what a field accepts, what it becomes, what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -340,7 +342,9 @@ def test_spellings_of_status(night: Night) -> None:
 
 
 def test_spellings_of_delivery_and_open_source(night: Night) -> None:
-    """Older deliveries would stand beside the new; an unknown source, which is an open list, would be refused."""
+    """Older deliveries would stand beside the new; an unknown source, which is an open list, would be
+    refused.
+    """
     night.land(run("a", delivery="sync", source="live"), run("b", delivery="ASYNC", source="Something New"))
     got = [(row["delivery"], row["source"]) for row in night.rows(RUNS)]
     assert got == [("direct", "live"), ("callback", "Something New")]

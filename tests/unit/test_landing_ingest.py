@@ -39,7 +39,8 @@ def totals(
     }
 
 
-# -- duplicates and versions -----------------------------------------------------------------------------------
+# -- duplicates and versions
+# -----------------------------------------------------------------------------------
 
 
 def test_copies_within_a_file(night: Night) -> None:
@@ -88,7 +89,7 @@ def test_same_id_in_another_workspace_or_run_is_another_row(night: Night) -> Non
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
 @pytest.mark.parametrize("split", ["one file", "files", "nights"])
 def test_the_newest_version_wins(night: Night, order: list[int], split: str) -> None:
-    """A run would show as running for ever, or go back to an older state, depending on the order of arrival."""
+    """A run would show as running for ever, or go back to an older state, by order of arrival."""
     versions = [
         run(status="queued", updated_at="2026-05-01T10:00:00Z"),
         run(status="running", updated_at="2026-05-01T10:00:01.5+00:00"),
@@ -186,18 +187,29 @@ def test_dates_touched(night: Night) -> None:
     assert report.manifest.dates_touched == ["2026-04-01", "2026-05-01", "2026-05-31"]
 
 
-# -- many files ------------------------------------------------------------------------------------------------
+# -- many files
+# ------------------------------------------------------------------------------------------------
 
 
-def test_many_small_files_and_bad_ones_among_them(night: Night) -> None:
-    """A file that is damaged would cost the files that are read together with it, or each file a statement."""
+def test_many_small_files_and_bad_ones_among_them(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is damaged would cost the files that are read together with it, or each one a statement."""
     for number in range(600):
         night.write(f"{number // 100}/spans-{number:03d}.jsonl", [span(f"s{number}"), span("same")])
     night.write("2/spans-251.jsonl", jsonl(span("s251")) + b"\xff\n" + jsonl(span("same")))
     night.write("3/spans-300.jsonl", b"%PDF-1.7\n")
     night.write("4/spans-400.jsonl.gz", compressed(jsonl(span("z")), "gz")[:-6])
+    landings = 0
+    real = ingest_module._Batch._land
+
+    def counting(*arguments: Any, **keywords: Any) -> None:
+        nonlocal landings
+        landings += 1
+        real(*arguments, **keywords)
+
+    monkeypatch.setattr(ingest_module._Batch, "_land", counting)
     report = night.land()
-    assert counts(report) == totals(1199, 600 - 1 + 1, 598, 0, 1)
+    assert landings < 80, "the good files are read one by one because of the bad"
+    assert counts(report) == totals(1199, 600, 598, 0, 1)
     assert sorted(entry.path for entry in report.unreadable) == ["3/spans-300.jsonl", "4/spans-400.jsonl.gz"]
     (row,) = night.quarantine()
     assert (row["path"], row["line_number"], row["reason"]) == ("2/spans-251.jsonl", 2, "not_utf8")
@@ -212,7 +224,8 @@ def test_bad_lines_in_files_that_are_read_together(night: Night) -> None:
     assert [entry.rows_quarantined for entry in report.manifest.files] == [number % 3 for number in range(20)]
 
 
-# -- files that move -------------------------------------------------------------------------------------------
+# -- files that move
+# -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("companions", [0, 3])
@@ -251,7 +264,8 @@ def test_a_file_that_changes_while_it_is_read(
     assert ids == {"replaced": {"new", "newer"}, "appended": {"old", "more"}, "deleted": set()}[fate]
 
 
-# -- crashes ---------------------------------------------------------------------------------------------------
+# -- crashes
+# ---------------------------------------------------------------------------------------------------
 
 KILLED = """
 import os, sys
@@ -349,7 +363,7 @@ def test_a_manifest_of_a_later_release_stops_the_night(night: Night) -> None:
 
 
 def test_a_missing_part_stops_the_night(night: Night) -> None:
-    """A part that was deleted by hand would show as a message of the database, or as duplicates loaded again."""
+    """A part that was deleted by hand would show as a database's message, or copies be loaded."""
     night.land(span("a"))
     (part,) = night.lake.root.glob("spans/*/*/*.parquet")
     part.unlink()
@@ -359,7 +373,8 @@ def test_a_missing_part_stops_the_night(night: Night) -> None:
     assert len(night.lake.manifests()) == 1
 
 
-# -- the machine in trouble ------------------------------------------------------------------------------------
+# -- the machine in trouble
+# ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -445,7 +460,8 @@ def test_books_that_do_not_balance_are_never_committed(night: Night, monkeypatch
     assert night.lake.manifests() == []
 
 
-# -- the report ------------------------------------------------------------------------------------------------
+# -- the report
+# ------------------------------------------------------------------------------------------------
 
 
 def test_progress_and_time(night: Night) -> None:
