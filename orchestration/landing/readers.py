@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -571,13 +572,16 @@ def _csv_header(file: LandingFile) -> tuple[list[str], str]:
     """
     try:
         with streams.open_bytes(file) as stream:
-            first = stream.readline(1 << 20).decode("utf-8-sig").rstrip("\r\n")
+            start = stream.readline(1 << 20).decode("utf-8-sig")
+        first = re.split("[\r\n]", start, maxsplit=1)[0]
+        readings = [(next(csv.reader([first], delimiter=delimiter), []), delimiter) for delimiter in ",;\t|"]
     except UnicodeDecodeError as error:
         raise UnreadableFileError(f"its header is not valid UTF-8: {error}") from error
+    except csv.Error as error:
+        raise UnreadableFileError(f"its header cannot be read: {error}") from error
     if not first.strip():
         raise UnreadableFileError("its first line is empty, it should name the columns")
     fields = {name for entity in ENTITIES for name in entity.source_fields}
-    readings = [(next(csv.reader([first], delimiter=delimiter), []), delimiter) for delimiter in ",;\t|"]
     columns, delimiter = max(
         readings, key=lambda reading: len(fields & {name.strip().lower() for name in reading[0]})
     )

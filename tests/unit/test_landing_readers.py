@@ -683,6 +683,22 @@ def test_csv_mixed_line_ends(night: Night) -> None:
     assert places(night) == [(5, "wrong_type")]
 
 
+@pytest.mark.parametrize("ends", ["\r", "\r\n"])
+def test_csv_line_ends_of_other_systems(night: Night, ends: str) -> None:
+    """A header that ends in CR would be read together with the first row, or crash the night."""
+    text = csv_lines(row_text("a", '"two\nlines"'), row_text("b"), row_text("c", tokens="x"))
+    night.write("a.csv", text.replace("\n", ends))
+    assert counts(night.land())["loaded"] == 2
+    assert places(night) == [(5, "wrong_type")]
+    assert night.rows()[0]["name"] == f"two{ends}lines"
+
+
+def test_csv_header_cut_by_a_stray_cr(night: Night) -> None:
+    """A CR in the middle of the header would crash the night."""
+    data = csv_bytes(span()).replace(b",kind", b"\r,kind")
+    assert "lacks the required column" in why_unreadable(night, "a.csv", data)
+
+
 def test_csv_wide_cell(night: Night) -> None:
     """A cell beyond the standard library's 128 KiB would be refused when the file has to be salvaged."""
     night.write("a.csv", csv_lines(row_text("a", "x" * 300_000), "short"))
