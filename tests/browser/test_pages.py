@@ -60,6 +60,7 @@ class Reader:
         self.problems: list[str] = []
         self.context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
         self.page = self.context.new_page()
+        self.page.set_default_timeout(120_000)  # a loaded machine is slow, not wrong
         self.page.on(
             "console",
             lambda message: (
@@ -96,11 +97,11 @@ class Reader:
 
 def until(page: Any, expression: str) -> None:
     """Wait for something to become true. Playwright's own wait needs eval, which the pages' policy forbids."""
-    for _ in range(200):
+    for _ in range(2400):
         if page.evaluate(expression):
             return
         page.wait_for_timeout(25)
-    raise AssertionError(f"still not true after 5 s: {expression}")
+    raise AssertionError(f"still not true after 60 s: {expression}")
 
 
 @pytest.fixture
