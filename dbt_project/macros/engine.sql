@@ -26,3 +26,35 @@
 {% macro duckdb__at_latest_batch(value, version_at, batch_seq) -%}
     arg_max({{ value }}, row({{ version_at }}, {{ batch_seq }}))
 {%- endmacro %}
+
+{#- Seconds since midnight of a UTC timestamp. -#}
+{% macro second_of_day(utc_timestamp) -%}
+    (extract(hour from {{ utc_timestamp }}) * 3600 + extract(minute from {{ utc_timestamp }}) * 60 + extract(second from {{ utc_timestamp }}))
+{%- endmacro %}
+
+{#- A decimal that is not negative, rounded half to even at `places` decimals. -#}
+{% macro half_even(value, places) -%}
+    {{ adapter.dispatch("half_even", "credit_usage")(value, places) }}
+{%- endmacro %}
+
+{% macro duckdb__half_even(value, places) -%}
+    cast(round_even({{ value }}, {{ places }}) as decimal(38, {{ places }}))
+{%- endmacro %}
+
+{#- A number under a key of a JSON object in text; NULL where there is none. -#}
+{% macro json_number(json, key) -%}
+    {{ adapter.dispatch("json_number", "credit_usage")(json, key) }}
+{%- endmacro %}
+
+{% macro duckdb__json_number(json, key) -%}
+    try_cast(json_extract_string({{ json }}, '$.{{ key }}') as double)
+{%- endmacro %}
+
+{#- The text of a value under a key of a JSON object in text. -#}
+{% macro json_text(json, key) -%}
+    {{ adapter.dispatch("json_text", "credit_usage")(json, key) }}
+{%- endmacro %}
+
+{% macro duckdb__json_text(json, key) -%}
+    json_extract_string({{ json }}, '$.{{ key }}')
+{%- endmacro %}

@@ -43,6 +43,16 @@
     {{ return(rows | length == 0 or rows[0][0]) }}
 {%- endmacro %}
 
+{#- True when prices or rates of spans that are already published may have changed. -#}
+{% macro is_repricing() -%}
+    {%- set rows = plan_rows_once(
+        "plan", "changed_price_set",
+        "select (select count(*) from plan.changed_model_name) + (select count(*) from plan.changed_price_set) "
+        ~ "+ (select count(*) from plan.changed_rate_set) + (select count(*) from plan.changed_credit_price) > 0"
+    ) -%}
+    {{ return(rows | length > 0 and rows[0][0] and not is_full_build()) }}
+{%- endmacro %}
+
 {#- Predicate: the column's date is rebuilt tonight. `true` on a full build. -#}
 {% macro touched(column) -%}
     {%- if is_full_build() -%}

@@ -16,7 +16,7 @@ class Price:
     #: Id of the model in the catalogue, or the pattern of a price file (`*` and `?` as in file names).
     model_rule: str
     meter: str
-    #: Condition on the request, such as `service_tier=flex`; empty: the standard price.
+    #: Processing tier of the request (`flex`, `priority`, `batch`, …); empty: the standard price.
     variant: str
     #: Applies where the request's whole input, cached included, is above this many tokens.
     above_input_tokens: int

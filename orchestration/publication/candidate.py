@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import sql
 from orchestration.landing import conform
-from orchestration.landing.contract import ENTITIES
+from orchestration.landing.contract import ENTITIES, SPANS
 from orchestration.landing.lake import Manifest
+from orchestration.pricing import tables as pricing
 from orchestration.settings import REPOSITORY
 
 if TYPE_CHECKING:
@@ -47,11 +48,15 @@ class Plan:
     applied_batches: tuple[int, ...]
     requested_dates: tuple[date, ...]
     fingerprint: str
+    #: Which prices, rates and workspace settings are in force, by source.
+    prices: Mapping[str, str]
+    #: They differ from those of the published file: dimensions are renewed, and dates whose money changes are rebuilt.
+    is_repricing: bool
 
     @property
     def is_empty(self) -> bool:
         """Nothing to build: the published file already says all there is."""
-        return not (self.is_full_build or self.new_batches or self.requested_dates)
+        return not (self.is_full_build or self.new_batches or self.requested_dates or self.is_repricing)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the inverse."""
@@ -68,11 +73,15 @@ class Plan:
             applied_batches=tuple(document["applied_batches"]),
             requested_dates=tuple(date.fromisoformat(day) for day in document["requested_dates"]),
             fingerprint=str(document["fingerprint"]),
+            prices=dict(document["prices"]),
+            is_repricing=bool(document["is_repricing"]),
         )
 
 
 def fingerprint(settings: Settings) -> str:
-    """Hash of everything beside the lake that published numbers depend on: models, macros, seeds, and workspace settings."""
+    """Hash of what decides the numbers of every date beside the lake and the prices: models, macros, seeds, and of the workspaces'
+    settings those that differ from the defaults and move usage between dates, payers or rate cards.
+    """
     digest = hashlib.sha256()
     files = [DBT_PROJECT / "dbt_project.yml"]
     for folder in ("models", "macros", "seeds"):
@@ -81,8 +90,11 @@ def fingerprint(settings: Settings) -> str:
         )
     for path in files:
         digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    for row in _workspace_rows(settings):
-        digest.update(json.dumps(row).encode())
+    defaults = (settings.time_zone, settings.default_charge_type, None)
+    digest.update(json.dumps(defaults).encode())
+    for workspace_id, _, *decisive, _ in _workspace_rows(settings)[1:]:
+        if tuple(decisive) != defaults:
+            digest.update(json.dumps([workspace_id, *decisive]).encode())
     return digest.hexdigest()
 
 
@@ -114,13 +126,15 @@ def make_plan(
     published = read_manifest(settings)
     batches = tuple(manifest.batch_seq for manifest in manifests)
     current = fingerprint(settings)
+    prices = pricing.version(settings, pricing.read_files(settings))
+    prices["workspaces"] = hashlib.sha256(json.dumps(_workspace_rows(settings)).encode()).hexdigest()[:12]
     reason = ""
     if published is None:
         reason = "nothing is published yet" if batches else ""
     elif full:
         reason = "asked for"
     elif published["fingerprint"] != current:
-        reason = "models or workspace settings changed"
+        reason = "models changed, or the time zone, default charge type or rate card of a workspace"
     elif not set(published["applied_batches"]) <= set(batches):
         reason = "a published batch is no longer in the lake"
     applied = () if published is None or reason else tuple(published["applied_batches"])
@@ -132,6 +146,8 @@ def make_plan(
         applied_batches=tuple(sorted(batches)),
         requested_dates=tuple(requested_dates),
         fingerprint=current,
+        prices=prices,
+        is_repricing=published is not None and not reason and published.get("prices") != prices,
     )
 
 
@@ -181,13 +197,27 @@ def copy_file(source: Path, target: Path) -> None:
                 shutil.copyfileobj(read, write, 1 << 22)
 
 
-def _workspace_rows(settings: Settings) -> list[tuple[str | None, str | None, str, str]]:
-    rows: list[tuple[str | None, str | None, str, str]] = [
-        (None, None, settings.time_zone, settings.default_charge_type)
+_WORKSPACE_COLUMNS = {
+    "workspace_id": "varchar",
+    "workspace_name": "varchar",
+    "time_zone": "varchar",
+    "default_charge_type": "varchar",
+    "rate_card": "varchar",
+    "monthly_budget_usd": "decimal(38, 12)",
+}
+
+
+def _workspace_rows(settings: Settings) -> list[tuple[str | None, ...]]:
+    """Texts in the order of `_WORKSPACE_COLUMNS`; the first row holds the defaults."""
+    rows: list[tuple[str | None, ...]] = [
+        (None, None, settings.time_zone, settings.default_charge_type, None, None)
     ]
     for workspace_id in sorted(settings.workspaces):
         entry = settings.workspaces[workspace_id]
-        rows.append((workspace_id, entry.name, entry.time_zone, entry.default_charge_type))
+        budget = None if entry.monthly_budget_usd is None else f"{entry.monthly_budget_usd:f}"
+        rows.append(
+            (workspace_id, entry.name, entry.time_zone, entry.default_charge_type, entry.rate_card, budget)
+        )
     return rows
 
 
@@ -203,16 +233,10 @@ def _write_plan(
     connection.execute("create table plan.night (night_seq integer, is_full_build boolean)")
     connection.execute("insert into plan.night values (?, ?)", [plan.night_seq, plan.is_full_build])
     connection.execute("create table plan.requested_dates (usage_date date)")
-    connection.execute(
-        """
-        create table plan.workspace_settings (
-            workspace_id varchar, workspace_name varchar, time_zone varchar, default_charge_type varchar
-        )
-        """
-    )
-    connection.executemany(
-        "insert into plan.workspace_settings values (?, ?, ?, ?)", _workspace_rows(settings)
-    )
+    declared = ", ".join(f"{name} {kind}" for name, kind in _WORKSPACE_COLUMNS.items())
+    connection.execute(f"create table plan.workspace_settings ({declared})")
+    marks = ", ".join("?" * len(_WORKSPACE_COLUMNS))
+    connection.executemany(f"insert into plan.workspace_settings values ({marks})", _workspace_rows(settings))
     connection.execute(
         """
         create table plan.parts (
@@ -248,6 +272,11 @@ def _write_plan(
         connection.execute(
             f"create table plan.{entity.name}_shape (lake_date date, batch_seq integer, {columns_sql})"
         )
+    names = pricing.known_names(
+        connection,
+        [path for entity, batch, _, path, is_new in parts if entity == SPANS.name and (is_new or plan.is_full_build)],
+    )
+    pricing.write(connection, pricing.build(settings, pricing.read_files(settings), names))
 
 
 def touched_dates(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[date]:

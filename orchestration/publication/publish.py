@@ -203,6 +203,7 @@ def _write_books(
         "is_full_build": plan.is_full_build,
         "touched_dates": [day.isoformat() for day in dates],
         "fingerprint": plan.fingerprint,
+        "prices": dict(plan.prices),
         "checks": {
             "passed": sum(check.passed for check in checks),
             "warnings": sum(not check.passed and check.severity == "warning" for check in checks),

@@ -11,6 +11,8 @@ runs as (
     select
         workspace_id,
         run_id,
+        run_type,
+        delivery,
         charge_type
     from {{ ref('int_runs__current') }}
 
@@ -20,6 +22,34 @@ workspaces as (
 
     select *
     from {{ ref('dim_workspace') }}
+
+),
+
+model_names as (
+
+    select *
+    from {{ ref('dim_model_name') }}
+
+),
+
+price_sets as (
+
+    select *
+    from {{ ref('dim_price_set') }}
+
+),
+
+rate_sets as (
+
+    select *
+    from {{ ref('dim_rate_set') }}
+
+),
+
+credit_prices as (
+
+    select *
+    from {{ ref('dim_credit_price') }}
 
 ),
 
@@ -124,60 +154,17 @@ parents as (
 
 ),
 
-resolved as (
+-- What decides who pays and which rates apply.
+attributed as (
 
     select
-        spans.usage_date,
-        spans.workspace_id,
-        spans.run_id,
-        spans.span_id,
-        spans.trace_id,
-        spans.parent_span_id,
-        spans.span_name,
-        spans.span_kind,
-        spans.service,
-        spans.provider,
-        spans.model,
-        coalesce(spans.charge_type, nullif(runs.charge_type, 'mixed'), workspaces.default_charge_type) as charge_type,
-        spans.status,
-        spans.started_at,
-        spans.ended_at,
-        {{ milliseconds_from('spans.started_at', 'spans.ended_at') }} as duration_ms,
-        spans.attempt,
-        case
-            when spans.span_kind in ('completion', 'embedding', 'image_generation') then 'call'
-            when not {{ has_usage('spans') }} and spans.service is null then 'none'
-            when not {{ is_wrapper('spans') }} then 'call'
-            when not {{ has_provider_usage('spans') }}
-                then case when spans.reported_task_credits is not null then 'call' else 'none' end
-            when runs_with_usage.has_calls or wrappers_of_carriers.span_id is not null then 'rollup'
-            else 'call'
-        end as billing_role,
-        {{ is_wrapper('spans') }} and {{ has_provider_usage('spans') }} as is_carrying_wrapper,
-        spans.is_orphan,
-        spans.parent_span_id is not null and parents.parent_span_id is null and not spans.is_child_run as is_parent_missing,
-        spans.input_tokens,
-        spans.cached_tokens,
-        spans.cache_write_tokens,
-        spans.output_tokens,
-        spans.reasoning_tokens,
-        spans.image_tokens,
-        spans.citation_tokens,
-        spans.audio_input_tokens,
-        spans.audio_output_tokens,
-        case
-            when spans.input_tokens is not null or spans.output_tokens is not null or spans.image_tokens is not null
-                then
-                    coalesce(spans.input_tokens, 0)
-                    + coalesce(spans.output_tokens, 0)
-                    + coalesce(spans.image_tokens, 0)
-        end as total_tokens,
-        spans.units,
-        spans.reported_provider_cost_usd,
-        spans.reported_task_credits,
-        spans.error_message,
-        spans.quality_flags,
-        spans.attributes
+        spans.*,
+        {{ service_of('spans', 'runs') }} as rated_service,
+        {{ is_deep_search('spans') }} as is_deep_search,
+        coalesce(spans.charge_type, nullif(runs.charge_type, 'mixed'), workspaces.default_charge_type) as payer,
+        coalesce(
+            workspaces.rate_card, case when spans.source_format = 'native' then 'platform' else 'none' end
+        ) as rate_card
     from spans
     left join runs
         on
@@ -185,20 +172,89 @@ resolved as (
             and spans.run_id = runs.run_id
     left join workspaces
         on spans.workspace_id = workspaces.workspace_id
+
+),
+
+rated as (
+
+    select
+        attributed.*,
+        rate_sets.service_rate_id,
+        {{ is_wrapper('attributed') }} as is_wrapper,
+        {{ has_provider_usage('attributed') }} as has_provider_usage,
+        -- An agent's, a prompt's or a step's own charge: nobody else's call, even where its tokens repeat those below it.
+        {{ is_wrapper('attributed') }}
+        and rate_sets.service_rate_id is not null
+        and lower(attributed.rated_service) not in ('ai model', 'image generation') as has_own_charge,
+        cast(
+            rate_sets.task_credits * case when rate_sets.unit = 'unit' then coalesce(attributed.units, 1) else 1 end
+            as decimal(38, 6)
+        ) as rated_task_credits,
+        rate_sets.service_rate_id is not null and rate_sets.task_credits is null as is_rate_variable
+    from attributed
+    left join rate_sets
+        on
+            attributed.rate_card = rate_sets.rate_card
+            and lower(trim(attributed.rated_service)) = rate_sets.service_key
+            and attributed.payer = rate_sets.charge_type
+            and attributed.is_deep_search = rate_sets.is_deep
+            and attributed.started_at >= rate_sets.valid_from
+            and attributed.started_at < rate_sets.valid_to
+
+),
+
+resolved as (
+
+    select
+        rated.*,
+        case
+            when rated.service is not null or rated.span_kind <> 'step' or rated.has_own_charge then rated.rated_service
+        end as billed_service,
+        {{ milliseconds_from('rated.started_at', 'rated.ended_at') }} as duration_ms,
+        coalesce(
+            rated.is_wrapper
+            and rated.has_provider_usage
+            and (runs_with_usage.has_calls or wrappers_of_carriers.span_id is not null),
+            false
+        ) as repeats_usage,
+        rated.parent_span_id is not null and parents.parent_span_id is null and not rated.is_child_run as is_parent_missing,
+        case
+            when rated.input_tokens is not null or rated.output_tokens is not null or rated.image_tokens is not null
+                then
+                    coalesce(rated.input_tokens, 0)
+                    + coalesce(rated.output_tokens, 0)
+                    + coalesce(rated.image_tokens, 0)
+        end as total_tokens
+    from rated
     left join runs_with_usage
         on
-            spans.workspace_id = runs_with_usage.workspace_id
-            and spans.run_id = runs_with_usage.run_id
+            rated.workspace_id = runs_with_usage.workspace_id
+            and rated.run_id = runs_with_usage.run_id
     left join wrappers_of_carriers
         on
-            spans.workspace_id = wrappers_of_carriers.workspace_id
-            and spans.run_id = wrappers_of_carriers.run_id
-            and spans.span_id = wrappers_of_carriers.span_id
+            rated.workspace_id = wrappers_of_carriers.workspace_id
+            and rated.run_id = wrappers_of_carriers.run_id
+            and rated.span_id = wrappers_of_carriers.span_id
     left join parents
         on
-            spans.workspace_id = parents.workspace_id
-            and spans.run_id = parents.run_id
-            and spans.parent_span_id = parents.parent_span_id
+            rated.workspace_id = parents.workspace_id
+            and rated.run_id = parents.run_id
+            and rated.parent_span_id = parents.parent_span_id
+
+),
+
+roles as (
+
+    select
+        *,
+        case
+            when span_kind in ('completion', 'embedding', 'image_generation') then 'call'
+            when is_wrapper and has_own_charge then 'call'
+            when not has_provider_usage and reported_task_credits is null and (service is null or is_wrapper) then 'none'
+            when repeats_usage then 'rollup'
+            else 'call'
+        end as billing_role
+    from resolved
 
 ),
 
@@ -207,9 +263,94 @@ judged as (
     select
         *,
         billing_role = 'call' as is_call,
+        billing_role = 'call' and not repeats_usage as bears_usage,
         billing_role = 'call'
+        and not repeats_usage
         and (span_kind in ('completion', 'embedding', 'image_generation') or model is not null) as is_model_call
-    from resolved
+    from roles
+
+),
+
+priced as (
+
+    select
+        judged.*,
+        model_names.price_key,
+        model_names.priced_provider,
+        model_names.priced_model,
+        coalesce(model_names.is_tier_unknown, false) as is_tier_unknown,
+        price_sets.price_set_id,
+        price_sets.is_free,
+        {%- for meter in meter_quantities() %}
+            price_sets.{{ meter }}_usd,
+        {%- endfor %}
+        {%- for meter in guessable_meters() %}
+            price_sets.is_{{ meter }}_guessed,
+        {%- endfor %}
+        credit_prices.credit_price_usd,
+        -- tokens come from a model, whatever the span calls itself: without a price they are unpriced, not free
+        judged.is_model_call or (judged.bears_usage and judged.total_tokens is not null) as is_priceable
+    from judged
+    left join model_names
+        on
+            judged.bears_usage
+            and {{ is_named('judged', 'model_names') }}
+    left join price_sets
+        on {{ price_set_applies('judged', 'model_names', 'price_sets') }}
+    left join credit_prices
+        on
+            judged.workspace_id = credit_prices.workspace_id
+            and (credit_prices.valid_from is null or judged.usage_date >= credit_prices.valid_from)
+            and (credit_prices.valid_to is null or judged.usage_date < credit_prices.valid_to)
+
+),
+
+metered as (
+
+    select
+        *,
+        case
+            when not is_priceable then null
+            when model is null and response_model is null then 'no_model_named'
+            when price_key is null then 'unknown_model'
+            when price_set_id is null then 'no_price_at_that_time'
+            when {{ has_priced_part() }} then null
+            when {{ has_unpriced_part() }} then 'no_price_for_its_usage'
+            when total_tokens is null then 'unknown_usage'
+        end as unpriced_reason,
+        {{ metered_cost() }} as metered_cost_usd
+    from priced
+
+),
+
+costed as (
+
+    select
+        *,
+        case
+            when not is_priceable then null
+            when unpriced_reason is not null then 'unpriced'
+            when is_free then 'free'
+            when is_tier_unknown or {{ has_unpriced_part() }} or {{ has_guessed_part() }} then 'partial'
+            else 'priced'
+        end as price_status,
+        case when is_priceable and unpriced_reason is null then metered_cost_usd end as computed_provider_cost_usd,
+        case when is_call then rated_task_credits end as computed_task_credits,
+        case when is_call then coalesce(cast(reported_task_credits as decimal(38, 6)), rated_task_credits) end as task_credits
+    from metered
+
+),
+
+charged as (
+
+    select
+        *,
+        case when bears_usage then coalesce(reported_provider_cost_usd, computed_provider_cost_usd) end as provider_cost_usd,
+        case
+            when is_call
+                then {{ half_even("coalesce(task_credits, 0) * coalesce(credit_price_usd, cast(0 as decimal(20, 12)))", 12) }}
+        end as task_credit_cost_usd
+    from costed
 
 )
 
@@ -222,10 +363,12 @@ select
     parent_span_id,
     span_name,
     span_kind,
-    service,
+    billed_service as service,
     provider,
     model,
-    charge_type,
+    response_model,
+    service_tier,
+    payer as charge_type,
     status,
     started_at,
     ended_at,
@@ -237,54 +380,66 @@ select
         when billing_role = 'rollup' then 'repeats usage of the calls in its run'
         when billing_role = 'none' then 'carries no usage'
         when span_kind in ('completion', 'embedding', 'image_generation') then 'model call'
-        when is_carrying_wrapper then 'only carrier of usage in its run'
+        when is_wrapper and has_own_charge then 'own charge of the rate card'
+        when is_wrapper and has_provider_usage then 'only carrier of usage in its run'
         else 'service call'
     end as billing_reason,
     is_model_call,
     is_orphan,
     is_parent_missing,
-    case when is_call then input_tokens end as input_tokens,
-    case when is_call then cached_tokens end as cached_tokens,
-    case when is_call then cache_write_tokens end as cache_write_tokens,
-    case when is_call then output_tokens end as output_tokens,
-    case when is_call then reasoning_tokens end as reasoning_tokens,
-    case when is_call then image_tokens end as image_tokens,
-    case when is_call then citation_tokens end as citation_tokens,
-    case when is_call then audio_input_tokens end as audio_input_tokens,
-    case when is_call then audio_output_tokens end as audio_output_tokens,
-    case when is_call then total_tokens end as total_tokens,
+    {%- for measure in token_measures() + ['cache_write_1h_tokens', 'image_input_tokens'] %}
+        case when bears_usage then {{ measure }} end as {{ measure }},
+    {%- endfor %}
     is_model_call and total_tokens is null as is_usage_unknown,
+    token_convention,
     case when is_call then units end as units,
+    case when bears_usage then web_search_count end as web_search_count,
     reported_provider_cost_usd,
-    case when is_call then reported_provider_cost_usd end as provider_cost_usd,
+    computed_provider_cost_usd,
+    provider_cost_usd,
     case
-        when is_call and reported_provider_cost_usd is not null then 'reported'
-        -- tokens come from a model, whatever the span calls itself: without a price they are unpriced, not free
-        when is_model_call or (is_call and total_tokens is not null) then 'unpriced'
+        when bears_usage and reported_provider_cost_usd is not null then 'reported'
+        when computed_provider_cost_usd is not null then 'priced'
+        when is_priceable then 'unpriced'
     end as cost_source,
+    price_status,
+    unpriced_reason,
+    case when is_priceable then priced_provider end as priced_provider,
+    case when is_priceable then priced_model end as priced_model,
+    case when is_priceable then price_set_id end as price_set_id,
     case
-        when is_call
-            then case when charge_type = 'hosted' then coalesce(reported_provider_cost_usd, 0) else 0 end
+        when is_call then case when payer = 'hosted' then coalesce(provider_cost_usd, 0) else 0 end
     end as wallet_cost_usd,
     case
-        when is_call
-            then case when charge_type = 'personal' then coalesce(reported_provider_cost_usd, 0) else 0 end
+        when is_call then case when payer = 'personal' then coalesce(provider_cost_usd, 0) else 0 end
     end as external_cost_usd,
-    case when is_call then reported_task_credits end as task_credits,
-    case when is_call then cast(0 as decimal(38, 12)) end as task_credit_cost_usd,
+    reported_task_credits,
+    computed_task_credits,
+    task_credits,
+    case
+        when is_call and reported_task_credits is not null then 'reported'
+        when is_call and rated_task_credits is not null then 'rated'
+        when is_call and is_rate_variable then 'unrated'
+    end as credit_source,
+    case when is_call then service_rate_id end as service_rate_id,
+    case when is_call then credit_price_usd end as credit_price_usd,
+    task_credit_cost_usd,
     case
         when is_call
-            then case when charge_type = 'hosted' then coalesce(reported_provider_cost_usd, 0) else 0 end
+            then
+                task_credit_cost_usd
+                + case when payer = 'hosted' then coalesce(provider_cost_usd, 0) else 0 end
     end as total_cost_usd,
-    case when billing_role = 'rollup' then input_tokens end as rollup_reported_input_tokens,
-    case when billing_role = 'rollup' then output_tokens end as rollup_reported_output_tokens,
-    case when billing_role = 'rollup' then total_tokens end as rollup_reported_total_tokens,
-    case when billing_role = 'rollup' then reported_provider_cost_usd end as rollup_reported_provider_cost_usd,
+    case when repeats_usage then input_tokens end as rollup_reported_input_tokens,
+    case when repeats_usage then output_tokens end as rollup_reported_output_tokens,
+    case when repeats_usage then total_tokens end as rollup_reported_total_tokens,
+    case when repeats_usage then reported_provider_cost_usd end as rollup_reported_provider_cost_usd,
     case when billing_role = 'rollup' then reported_task_credits end as rollup_reported_task_credits,
     error_message,
+    source_format,
     quality_flags,
     attributes
-from judged
+from charged
 order by
     usage_date,
     workspace_id,

@@ -2,7 +2,8 @@
 {{ config(materialized='table') }}
 
 -- A date is rebuilt when a run of it is new or changed (its old date too), when spans of its runs arrived, when a descendant of
--- one of its runs changed (inclusive totals), when the missing parent of one of its runs arrived, or for a backfill.
+-- one of its runs changed (inclusive totals), when the missing parent of one of its runs arrived, for a backfill, or when prices
+-- or rates changed what a call of it costs; descendants' dates re-open their ancestors' there too.
 with recursive directory as (
 
     select *
@@ -28,7 +29,121 @@ with_new_spans as (
 
 ),
 
+{% if is_repricing() %}
+
+    -- As last published, by name: a reference would make the plan depend on the fact that it plans.
+    published_calls as (
+
+        select *
+        from facts.fct_span_usage
+
+    ),
+
+    changed_names as (
+
+        select *
+        from {{ source('plan', 'changed_model_name') }}
+
+    ),
+
+    -- Names whose rates are not those of the last publication in every stretch of time; few, so little history is read.
+    names_to_price as (
+
+        select *
+        from {{ source('plan', 'model_name') }}
+        where price_key in (select price_key from {{ source('plan', 'changed_price_set') }})
+
+    ),
+
+    price_sets as (
+
+        select *
+        from {{ source('plan', 'price_set') }}
+
+    ),
+
+    changed_rates as (
+
+        select *
+        from {{ source('plan', 'changed_rate_set') }}
+
+    ),
+
+    changed_credit_prices as (
+
+        select *
+        from {{ source('plan', 'changed_credit_price') }}
+
+    ),
+
+    repriced as (
+
+        select
+            calls.workspace_id,
+            calls.run_id
+        from published_calls as calls
+        inner join changed_names
+            on {{ is_named('calls', 'changed_names') }}
+
+        union distinct
+
+        select
+            calls.workspace_id,
+            calls.run_id
+        from published_calls as calls
+        inner join names_to_price
+            on {{ is_named('calls', 'names_to_price') }}
+        left join price_sets
+            on {{ price_set_applies('calls', 'names_to_price', 'price_sets') }}
+        where
+            calls.price_status is not null
+            and calls.price_set_id is distinct from price_sets.price_set_id
+
+        union distinct
+
+        -- A step has no service of its own until the card charges for it.
+        select
+            calls.workspace_id,
+            calls.run_id
+        from published_calls as calls
+        inner join changed_rates
+            on
+                coalesce(
+                    lower(trim(calls.service)), case when calls.span_kind = 'step' then 'workflow step' end
+                ) = changed_rates.service_key
+                and calls.charge_type = changed_rates.charge_type
+                and calls.started_at >= changed_rates.valid_from
+                and calls.started_at < changed_rates.valid_to
+
+        union distinct
+
+        select
+            calls.workspace_id,
+            calls.run_id
+        from published_calls as calls
+        inner join changed_credit_prices
+            on
+                calls.workspace_id = changed_credit_prices.workspace_id
+                and (changed_credit_prices.valid_from is null or calls.usage_date >= changed_credit_prices.valid_from)
+                and (changed_credit_prices.valid_to is null or calls.usage_date < changed_credit_prices.valid_to)
+        where calls.billing_role = 'call'
+
+    ),
+
+{% endif %}
+
 seeds as (
+
+    {% if is_repricing() %}
+
+        select
+            workspace_id,
+            run_id
+        from repriced
+
+        union distinct
+
+    {% endif %}
 
     select
         workspace_id,
