@@ -104,13 +104,8 @@ def settings_tables() -> str:
     of_workspace = field_comments("WorkspaceSettings")
     inherited = _defaults()
     workspace_rows = [
-        (
-            f"`{item.name}`",
-            f"that of `{item.name}` above" if item.name in inherited else "the id",
-            of_workspace[item.name],
-        )
-        for item in fields(WorkspaceSettings)
-        if item.name != "workspace_id"
+        (f"`{name}`", f"that of `{name}` above" if name in inherited else default, of_workspace[name])
+        for name, default in _workspace_defaults().items()
     ]
     return (
         _table(("setting", "environment variable", "default", "meaning"), rows)
@@ -119,7 +114,16 @@ def settings_tables() -> str:
     )
 
 
+def _workspace_defaults() -> dict[str, str]:
+    """What holds for a workspace that says nothing, in the order of the class."""
+    found = {item.name: "unset" for item in fields(WorkspaceSettings)}
+    del found["workspace_id"], found["places"]
+    return found | {"name": "the id"}
+
+
 def _shown(name: str, default: Any) -> str:
+    if default is None:
+        return "unset"
     return "data" if name == "data_dir" else f"{default}"
 
 
@@ -132,9 +136,11 @@ def example() -> str:
     meanings = field_comments("Settings")
     for name, default in _defaults().items():
         value = f'"{_shown(name, default)}"' if isinstance(default, str | Path) else f"{default}"
+        value = '""' if default is None else value
         lines += ["", *_comment(meanings[name]), f"# {name} = {value}"]
     lines += ["", *_comment(meanings["workspaces"]), "[workspaces.ws_acme]", 'name = "Acme"']
-    lines += ['time_zone = "America/New_York"', 'default_charge_type = "hosted"']
+    lines += ['time_zone = "America/New_York"', 'default_charge_type = "hosted"', 'credit_price_usd = "0.01"']
+    lines += ['rate_card = "platform"', 'monthly_budget_usd = "500"']
     return "\n".join(lines) + "\n"
 
 

@@ -7,25 +7,43 @@ standard library is imported).
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from orchestration import exact
+from orchestration.toml_places import lines_of_keys
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The checkout: dbt project, dagster.yaml and the default data folder live beside the packages."""
 
 ENVIRONMENT_PREFIX = "CREDIT_USAGE_"
 CHARGE_TYPES = ("hosted", "personal")
+NO_RATE_CARD = "none"
+"""What a workspace says that has no rate card."""
+USD_DECIMALS = 12
 
 
 class SettingsError(ValueError):
     """A setting is missing or wrong. The message names it, where it came from and what is allowed."""
+
+
+@dataclass(frozen=True)
+class CreditPrice:
+    """What a task credit costs from a date on, up to the next price."""
+
+    #: First date; None: from the beginning.
+    valid_from: date | None
+    credit_price_usd: Decimal
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,17 @@ class WorkspaceSettings:
     time_zone: str
     #: Who pays the provider where neither the span nor its run says so: `hosted` or `personal`.
     default_charge_type: str
+    #: US dollars per task credit, at most 12 decimals: `credit_price_usd = "0.01"` for all dates, or a list with dates,
+    #: `credit_prices = [{ credit_price_usd = "0.02" }, { valid_from = 2026-01-01, credit_price_usd = "0.01" }]`. Each price holds
+    #: until the next. Without a price credits are counted and shown; their cost is 0, marked "no credit price set".
+    credit_prices: tuple[CreditPrice, ...] = ()
+    #: Card of the rate file that gives the credits of services where the export reports none, or `none`. Native exports use
+    #: the card `platform` unless this says otherwise, other sources none.
+    rate_card: str | None = None
+    #: US dollars per month, as text or a number; more than 0. Checked, and not used yet.
+    monthly_budget_usd: Decimal | None = None
+    #: File and line of its settings, for messages about what only later turns out to be wrong.
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,6 +100,11 @@ class Settings:
     partitions_start_date: str = "2023-01-01"
     #: Hours. Data older than this makes the freshness check warn and `credit-usage status` say STALE.
     freshness_hours: float = 36.0
+    #: CSV or YAML file with prices of your own, which go before the catalogue's. In `credit_usage.toml` a relative path is
+    #: taken from the folder of that file, in the environment variable from the current folder.
+    price_file: Path | None = None
+    #: CSV or YAML file with task credits per service, in place of the platform's rate card. Relative paths as for `price_file`.
+    rate_file: Path | None = None
     #: What is known of single workspaces: the tables `[workspaces.<id>]` of the settings file.
     workspaces: Mapping[str, WorkspaceSettings] = field(default_factory=dict)
 
@@ -137,12 +171,47 @@ class Settings:
 
 
 _SCALARS: dict[str, type] = {
-    item.name: {"Path": Path, "str": str, "int": int, "float": float}[str(item.type)]
+    item.name: {"Path": Path, "str": str, "int": int, "float": float}[str(item.type).removesuffix(" | None")]
     for item in fields(Settings)
     if item.name != "workspaces"
 }
+_KINDS = {Path: "a path", str: "text", int: "a whole number", float: "a number"}
+_USER_FILES = ("price_file", "rate_file")
 _CRON_FIELDS = 5
 _MEMORY_LIMIT = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
+_CREDIT_PRICE_BELOW = 1_000_000
+_BUDGET_BELOW = 10**12
+
+
+@dataclass(frozen=True)
+class _File:
+    """The settings file. Lines are only looked for when a message needs one."""
+
+    path: Path
+    text: str = ""
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, ...], int]:
+        return lines_of_keys(self.text)
+
+    def line(self, *keys: str) -> int | None:
+        """The line of a key, else of what it is in."""
+        for depth in range(len(keys), 0, -1):
+            if line := self._lines.get(keys[:depth]):
+                return line
+        return None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a value comes from, spelt out when it is printed."""
+
+    file: _File
+    keys: tuple[str, ...]
+
+    def __str__(self) -> str:
+        line = self.file.line(*self.keys)
+        return f"{self.file.path}, line {line}" if line else str(self.file.path)
 
 
 def load(
@@ -151,54 +220,73 @@ def load(
     """Read the settings: defaults, then `credit_usage.toml`, then `CREDIT_USAGE_*`, then `overrides`.
 
     The file is `config_path`, else `CREDIT_USAGE_CONFIG`, else `credit_usage.toml` in the repository.
-    Raises SettingsError naming the setting and its source.
+    Raises SettingsError naming the setting and its source, of the file with the line.
     """
     env = os.environ if environment is None else environment
     named = config_path or (Path(env["CREDIT_USAGE_CONFIG"]) if env.get("CREDIT_USAGE_CONFIG") else None)
-    path = named or REPOSITORY / "credit_usage.toml"
-    document: dict[str, Any] = {}
-    if path.exists():
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path}: not valid TOML: {error}") from error
-    elif named is not None:
-        raise SettingsError(f"{path}: this settings file does not exist (CREDIT_USAGE_CONFIG names it)")
+    file, document = _read(named)
 
     values: dict[str, Any] = {}
-    sources = dict.fromkeys(_SCALARS, "default")
+    sources: dict[str, str | _Place] = dict.fromkeys(_SCALARS, "default")
     workspaces = document.pop("workspaces", {})
     for name, value in document.items():
+        sources[name] = _Place(file, (name,))
         if name not in _SCALARS:
-            raise SettingsError(f"{path}: unknown setting '{name}'; known are {', '.join(sorted(_SCALARS))}")
-        values[name] = _convert(name, value, str(path))
-        sources[name] = str(path)
-        if name == "data_dir" and not Path(value).is_absolute():
-            values[name] = (path.parent / value).resolve()
+            known = ", ".join((*sorted(_SCALARS), "and tables [workspaces.<id>]"))
+            raise SettingsError(f"{sources[name]}: unknown setting '{name}'; known are {known}")
+        values[name] = _convert(name, value, sources[name])
+        if isinstance(values[name], Path):
+            values[name] = (file.path.parent / values[name].expanduser()).resolve()
     for name in _SCALARS:
         text = env.get(ENVIRONMENT_PREFIX + name.upper())
         if text:
             sources[name] = ENVIRONMENT_PREFIX + name.upper()
             values[name] = _convert(name, text, sources[name])
     values.update({name: value for name, value in overrides.items() if value is not None})
-    if "data_dir" in values:
-        values["data_dir"] = Path(values["data_dir"]).expanduser().absolute()
+    for name in ("data_dir", *_USER_FILES):
+        if values.get(name) is not None:
+            values[name] = Path(values[name]).expanduser().absolute()
     settings = Settings(**values)
     _validate(settings, sources)
-    return replace(settings, workspaces=_workspaces(workspaces, settings, str(path)))
+    return replace(settings, workspaces=_workspaces(workspaces, settings, file))
 
 
-def _convert(name: str, value: Any, source: str) -> Any:
+def _read(named: Path | None) -> tuple[_File, dict[str, Any]]:
+    """The settings file and what it says; floats as exact decimals. Without a file there is nothing said."""
+    path = named or REPOSITORY / "credit_usage.toml"
+    if not path.exists():
+        if named is not None:
+            raise SettingsError(f"{path}: this settings file does not exist (CREDIT_USAGE_CONFIG names it)")
+        return _File(path), {}
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8")
+        return _File(path, text), tomllib.loads(text, parse_float=Decimal)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}, line {line}: not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+
+
+def _convert(name: str, value: Any, source: str | _Place) -> Any:
     kind = _SCALARS[name]
+    if name in _USER_FILES and value == "":
+        return None
     try:
         if isinstance(value, bool):
             raise ValueError
-        return kind(value)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"{source}: '{name}' must be {kind.__name__}, got {value!r}") from error
+        converted = kind(value)
+        if (kind is int and not isinstance(value, str) and converted != value) or (
+            kind is float and not math.isfinite(converted)
+        ):
+            raise ValueError
+        return converted
+    except (TypeError, ValueError, OverflowError) as error:
+        raise SettingsError(f"{source}: '{name}' must be {_KINDS[kind]}, got {exact.shown(value)}") from error
 
 
-def _validate(settings: Settings, sources: Mapping[str, str]) -> None:
+def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     """Raise SettingsError for a value that is not allowed, naming where it came from."""
     if not _MEMORY_LIMIT.match(settings.memory_limit):
         where = f"{sources['memory_limit']}: 'memory_limit'"
@@ -223,6 +311,10 @@ def _validate(settings: Settings, sources: Mapping[str, str]) -> None:
     for name in ("time_zone", "schedule_time_zone"):
         _time_zone(getattr(settings, name), f"{sources[name]}: '{name}'")
     _charge_type(settings.default_charge_type, f"{sources['default_charge_type']}: 'default_charge_type'")
+    for name in _USER_FILES:
+        path = getattr(settings, name)
+        if path is not None and not path.is_file():
+            raise SettingsError(f"{sources[name]}: '{name}' must name a file, and there is none: {path}")
 
 
 def _time_zone(name: Any, where: str) -> str:
@@ -240,25 +332,140 @@ def _charge_type(value: Any, where: str) -> str:
     return str(value)
 
 
-def _workspaces(table: Any, settings: Settings, source: str) -> dict[str, WorkspaceSettings]:
+def _workspaces(table: Any, settings: Settings, file: _File) -> dict[str, WorkspaceSettings]:
     """The `[workspaces.<id>]` tables."""
     if not isinstance(table, dict):
-        raise SettingsError(f"{source}: 'workspaces' must be tables like [workspaces.ws_1]")
-    known = {"name", "time_zone", "default_charge_type"}
-    result = {}
-    for workspace_id, entry in table.items():
-        where = f"{source}: [workspaces.{workspace_id}]"
+        place = _Place(file, ("workspaces",))
+        raise SettingsError(f"{place}: 'workspaces' must be tables like [workspaces.ws_1]")
+    return {
+        workspace_id: _WorkspaceTable(file, workspace_id, entry).settings(settings)
+        for workspace_id, entry in table.items()
+    }
+
+
+class _WorkspaceTable:
+    """One table `[workspaces.<id>]`: its values, checked, and their places."""
+
+    KNOWN = (
+        "name",
+        "time_zone",
+        "default_charge_type",
+        "credit_price_usd",
+        "credit_prices",
+        "rate_card",
+        "monthly_budget_usd",
+    )
+
+    def __init__(self, file: _File, workspace_id: str, entry: Any) -> None:
+        self.file = file
+        self.workspace_id = workspace_id
         if not isinstance(entry, dict):
-            raise SettingsError(f"{where} must be a table")
-        if unknown := sorted(set(entry) - known):
-            raise SettingsError(f"{where} has unknown '{unknown[0]}'; known are {', '.join(sorted(known))}")
-        result[workspace_id] = WorkspaceSettings(
-            workspace_id=workspace_id,
-            name=str(entry.get("name", workspace_id)),
-            time_zone=_time_zone(entry.get("time_zone", settings.time_zone), f"{where} 'time_zone'"),
-            default_charge_type=_charge_type(
-                entry.get("default_charge_type", settings.default_charge_type),
-                f"{where} 'default_charge_type'",
-            ),
+            raise SettingsError(f"{self.where()} must be a table")
+        self.entry = entry
+        if unknown := [key for key in entry if key not in self.KNOWN]:
+            raise SettingsError(
+                f"{self.where(unknown[0])} is no setting of a workspace; known are {', '.join(self.KNOWN)}"
+            )
+
+    def place(self, *keys: str) -> _Place:
+        """Where a key stands."""
+        return _Place(self.file, ("workspaces", self.workspace_id, *keys))
+
+    def where(self, *keys: str) -> str:
+        """The beginning of a message about a key."""
+        named = f" '{keys[0]}'" if keys else ""
+        return f"{self.place(*keys)}: [workspaces.{self.workspace_id}]{named}"
+
+    def settings(self, defaults: Settings) -> WorkspaceSettings:
+        """What it says, the defaults where it says nothing."""
+        rate_card = self.entry.get("rate_card")
+        budget = self.entry.get("monthly_budget_usd")
+        zone = self.entry.get("time_zone", defaults.time_zone)
+        charge_type = self.entry.get("default_charge_type", defaults.default_charge_type)
+        return WorkspaceSettings(
+            workspace_id=self.workspace_id,
+            name=self._text("name", self.entry.get("name", self.workspace_id)),
+            time_zone=_time_zone(zone, self.where("time_zone")),
+            default_charge_type=_charge_type(charge_type, self.where("default_charge_type")),
+            credit_prices=self._credit_prices(),
+            rate_card=None if rate_card is None else self._text("rate_card", rate_card).lower(),
+            monthly_budget_usd=None if budget is None else self._budget(budget),
+            places={} if rate_card is None else {"rate_card": str(self.place("rate_card"))},
         )
-    return result
+
+    def _text(self, key: str, value: Any) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise SettingsError(
+                f"{self.where(key)} must be a text that is not empty, got {exact.shown(value)}"
+            )
+        return value.strip()
+
+    def _credit_prices(self) -> tuple[CreditPrice, ...]:
+        if "credit_prices" not in self.entry:
+            if "credit_price_usd" not in self.entry:
+                return ()
+            where = self.where("credit_price_usd")
+            return (CreditPrice(None, _usd(self.entry["credit_price_usd"], where, _CREDIT_PRICE_BELOW)),)
+        if "credit_price_usd" in self.entry:
+            where = self.where("credit_price_usd")
+            raise SettingsError(f"{where} and 'credit_prices' are both there: keep one of them")
+        entries = self.entry["credit_prices"]
+        if not isinstance(entries, list) or not entries:
+            raise SettingsError(
+                f"{self.where('credit_prices')} must be a list of prices like "
+                f'[{{ valid_from = 2026-01-01, credit_price_usd = "0.01" }}], got {exact.shown(entries)}'
+            )
+        prices: list[CreditPrice] = []
+        for number, entry in enumerate(entries):
+            price = self._credit_price(number, entry)
+            where = f"{self.where('credit_prices', str(number), 'valid_from')} entry {number + 1}"
+            if prices and price.valid_from is None:
+                raise SettingsError(f"{where} has no 'valid_from'; only the first may omit it")
+            if prices and (price.valid_from or date.min) <= (prices[-1].valid_from or date.min):
+                raise SettingsError(
+                    f"{where}: 'valid_from' {price.valid_from} must be after that of the entry before, "
+                    f"{prices[-1].valid_from}"
+                )
+            prices.append(price)
+        return tuple(prices)
+
+    def _credit_price(self, number: int, entry: Any) -> CreditPrice:
+        where = f"{self.where('credit_prices', str(number))} entry {number + 1}"
+        if not isinstance(entry, dict):
+            raise SettingsError(f"{where} must be a table with 'valid_from' and 'credit_price_usd'")
+        if unknown := sorted(set(entry) - {"valid_from", "credit_price_usd"}):
+            raise SettingsError(
+                f"{where} has unknown '{unknown[0]}'; known are valid_from and credit_price_usd"
+            )
+        if "credit_price_usd" not in entry:
+            raise SettingsError(f"{where} has no 'credit_price_usd'")
+        valid_from = entry.get("valid_from")
+        if isinstance(valid_from, str):
+            try:
+                valid_from = exact.day(valid_from)
+            except ValueError as error:
+                raise SettingsError(f"{where}: 'valid_from' {error}") from error
+        if valid_from is not None and (isinstance(valid_from, datetime) or not isinstance(valid_from, date)):
+            raise SettingsError(
+                f"{where}: 'valid_from' must be a date such as 2026-01-01, got {exact.shown(valid_from)}"
+            )
+        price = _usd(entry["credit_price_usd"], f"{where}: 'credit_price_usd'", _CREDIT_PRICE_BELOW)
+        return CreditPrice(valid_from, price)
+
+    def _budget(self, value: Any) -> Decimal:
+        where = self.where("monthly_budget_usd")
+        budget = _usd(value, where, _BUDGET_BELOW)
+        if not budget:
+            raise SettingsError(f"{where} must be more than 0; leave it out for none")
+        return budget
+
+
+def _usd(value: Any, where: str, below: int) -> Decimal:
+    """US dollars, as text or as a TOML number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise SettingsError(f'{where} must be US dollars such as "0.01", got {exact.shown(value)}')
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value).strip()
+    try:
+        return exact.number(text, decimals=USD_DECIMALS, below=below)
+    except ValueError as error:
+        raise SettingsError(f"{where} must be US dollars: {error}") from error
