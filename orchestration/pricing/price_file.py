@@ -36,7 +36,9 @@ COLUMNS = (
         "above_input_tokens",
         "For requests whose whole input, cached included, is above this many tokens; empty: all.",
     ),
-    Column("variant", "Condition on the request, such as `service_tier=flex`; empty: the standard price."),
+    Column(
+        "variant", "Processing tier of the request, such as `flex` or `batch`; empty: the standard price."
+    ),
     Column("checked_at", "Date on which you last checked the price."),
     Column("note", "Anything; not read."),
 )
@@ -47,7 +49,7 @@ UNIT_DECIMALS = 18
 """The price of one unit must be exact in this many decimals."""
 _UNIT_SIZE_BELOW = 10**12
 _TOKENS_BELOW = 10**15
-_VARIANT = re.compile(r"\w[\w.-]*=\S+")
+_VARIANT = re.compile(r"[a-z0-9][a-z0-9_./-]*")
 
 
 def read(path: Path) -> tuple[Price, ...]:
@@ -125,7 +127,7 @@ def _variant(cells: Cells) -> str | None:
     text = cells.text("variant").lower()
     if not text or _VARIANT.fullmatch(text):
         return text
-    cells.fail("variant", f"{shown(text)} is not a condition such as 'service_tier=flex'")
+    cells.fail("variant", f"{shown(text)} is not a processing tier such as 'flex' or 'batch'")
     return None
 
 

@@ -97,7 +97,9 @@ def _price_sets(price_key: str, filed: list[Price], listed: list[Price]) -> list
     prices = [*filed, *listed]
     dates = sorted({day for price in prices for day in (price.valid_from, price.valid_to) if day})
     stretches: list[tuple[date | None, date | None]] = list(zip([None, *dates], [*dates, None], strict=True))
-    seconds = sorted({0} | {_seconds(at) for price in prices for at in (price.daily_from, price.daily_to) if at})
+    seconds = sorted(
+        {0} | {_seconds(at) for price in prices for at in (price.daily_from, price.daily_to) if at}
+    )
     windows = list(zip(seconds, [*seconds[1:], DAY_SECONDS], strict=True))
     thresholds = sorted({0} | {price.above_input_tokens for price in prices})
 
@@ -162,7 +164,12 @@ def _tiers(
 
 def _identity(price_key: str, above: int, rates: Sequence[Decimal | None], guessed: frozenset[str]) -> str:
     """Equal rates of a model have one id wherever they hold, so that a row keeps it when only its validity was cut."""
-    text = [price_key, str(above), *(f"{rate:f}" if rate is not None else "" for rate in rates), *sorted(guessed)]
+    text = [
+        price_key,
+        str(above),
+        *(f"{rate:f}" if rate is not None else "" for rate in rates),
+        *sorted(guessed),
+    ]
     return hashlib.sha256("\x1f".join(text).encode()).hexdigest()[:16]
 
 

@@ -1,7 +1,7 @@
 """Task credits per service: the platform's own card, or the user's file in its place.
 
 What belongs here: the columns of such a file, what is allowed in them, and its rows as rates. Which rate a span gets is decided
-elsewhere: of the rates of a unit that are valid for it, those that name its charge type go first; among them, for a deep search,
+elsewhere: of the rates that are valid for it, those that name its charge type go first; among them, for a deep search,
 one that applies to `deep` goes before one that applies `always`.
 """
 
@@ -69,7 +69,7 @@ def read(path: Path | None) -> tuple[ServiceRate, ...]:
         credits = _credits(cells)
         if service is None or charge_type is None or unit is None or applies is None or period is None:
             continue
-        periods.append(((card, patterns.normal(service), charge_type, unit, applies), period, row))
+        periods.append(((card, patterns.normal(service), charge_type, applies), period, row))
         if cells.is_good:
             rates.append(
                 ServiceRate(
@@ -85,7 +85,7 @@ def read(path: Path | None) -> tuple[ServiceRate, ...]:
                     source_version="",
                 )
             )
-    check_overlaps(table, "rate_card, service, charge_type, unit and applies", periods)
+    check_overlaps(table, "rate_card, service, charge_type and applies", periods)
     table.check()
     version = fingerprint((*_key(rate), rate.valid_from, rate.valid_to, rate.task_credits) for rate in rates)
     ordered = sorted(rates, key=lambda rate: (*_key(rate), by_start(rate.valid_from)))

@@ -88,9 +88,7 @@ def _row(
     start: datetime,
     end: datetime,
 ) -> RateSet:
-    return RateSet(
-        identity, card, service, charge_type, is_deep, start, end, rate.unit, rate.task_credits
-    )
+    return RateSet(identity, card, service, charge_type, is_deep, start, end, rate.unit, rate.task_credits)
 
 
 def _identity(card: str, service: str, charge_type: str, is_deep: bool, rate: ServiceRate) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
-from orchestration.pricing import catalogue
+from orchestration.pricing import catalogue, patterns
 from orchestration.pricing.prices import Price
 
 # Requests that name one of these pay the standard price.
-STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand", "ondemand", "none", "standard_only"})
+STANDARD_TIERS = frozenset(
+    {"", "auto", "default", "standard", "on_demand", "ondemand", "none", "standard_only"}
+)
 
 _MAX_NAME = 300
 """Longer names are not looked up: no model is called that, and patterns would be slow on them."""
@@ -64,9 +65,9 @@ class FileRule:
     @property
     def specificity(self) -> tuple[bool, int, bool, str, str]:
         """The greatest matching rule wins: exact names before patterns, more letters before fewer, a provider before none."""
-        literal = re.sub(r"\[(.)\]", r"\1", self.pattern)
-        is_exact = not re.search(r"[*?]", re.sub(r"\[.\]", "", self.pattern))
-        return is_exact, len(literal.replace("*", "")), bool(self.provider), self.pattern, self.provider
+        exact = patterns.exact_name(self.pattern)
+        letters = len(self.pattern.replace("*", "")) if exact is None else len(exact)
+        return exact is not None, letters, bool(self.provider), self.pattern, self.provider
 
 
 class Resolver:
@@ -87,7 +88,7 @@ class Resolver:
         models = [model for model in (names.response_model, names.model) if model]
         filed = next(filter(None, (self._file_rule(names.provider, model) for model in models)), None)
         listed = next(filter(None, (_listed(names.provider, model) for model in models)), None)
-        tier = names.service_tier.strip().lower()
+        tier = patterns.normal(names.service_tier)
         variant = tier if tier not in STANDARD_TIERS and tier in self._variants(filed, listed) else ""
         steps = []
         if filed:
@@ -105,7 +106,7 @@ class Resolver:
         if listed:
             provider_name, model_name = listed[0].provider, listed[0].model
         else:
-            provider_name, model_name = names.provider.strip().lower(), models[0].strip().lower()
+            provider_name, model_name = patterns.normal(names.provider), patterns.normal(models[0])
         return Resolution(
             names=names,
             price_key="|".join(["/".join(list_key or ()), "/".join(file_key or ()), variant]),
@@ -127,11 +128,11 @@ class Resolver:
     def _file_rule(self, provider: str, model: str) -> FileRule | None:
         if not self._rules or len(model) > _MAX_NAME:
             return None
-        raw = provider.strip().lower()
+        raw = patterns.normal(provider)
         providers = {raw, _provider_id(raw) or raw, ""}
-        names = dict.fromkeys([model.strip().lower(), *(name for _, name, _ in _readings(raw, model))])
+        names = dict.fromkeys([patterns.normal(model), *(name for _, name, _ in _readings(raw, model))])
         for rule in self._rules:
-            if rule.provider in providers and any(fnmatchcase(name, rule.pattern) for name in names):
+            if rule.provider in providers and any(patterns.matches(rule.pattern, name) for name in names):
                 return rule
         return None
 
@@ -140,7 +141,7 @@ def _listed(provider: str, model: str) -> tuple[catalogue.Match, str] | None:
     """The catalogue's model, and in words what was done to the name to find it."""
     if len(model) > _MAX_NAME:
         return None
-    for provider_id, name, steps in _readings(provider.strip().lower(), model):
+    for provider_id, name, steps in _readings(patterns.normal(provider), model):
         if match := catalogue.find(name, provider_id):
             asked = [] if match.listed_by == match.provider else [f"asked of {match.provider}"]
             said = asked + list(steps)
@@ -150,7 +151,7 @@ def _listed(provider: str, model: str) -> tuple[catalogue.Match, str] | None:
 
 def _readings(provider: str, model: str) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
     """(provider id or None, model name, steps) in the order in which they are tried."""
-    name = model.strip().lower()
+    name = patterns.normal(model)
     known = _provider_id(provider) if provider else None
     steps: tuple[str, ...] = ()
     if provider and known is None:
@@ -179,7 +180,7 @@ def _spellings(
 
 def _provider_id(name: str) -> str | None:
     """The catalogue's provider for a name that libraries use; None where nobody is known by it."""
-    name = name.strip().lower()
+    name = patterns.normal(name)
     if "azure" in name or name.startswith("az."):
         return "azure"
     return catalogue.provider_of(name) or catalogue.provider_of(name.replace("_", "-"))

@@ -129,7 +129,9 @@ class UserFiles:
 def read_files(settings: Settings) -> UserFiles:
     """Read the price file and the rate card. Raises the readers' errors, which name file, line and reason."""
     prices = price_file.read(settings.price_file) if settings.price_file else ()
-    return UserFiles(prices, rate_card.read(settings.rate_file))
+    rates = rate_card.read(settings.rate_file)
+    rate_card.check_workspaces(settings, rates)
+    return UserFiles(prices, rates)
 
 
 def version(settings: Settings, files: UserFiles) -> dict[str, str]:
@@ -192,6 +194,8 @@ def known_names(connection: duckdb.DuckDBPyConnection, span_parts: Sequence[str]
                 coalesce(service_tier, '')
             from (
                 -- the empty table brings columns that parts of an earlier contract lack
+                select null::varchar as response_model, null::varchar as service_tier limit 0
+                union all by name
                 select * from plan.spans_shape
                 union all by name
                 select * from read_parquet(?, union_by_name = true)
@@ -251,9 +255,14 @@ def write(connection: duckdb.DuckDBPyConnection, tables: PriceTables) -> None:
             for s in tables.price_sets
         ],
     )
-    _insert(connection, "service_rate", _RATE_COLUMNS, [_fields(rate, _RATE_COLUMNS) for rate in tables.rates])
     _insert(
-        connection, "rate_set", _RATE_SET_COLUMNS, [_fields(rate, _RATE_SET_COLUMNS) for rate in tables.rate_sets]
+        connection, "service_rate", _RATE_COLUMNS, [_fields(rate, _RATE_COLUMNS) for rate in tables.rates]
+    )
+    _insert(
+        connection,
+        "rate_set",
+        _RATE_SET_COLUMNS,
+        [_fields(rate, _RATE_SET_COLUMNS) for rate in tables.rate_sets],
     )
     _insert(connection, "credit_price", _CREDIT_PRICE_COLUMNS, tables.credit_prices)
     for name, (dimension, columns) in _COMPARED.items():

@@ -274,7 +274,11 @@ def _write_plan(
         )
     names = pricing.known_names(
         connection,
-        [path for entity, batch, _, path, is_new in parts if entity == SPANS.name and (is_new or plan.is_full_build)],
+        [
+            path
+            for entity, batch, _, path, is_new in parts
+            if entity == SPANS.name and (is_new or plan.is_full_build)
+        ],
     )
     pricing.write(connection, pricing.build(settings, pricing.read_files(settings), names))
 

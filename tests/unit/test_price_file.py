@@ -77,7 +77,7 @@ def rows(*lines: str, header: str = "model,meter,unit_price_usd") -> str:
 
 def test_every_column_counts() -> None:
     """A column of the file is read as another, or not at all."""
-    text = f"{HEADER}\n OpenAI , GPT-* ,Output,0.150,1000,2026-01-01,2026-02-01,200000,Service_Tier=Flex,2026-01-15,a note\n"
+    text = f"{HEADER}\n OpenAI , GPT-* ,Output,0.150,1000,2026-01-01,2026-02-01,200000,Flex,2026-01-15,a note\n"
     assert read(text) == (
         price(
             provider="openai",
@@ -86,7 +86,7 @@ def test_every_column_counts() -> None:
             valid_from=date(2026, 1, 1),
             valid_to=date(2026, 2, 1),
             above_input_tokens=200_000,
-            variant="service_tier=flex",
+            variant="flex",
             checked_at=date(2026, 1, 15),
         ),
     )
@@ -152,7 +152,7 @@ def test_a_price_may_change_from_one_day_to_the_next() -> None:
 def test_what_differs_in_its_key_does_not_overlap() -> None:
     """A tier, a variant or another provider's price is refused as an overlap."""
     header = "provider,model,meter,unit_price_usd,above_input_tokens,variant"
-    lines = ("a,m,output,1,,", "b,m,output,2,,", ",m,output,3,,", "a,m,output,4,200000,", "a,m,output,5,,service_tier=flex",
+    lines = ("a,m,output,1,,", "b,m,output,2,,", ",m,output,3,,", "a,m,output,4,200000,", "a,m,output,5,,flex",
              "a,m,reasoning,6,,", "a,m*,output,7,,")  # fmt: skip
     assert len(read(rows(*lines, header=header))) == len(lines)
 
@@ -171,7 +171,7 @@ def price_rows(draw: st.DrawFn) -> list[dict[str, str]]:
                 st.sampled_from(["", "openai", "azure"]),
                 st.sampled_from(["gpt-x", "gpt-*", "o?", "[*]"]),
                 st.sampled_from(["output", "uncached_input", "image"]),
-                st.sampled_from(["", "service_tier=flex"]),
+                st.sampled_from(["", "flex"]),
                 st.sampled_from(["", "200000"]),
             ),
             max_size=5,
@@ -238,7 +238,7 @@ def test_the_order_of_rows_is_irrelevant(lines: list[dict[str, str]], seed: int)
         ("valid_from", "2026-01-02"),
         ("valid_to", "2026-02-02"),
         ("above_input_tokens", "1"),
-        ("variant", "service_tier=flex"),
+        ("variant", "flex"),
     ],
 )
 def test_the_version_tells_what_is_charged(column: str, value: str) -> None:
@@ -285,7 +285,11 @@ WRONG = [
     ("valid_to", "2025-12-31", "2025-12-31 is not after valid_from 2026-01-01"),
     ("above_input_tokens", "-1", "'-1' is not a whole number from 0 to"),
     ("above_input_tokens", "200k", "'200k' is not a whole number"),
-    ("variant", "flex", "'flex' is not a condition such as 'service_tier=flex'"),
+    (
+        "variant",
+        "service_tier=flex",
+        "'service_tier=flex' is not a processing tier such as 'flex' or 'batch'",
+    ),
     ("checked_at", "today", "'today' is not a date"),
 ]
 

@@ -38,6 +38,13 @@ select
     provider_cost_usd as reported_provider_cost_usd,
     task_credits as reported_task_credits,
     error_message,
+    cast(null as varchar) as response_model,
+    cast(null as varchar) as service_tier,
+    cast(null as bigint) as cache_write_1h_tokens,
+    cast(null as bigint) as image_input_tokens,
+    cast(null as bigint) as web_search_count,
+    'native' as source_format,
+    cast(null as varchar) as token_convention,
     quality_flags,
     attributes
 from parts
