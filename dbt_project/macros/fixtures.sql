@@ -24,9 +24,13 @@
     {%- set columns = {'usage_date': 'date', 'is_orphan': 'boolean', 'is_child_run': 'boolean'} -%}
     {%- for name in [
         'workspace_id', 'run_id', 'span_id', 'trace_id', 'parent_span_id', 'span_name', 'span_kind', 'service',
-        'provider', 'model', 'charge_type', 'status', 'error_message', 'quality_flags', 'attributes',
+        'provider', 'model', 'response_model', 'service_tier', 'charge_type', 'status', 'error_message', 'source_format',
+        'token_convention', 'quality_flags', 'attributes',
     ] -%}
         {%- do columns.update({name: 'varchar'}) -%}
+    {%- endfor -%}
+    {%- for name in ['cache_write_1h_tokens', 'image_input_tokens', 'web_search_count'] -%}
+        {%- do columns.update({name: 'bigint'}) -%}
     {%- endfor -%}
     {%- do columns.update({'started_at': 'timestamp', 'ended_at': 'timestamp', 'attempt': 'integer', 'units': 'bigint'}) -%}
     {%- for name in token_measures() if name != 'total_tokens' -%}
@@ -36,6 +40,7 @@
     {{ fixture_rows(columns, {
         'usage_date': '2026-03-01', 'is_orphan': false, 'is_child_run': false, 'workspace_id': 'w', 'run_id': 'r',
         'span_name': 'name', 'span_kind': 'completion', 'status': 'completed', 'started_at': '2026-03-01 10:00:00',
+        'source_format': 'native',
     }, rows) }}
 {%- endmacro %}
 
