@@ -129,10 +129,15 @@ class Resolver:
         if not self._rules or len(model) > _MAX_NAME:
             return None
         raw = patterns.normal(provider)
-        providers = {raw, _provider_id(raw) or raw, ""}
-        names = dict.fromkeys([patterns.normal(model), *(name for _, name, _ in _readings(raw, model))])
+        spellings = {
+            (seller, name)
+            for provider_id, name, _ in _readings(raw, model)
+            for seller in (raw, provider_id or raw, "")
+        }
         for rule in self._rules:
-            if rule.provider in providers and any(patterns.matches(rule.pattern, name) for name in names):
+            if any(
+                seller == rule.provider and patterns.matches(rule.pattern, name) for seller, name in spellings
+            ):
                 return rule
         return None
 

@@ -77,7 +77,9 @@ def rows(*lines: str, header: str = "model,meter,unit_price_usd") -> str:
 
 def test_every_column_counts() -> None:
     """A column of the file is read as another, or not at all."""
-    text = f"{HEADER}\n OpenAI , GPT-* ,Output,0.150,1000,2026-01-01,2026-02-01,200000,Flex,2026-01-15,a note\n"
+    text = (
+        f"{HEADER}\n OpenAI , GPT-* ,Output,0.150,1000,2026-01-01,2026-02-01,200000,Flex,2026-01-15,a note\n"
+    )
     assert read(text) == (
         price(
             provider="openai",
