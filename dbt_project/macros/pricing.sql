@@ -129,3 +129,18 @@
 {% macro differs(one, other) -%}
     (abs({{ one }} - {{ other }}) * 100 > greatest({{ one }}, {{ other }}))
 {%- endmacro %}
+
+{#- The rate card of a span: its workspace's choice, else the platform's for what the platform itself exported, else none. -#}
+{% macro rate_card_of(span, workspace) -%}
+    coalesce({{ workspace }}.rate_card, case when {{ span }}.source_format = 'native' then 'platform' else 'none' end)
+{%- endmacro %}
+
+{#- Join condition: the rate in force. `card`, `service`, `payer`, `is_deep` are expressions. -#}
+{% macro rate_set_applies(span, rate_set, card, service, payer, is_deep) -%}
+    {{ card }} = {{ rate_set }}.rate_card
+    and lower(trim({{ service }})) = {{ rate_set }}.service_key
+    and {{ payer }} = {{ rate_set }}.charge_type
+    and {{ is_deep }} = {{ rate_set }}.is_deep
+    and {{ span }}.started_at >= {{ rate_set }}.valid_from
+    and {{ span }}.started_at < {{ rate_set }}.valid_to
+{%- endmacro %}
