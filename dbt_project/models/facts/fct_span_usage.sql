@@ -300,7 +300,27 @@ priced as (
 
 ),
 
+counted as (
+
+    select
+        *,
+        {{ meter_columns() }}
+    from priced
+
+),
+
 metered as (
+
+    select
+        *,
+        {{ has_priced_part() }} as has_priced_part,
+        {{ has_unpriced_part() }} as has_unpriced_part,
+        {{ metered_cost() }} as metered_cost_usd
+    from counted
+
+),
+
+reasoned as (
 
     select
         *,
@@ -308,12 +328,11 @@ metered as (
             when not is_priceable then null
             when model is null and response_model is null then 'no_model_named'
             when price_set_id is null then 'no_price'
-            when {{ has_priced_part() }} then null
-            when {{ has_unpriced_part() }} then 'no_price_for_its_usage'
+            when has_priced_part then null
+            when has_unpriced_part then 'no_price_for_its_usage'
             when total_tokens is null then 'unknown_usage'
-        end as unpriced_reason,
-        {{ metered_cost() }} as metered_cost_usd
-    from priced
+        end as unpriced_reason
+    from metered
 
 ),
 
@@ -325,13 +344,13 @@ costed as (
             when not is_priceable then null
             when unpriced_reason is not null then 'unpriced'
             when is_free then 'free'
-            when is_tier_unknown or {{ has_unpriced_part() }} or {{ has_guessed_part() }} then 'partial'
+            when is_tier_unknown or has_unpriced_part or {{ has_guessed_part() }} then 'partial'
             else 'priced'
         end as price_status,
         case when is_priceable and unpriced_reason is null then metered_cost_usd end as computed_provider_cost_usd,
         case when is_call then rated_task_credits end as computed_task_credits,
         case when is_call then coalesce(cast(reported_task_credits as decimal(38, 6)), rated_task_credits) end as task_credits
-    from metered
+    from reasoned
 
 ),
 
