@@ -122,7 +122,7 @@ def test_costs_are_those_of_the_package(tmp_path: Path) -> None:
     calls = list(invented_calls())
     nights = Nights(tmp_path)
     nights.land("export", runs=[run(f"r{number}") for number in range(30)], spans=[span for span, _ in calls])
-    night = nights.night(args=["build", "--select", "+fct_pricing_daily", "--exclude", "test_type:unit"])
+    night = nights.night(args=["run", "--select", "+fct_pricing_daily"])
     assert not night.failures
     costs = {
         span_id: (cost, status)
