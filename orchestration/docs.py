@@ -1,7 +1,8 @@
 """The generated documentation: `python -m orchestration.docs` writes it, `--check` exits with 1 where a file is stale.
 
 Each fact has one home in the code (contract, settings, command line, dbt models, schema `meta`) and is only worded there; this module
-places it. Whole files are generated, and the blocks between `<!-- generated: NAME -->` and `<!-- end -->` in docs/operations.md and docs/money.md.
+places it. Whole files are generated, and the blocks between `<!-- generated: NAME -->` and `<!-- end -->` in docs/operations.md and
+docs/money.md.
 """
 
 from __future__ import annotations
