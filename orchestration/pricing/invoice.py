@@ -33,6 +33,8 @@ COLUMNS = (
 )  # fmt: skip
 MEASURES = ("input_tokens", "output_tokens", "total_tokens", "amount_usd")
 AMOUNT_DECIMALS = 12
+ROUNDING_USD = Decimal("0.01")
+"""Invoices are rounded to cents."""
 _AMOUNT = re.compile(
     r"(-?)\$?([0-9]{1,15}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:e([+-]?[0-9]{1,2}))?", re.IGNORECASE
 )
@@ -173,6 +175,29 @@ def compare(ours: Sequence[OurLine], theirs: Sequence[InvoiceLine]) -> list[Diff
     return differences
 
 
+def total(differences: Sequence[Difference]) -> tuple[Usage, Usage, Usage]:
+    """Ours, theirs and the difference of all days and models together."""
+    ours = [item.ours for item in differences if item.ours]
+    theirs = [item.theirs for item in differences if item.theirs]
+    return _sum(ours), _sum(theirs), _sum([item.difference for item in differences])
+
+
+def is_within(tolerance_pct: Decimal, ours: Usage | None, theirs: Usage | None, difference: Usage) -> bool:
+    """Whether every measure that can be compared differs by at most that percentage of the greater side.
+
+    Amounts may also differ by a cent, because invoices are rounded; with a tolerance of zero nothing may differ.
+    """
+    with localcontext(prec=_ENOUGH_DIGITS):
+        for measure in MEASURES:
+            apart = abs(Decimal(getattr(difference, measure) or 0))
+            sides = (getattr(side, measure) or 0 for side in (ours, theirs) if side)
+            greater = max((abs(Decimal(side)) for side in sides), default=Decimal(0))
+            is_rounding = measure == "amount_usd" and tolerance_pct > 0 and apart <= ROUNDING_USD
+            if apart * 100 > tolerance_pct * greater and not is_rounding:
+                return False
+    return True
+
+
 Line = TypeVar("Line", InvoiceLine, OurLine)
 Key = TypeVar("Key")
 
@@ -184,7 +209,7 @@ def _grouped(lines: Iterable[Line], key: Callable[[Line], Key]) -> dict[Key, lis
     return groups
 
 
-def _sum(lines: Sequence[InvoiceLine] | Sequence[OurLine]) -> Usage:
+def _sum(lines: Sequence[InvoiceLine] | Sequence[OurLine] | Sequence[Usage]) -> Usage:
     """Measures of several lines; one that no line states stays None."""
 
     def total(values: list[Number | None], zero: Number) -> Number | None:
