@@ -94,6 +94,7 @@ def cli(debug: bool) -> None:
     Every night:   drop exports below data/landing/, then run `credit-usage nightly`.
     Look:          open data/site/index.html, or `credit-usage sql "from marts.mart_analytics__total_cost"`.
     When in doubt: `credit-usage status`, `credit-usage quarantine`, `credit-usage check`.
+    Prices:        `credit-usage prices missing`, `credit-usage reprice --dry-run`, `credit-usage reconcile invoice.csv`.
     Try it first:  `credit-usage demo` generates 30 days of sample exports and runs the night on them.
 
     Settings come from CREDIT_USAGE_* variables over credit_usage.toml; see docs/operations.md.

@@ -294,7 +294,7 @@ def reconcile(
     differences = invoice.compare(ours, theirs)
     totals = invoice.total(differences)
     good = [invoice.is_within(tolerance, item.ours, item.theirs, item.difference) for item in differences]
-    is_good = all(good) and invoice.is_within(tolerance, *totals)
+    is_good = all(good) and invoice.is_within(tolerance, *totals, lines=len(differences))
     unpriced = sum(item.unpriced_call_count for item in differences)
     if as_json:
         print_json(
@@ -324,6 +324,11 @@ def reconcile(
             click.echo(f"{unpriced:,} of our calls have no price, so our amounts lack them.")
         if not is_good:
             click.echo("The two sides differ by more than the tolerance.", err=True)
+        if not is_good and not any(providers) and any(item.status == "only ours" for item in shown):
+            click.echo(
+                "FILE names no provider, so all our calls are compared: --provider NAME leaves out the others.",
+                err=True,
+            )
     if not is_good:
         raise click.exceptions.Exit(DATA_FAILED)
 

@@ -33,8 +33,7 @@ COLUMNS = (
 )  # fmt: skip
 MEASURES = ("input_tokens", "output_tokens", "total_tokens", "amount_usd")
 AMOUNT_DECIMALS = 12
-ROUNDING_USD = Decimal("0.01")
-"""Invoices are rounded to cents."""
+CENT = Decimal("0.01")
 _AMOUNT = re.compile(
     r"(-?)\$?([0-9]{1,15}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:e([+-]?[0-9]{1,2}))?", re.IGNORECASE
 )
@@ -176,23 +175,42 @@ def compare(ours: Sequence[OurLine], theirs: Sequence[InvoiceLine]) -> list[Diff
 
 
 def total(differences: Sequence[Difference]) -> tuple[Usage, Usage, Usage]:
-    """Ours, theirs and the difference of all days and models together."""
-    ours = [item.ours for item in differences if item.ours]
-    theirs = [item.theirs for item in differences if item.theirs]
-    return _sum(ours), _sum(theirs), _sum([item.difference for item in differences])
+    """Ours, theirs and the difference of all days and models together.
+
+    What the invoice does not state of a day and model is left out of our side, too, so that the difference is that of the sides.
+    """
+    stated = {
+        name for name in MEASURES if any(getattr(item.difference, name) is not None for item in differences)
+    }
+
+    def counted(side: Usage | None, difference: Usage) -> Usage:
+        values = {name: getattr(side, name) for name in MEASURES} if side else {}
+        return Usage(
+            **{n: v for n, v in values.items() if n not in stated or getattr(difference, n) is not None}
+        )
+
+    return (
+        _sum([counted(item.ours, item.difference) for item in differences]),
+        _sum([counted(item.theirs, item.difference) for item in differences]),
+        _sum([item.difference for item in differences]),
+    )
 
 
-def is_within(tolerance_pct: Decimal, ours: Usage | None, theirs: Usage | None, difference: Usage) -> bool:
+def is_within(
+    tolerance_pct: Decimal, ours: Usage | None, theirs: Usage | None, difference: Usage, *, lines: int = 1
+) -> bool:
     """Whether every measure that can be compared differs by at most that percentage of the greater side.
 
-    Amounts may also differ by a cent, because invoices are rounded; with a tolerance of zero nothing may differ.
+    Invoices are rounded, so amounts may also differ by a cent, or by half a cent for each of many lines that were added up; with a
+    tolerance of zero nothing may differ.
     """
     with localcontext(prec=_ENOUGH_DIGITS):
+        rounding = max(CENT, CENT / 2 * lines) if tolerance_pct else Decimal(0)
         for measure in MEASURES:
             apart = abs(Decimal(getattr(difference, measure) or 0))
             sides = (getattr(side, measure) or 0 for side in (ours, theirs) if side)
             greater = max((abs(Decimal(side)) for side in sides), default=Decimal(0))
-            is_rounding = measure == "amount_usd" and tolerance_pct > 0 and apart <= ROUNDING_USD
+            is_rounding = measure == "amount_usd" and apart <= rounding
             if apart * 100 > tolerance_pct * greater and not is_rounding:
                 return False
     return True

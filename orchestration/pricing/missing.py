@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 NOT_CURED = ("unknown_usage", "no_model_named")
 """Reasons that no price file cures: the call does not say what it used, or of what."""
 
+_INPUT_REST = "input_tokens - coalesce(cached_tokens, 0) - coalesce(cache_write_tokens, 0)"
 IS_USED = {
     # A call of zero tokens is priced (at nothing) as soon as its model has any price.
-    "uncached_input": "total_tokens = 0 or coalesce(input_tokens, 0) > coalesce(cached_tokens, 0) + coalesce(cache_write_tokens, 0) "
-    "+ coalesce(audio_input_tokens, 0) + coalesce(image_input_tokens, 0)",
+    "uncached_input": f"total_tokens = 0 or {_INPUT_REST} > coalesce(audio_input_tokens, 0) + coalesce(image_input_tokens, 0)",
     "cached_input": "cached_tokens > 0",
     "cache_write_5m": "cache_write_tokens > coalesce(cache_write_1h_tokens, 0)",
     "cache_write_1h": "cache_write_1h_tokens > 0 and cache_write_tokens > 0",
-    "audio_input": "audio_input_tokens > 0",
-    "image_input": "image_input_tokens > 0",
+    "audio_input": f"audio_input_tokens > 0 and {_INPUT_REST} > 0",
+    "image_input": f"image_input_tokens > 0 and {_INPUT_REST} > coalesce(audio_input_tokens, 0)",
     "output": "output_tokens > coalesce(reasoning_tokens, 0) + coalesce(audio_output_tokens, 0)",
     "reasoning": "reasoning_tokens > 0",
     "audio_output": "audio_output_tokens > 0",
