@@ -79,9 +79,7 @@ def test_cost_scales_with_usage_and_classes_add_up(
         "started_at": "2026-05-05T10:00:00Z",
     }
     nights.land("export", runs=[run], spans=spans)
-    night = nights.night(
-        args=["run", "--select", "+mart_analytics__token_usage"]
-    )
+    night = nights.night(args=["run", "--select", "+mart_analytics__token_usage"])
     assert not night.failures
 
     rates = ", ".join(f"sets.{meter.name}_usd" for meter in MEASURED)
@@ -163,9 +161,7 @@ def test_days_of_23_and_25_hours_add_up(tmp_path: Path) -> None:
             | {"run_id": f"r{number}", "started_at": at, "ended_at": at}
         )
     nights.land("export", runs=runs, spans=spans)
-    assert not nights.night(
-        args=["run", "--select", "+mart_analytics__total_cost"]
-    ).failures
+    assert not nights.night(args=["run", "--select", "+mart_analytics__total_cost"]).failures
     days = nights.rows(
         "select usage_date::varchar, run_count, provider_cost_usd, task_credits, total_cost_usd "
         "from marts.mart_analytics__total_cost order by 1"
