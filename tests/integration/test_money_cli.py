@@ -80,7 +80,7 @@ def filled(text: str, price: str) -> str:
 UNPRICED = """
     select workspace_id, run_id, span_id
     from facts.fct_span_usage
-    where unpriced_reason = 'unknown_model' and total_tokens is not null
+    where unpriced_reason = 'no_price' and total_tokens is not null
 """
 
 
@@ -251,6 +251,7 @@ def test_a_preview_is_about_prices_alone(money: Warehouse, tmp_path: Path) -> No
     money.land()
     before = state(money)
     ended = money.cli("reprice", "--dry-run", "--json", CREDIT_USAGE_CONFIG=str(config))
+    assert ended.code == 0, ended.err
     document = ended.json()
     assert [source["source"] for source in document["sources"]] == ["workspaces"]
     assert (document["rows"], document["dates_rebuilt"], document["waiting_batches"]) == ([], 0, 1)

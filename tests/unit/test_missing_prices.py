@@ -61,7 +61,7 @@ def published() -> Iterator[duckdb.DuckDBPyConnection]:
 def add(
     connection: duckdb.DuckDBPyConnection,
     model: str | None,
-    reason: str | None = "unknown_model",
+    reason: str | None = "no_price",
     **more: Any,
 ) -> None:
     """A published call; without a reason it is partly priced."""
@@ -141,7 +141,7 @@ def test_exactly_the_meters_that_were_used_are_asked_for(published: duckdb.DuckD
 def test_what_no_file_cures_is_counted_and_not_listed(published: duckdb.DuckDBPyConnection) -> None:
     """The skeleton names a model whose price is known, or calls disappear from the count."""
     add(published, "gpt-4o", "unknown_usage", provider="openai")
-    add(published, "house-llm", "unknown_model")
+    add(published, "house-llm", "no_price")
     add(published, None, "no_model_named", input_tokens=1)
     add(published, "x" * 400, input_tokens=1)
     add(published, "house-llm", input_tokens=1, service_tier="not a tier!")
@@ -165,7 +165,7 @@ def test_a_row_ends_where_a_price_begins(published: duckdb.DuckDBPyConnection, t
         filed("house-llm", "output", valid_from=date(2026, 10, 20)),
     )
     for day in (1, 3, 6, 30):
-        reason = None if day < 30 else "unknown_model"
+        reason = None if day < 30 else "no_price"
         add(published, "house-llm", reason, started_at=DAY.replace(day=day), input_tokens=1, output_tokens=1)
     found = find(published, known)
     assert rows(found) == [

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from genai_prices.data import providers
 
-from orchestration.pricing import catalogue, meters, rate_card
+from orchestration.pricing import catalogue, meters, rate_card, tables
 from orchestration.pricing.price_sets import DAY_SECONDS, NO_LIMIT, PriceBook, PriceSet
 from orchestration.pricing.prices import Price
 from orchestration.pricing.rate_sets import DEEP_SEARCH_DEPTH, RateSet, rate_sets
 from orchestration.pricing.resolve import Names, Resolution, Resolver
-from orchestration.settings import REPOSITORY
+from orchestration.settings import REPOSITORY, CreditPrice, Settings, WorkspaceSettings
 
 PRICING_SQL = (REPOSITORY / "dbt_project/macros/pricing.sql").read_text(encoding="utf-8")
 
@@ -464,3 +464,18 @@ def test_pricing_reads_nothing_from_the_network(monkeypatch: pytest.MonkeyPatch)
         path.read_text(encoding="utf-8") for path in Path(catalogue.__file__).parent.glob("*.py")
     )
     assert "UpdatePrices" not in source
+
+
+def test_credit_prices_follow_one_another_and_may_be_absent() -> None:
+    """A workspace with a name and without a credit price stops every night, or two prices hold on one date."""
+    first, second = CreditPrice(None, Decimal("0.02")), CreditPrice(date(2026, 1, 1), Decimal("0.01"))
+    workspaces = {
+        name: WorkspaceSettings(
+            workspace_id=name, name=name, time_zone="UTC", default_charge_type="hosted", credit_prices=prices
+        )
+        for name, prices in {"ws_a": (), "ws_b": (first, second)}.items()
+    }
+    assert tables.credit_prices(Settings(workspaces=workspaces)) == (
+        ("ws_b", None, date(2026, 1, 1), Decimal("0.02")),
+        ("ws_b", date(2026, 1, 1), None, Decimal("0.01")),
+    )
