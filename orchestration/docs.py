@@ -211,17 +211,27 @@ def rate_table() -> str:
 # -- command line --------------------------------------------------------------------------------------------------------------
 
 
-def commands() -> str:
-    """Every command with its arguments and options, as `--help` tells them."""
+def verbs() -> dict[str, click.Command]:
+    """Every command that does something, by its words: `nightly`, `prices missing`. Sorted."""
     from orchestration.cli import cli  # noqa: PLC0415
 
-    context = click.Context(cli, info_name="credit-usage")
+    def walk(group: click.Group, words: str) -> Iterator[tuple[str, click.Command]]:
+        for name, command in group.commands.items():
+            if isinstance(command, click.Group):
+                yield from walk(command, f"{words}{name} ")
+            else:
+                yield words + name, command
+
+    return dict(sorted(walk(cli, "")))
+
+
+def commands() -> str:
+    """Every command with its arguments and options, as `--help` tells them."""
     sections = [
         "`credit-usage --version` prints the version, `credit-usage --debug COMMAND …` the traceback of an error.\n"
     ]
-    for name in sorted(cli.commands):
-        command = cli.commands[name]
-        usage = " ".join(command.collect_usage_pieces(click.Context(command, parent=context)))
+    for name, command in verbs().items():
+        usage = " ".join(command.collect_usage_pieces(click.Context(command)))
         text = "\n\n".join(_paragraphs(command.help or ""))
         rows = [
             (" ".join(f"`{piece}`" for piece in _spelling(option)), _option_meaning(option))

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from genai_prices.data import providers
 
-from orchestration.pricing import catalogue, meters, rate_card
+from orchestration.pricing import catalogue, meters, rate_card, tables
 from orchestration.pricing.price_sets import DAY_SECONDS, NO_LIMIT, PriceBook, PriceSet
 from orchestration.pricing.prices import Price
 from orchestration.pricing.rate_sets import DEEP_SEARCH_DEPTH, RateSet, rate_sets
 from orchestration.pricing.resolve import Names, Resolution, Resolver
-from orchestration.settings import REPOSITORY
+from orchestration.settings import REPOSITORY, CreditPrice, Settings, WorkspaceSettings
 
 PRICING_SQL = (REPOSITORY / "dbt_project/macros/pricing.sql").read_text(encoding="utf-8")
 
@@ -350,6 +350,37 @@ def test_a_file_price_without_tiers_replaces_the_tiers() -> None:
     assert rate(small, "output") != rate(large, "output")
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "day"),
+    [
+        ("openai", "gpt-4o", "2026-01-01"),
+        ("openai", "o3", "2025-06-09"),
+        ("anthropic", "claude-sonnet-4-5", "2026-01-01"),
+        ("google", "gemini-2.5-pro", "2026-01-01"),
+        ("deepseek", "deepseek-chat", "2025-05-01"),
+        ("nobody", "house", "2026-01-01"),
+    ],
+)
+def test_the_prices_shown_are_those_that_are_charged(provider: str, model: str, day: str) -> None:
+    """`credit-usage prices show` explains a cost by another price than the one it was made of."""
+    rows = (filed("house", "uncached_input", "1"), filed("house", "output", "4", above_input_tokens=100),
+            filed("gemini-2.5-pro", "output", "7"))  # fmt: skip
+    resolution = resolve(model, provider, file=rows)
+    price_sets = sets_of(resolution, rows)
+    shown = PriceBook(catalogue.prices(), rows).applied(resolution, date.fromisoformat(day))
+    assert shown
+    for item in shown:
+        start = item.price.daily_from or time(0)
+        charged = at(price_sets, day, item.above_input_tokens + 1, start.hour * 3600 + start.minute * 60)
+        assert rate(charged, item.meter) == item.price.unit_price_usd
+        assert (item.meter in charged.guessed) == item.is_guess
+    noon = [item for item in price_sets if item.valid_from <= datetime.fromisoformat(day) < item.valid_to]
+    charged_meters = {
+        meter.name for meter in meters.MEASURED if any(rate(item, meter.name) is not None for item in noon)
+    }
+    assert {item.meter for item in shown} == charged_meters
+
+
 def test_free_models_are_free_and_not_unpriced() -> None:
     """A model whose every rate is zero counts as unpriced, or one with a single zero rate as free."""
     rows = (filed("gift", "uncached_input", "0"), filed("gift", "output", "0"), filed("half", "uncached_input", "0"),
@@ -433,3 +464,18 @@ def test_pricing_reads_nothing_from_the_network(monkeypatch: pytest.MonkeyPatch)
         path.read_text(encoding="utf-8") for path in Path(catalogue.__file__).parent.glob("*.py")
     )
     assert "UpdatePrices" not in source
+
+
+def test_credit_prices_follow_one_another_and_may_be_absent() -> None:
+    """A workspace with a name and without a credit price stops every night, or two prices hold on one date."""
+    first, second = CreditPrice(None, Decimal("0.02")), CreditPrice(date(2026, 1, 1), Decimal("0.01"))
+    workspaces = {
+        name: WorkspaceSettings(
+            workspace_id=name, name=name, time_zone="UTC", default_charge_type="hosted", credit_prices=prices
+        )
+        for name, prices in {"ws_a": (), "ws_b": (first, second)}.items()
+    }
+    assert tables.credit_prices(Settings(workspaces=workspaces)) == (
+        ("ws_b", None, date(2026, 1, 1), Decimal("0.02")),
+        ("ws_b", date(2026, 1, 1), None, Decimal("0.01")),
+    )
