@@ -296,7 +296,7 @@ def test_nightly_says_what_it_did(published: Warehouse) -> None:
     ) == (3, 2, 1)
     totals = {total["workspace_id"]: total for total in document["totals"]}
     assert totals["ws_a"]["run_count"] == 6
-    assert totals["ws_a"]["total_cost_usd"] == "1.075000000000", "an amount lost digits"
+    assert totals["ws_a"]["total_cost_usd"] == "1.076750000000", "an amount lost digits"
     assert totals["ws_a"]["external_cost_usd"] == "0.012500000000"
 
 
