@@ -24,11 +24,15 @@
     {%- set columns = {'usage_date': 'date', 'is_orphan': 'boolean', 'is_child_run': 'boolean'} -%}
     {%- for name in [
         'workspace_id', 'run_id', 'span_id', 'trace_id', 'parent_span_id', 'span_name', 'span_kind', 'service',
-        'provider', 'model', 'charge_type', 'status', 'error_message', 'quality_flags', 'attributes',
+        'provider', 'model', 'response_model', 'service_tier', 'charge_type', 'status', 'error_message', 'source_format',
+        'token_convention', 'quality_flags', 'attributes',
     ] -%}
         {%- do columns.update({name: 'varchar'}) -%}
     {%- endfor -%}
     {%- do columns.update({'started_at': 'timestamp', 'ended_at': 'timestamp', 'attempt': 'integer', 'units': 'bigint'}) -%}
+    {%- for name in ['cache_write_1h_tokens', 'image_input_tokens', 'web_search_count', 'reported_total_tokens'] -%}
+        {%- do columns.update({name: 'bigint'}) -%}
+    {%- endfor -%}
     {%- for name in token_measures() if name != 'total_tokens' -%}
         {%- do columns.update({name: 'bigint'}) -%}
     {%- endfor -%}
