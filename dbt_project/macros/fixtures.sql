@@ -29,10 +29,10 @@
     ] -%}
         {%- do columns.update({name: 'varchar'}) -%}
     {%- endfor -%}
-    {%- for name in ['cache_write_1h_tokens', 'image_input_tokens', 'web_search_count'] -%}
+    {%- do columns.update({'started_at': 'timestamp', 'ended_at': 'timestamp', 'attempt': 'integer', 'units': 'bigint'}) -%}
+    {%- for name in ['cache_write_1h_tokens', 'image_input_tokens', 'web_search_count', 'reported_total_tokens'] -%}
         {%- do columns.update({name: 'bigint'}) -%}
     {%- endfor -%}
-    {%- do columns.update({'started_at': 'timestamp', 'ended_at': 'timestamp', 'attempt': 'integer', 'units': 'bigint'}) -%}
     {%- for name in token_measures() if name != 'total_tokens' -%}
         {%- do columns.update({name: 'bigint'}) -%}
     {%- endfor -%}

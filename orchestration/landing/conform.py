@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 
-from orchestration.landing import contract
-from orchestration.landing.contract import LAKE_TYPES, Entity, Field, Kind, Reason
+from orchestration.landing import contract, usage_shapes
+from orchestration.landing.contract import LAKE_TYPES, USAGE, Entity, Field, Kind, Reason
 from orchestration.landing.readers import UNMOVED
 from orchestration.sql import identifier, literal, string_list
 
 LINEAGE_COLUMNS = ("file_no",)
+TELLING_COLUMNS = ("source_format", "token_convention")
+"""Columns that tell how a row was written. Two rows that differ in nothing else say the same."""
+NATIVE = "native"
+"""`source_format` of files of the contract."""
 
 _NUMBER = r"\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\s*"
 
@@ -26,6 +30,7 @@ MACROS = (
     f"""
     create or replace temp macro as_count(t) as
         case
+            when t is null then null
             when try_cast(t as bigint)::varchar = t then try_cast(t as bigint)
             when not regexp_full_match(t, {literal(_NUMBER)}) then null
             when abs(try_cast(t as double)) > 1e15 then -1
@@ -36,6 +41,7 @@ MACROS = (
     f"""
     create or replace temp macro as_decimal(t) as
         case
+            when t is null then null
             when regexp_full_match(t, {literal(_NUMBER)}) then coalesce(try_cast(t as decimal(38, 28)), -1)
         end
     """,
@@ -74,6 +80,7 @@ MACROS = (
         case when starts_with(ltrim(t), '{') then json_valid(t) and not has_nan(t) else false end
     """,
     "create or replace temp macro inside(t) as nullif(trim(substr(trim(t), 2, length(trim(t)) - 2)), '')",
+    *usage_shapes.MACROS,
 )
 
 
@@ -93,24 +100,38 @@ def _object(name: str) -> str:
     return identifier("o_" + name)
 
 
+def _part(entity: Entity, item: Field, source: str) -> str:
+    """The field's text from one source; an empty text in one place must not hide a value in the next."""
+    name, _, key = source.partition(".")
+    text = identifier(name)
+    if source == USAGE and item.is_column:
+        text = usage_shapes.text_of(item.name)
+    elif key:
+        path = literal("$." + key)
+        text = f"case when {_object(name)} is not null then json_extract_string({_object(name)}, {path}) end"
+    elif name in _nested_sources(entity):
+        text = f"case when {_object(name)} is null then {text} end"
+    return f"nullif({text}, '')"
+
+
 def _cleaned(entity: Entity, item: Field) -> str:
     """The field's text from the first source that has one."""
-    parts = []
-    for source in item.read_from:
-        name, _, key = source.partition(".")
-        column = identifier(name)
-        if key:
-            path = literal("$." + key)
-            parts.append(
-                f"case when {_object(name)} is not null then json_extract_string({_object(name)}, {path}) end"
-            )
-        elif name in _nested_sources(entity):
-            parts.append(f"case when {_object(name)} is null then {column} end")
-        else:
-            parts.append(column)
-    # An empty text in one place must not hide a value in the next.
-    parts = [f"nullif({part}, '')" for part in parts]
+    parts = [_part(entity, item, source) for source in item.read_from]
     return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+
+
+def _token_convention(entity: Entity) -> str:
+    """The convention of the first token class that is there."""
+    arms: list[tuple[str, list[str]]] = []
+    for name in entity.token_classes:
+        item = entity.field(name)
+        for source in item.read_from:
+            word = usage_shapes.SHAPE if source == USAGE else literal(contract.convention_of(source).name)
+            if not arms or arms[-1][0] != word:
+                arms.append((word, []))
+            arms[-1][1].append(_part(entity, item, source))
+    tests = [(word, parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})") for word, parts in arms]
+    return f"case {' '.join(f'when {test} is not null then {word}' for word, test in tests)} end"
 
 
 def _value(item: Field) -> str:
@@ -231,18 +252,33 @@ def _typed(entity: Entity, text_rows: str) -> str:
     cleaned = ",\n".join(
         f"{_cleaned(entity, item)} as {identifier('t_' + item.name)}" for item in entity.fields
     )
-    values = ",\n".join(f"{_value(item)} as {identifier(item.name)}" for item in entity.fields)
+    values = ",\n".join(f"{_value(item)} as {identifier(item.name)}" for item in entity.columns)
     nested = _nested_sources(entity)
     objects = "".join(
         f", case when is_object({identifier(name)}) then {identifier(name)} end as {_object(name)}"
         for name in nested
     )
+    rows = f"select *{objects} from ({text_rows})"
+    own = ""
+    if entity.usage:
+        body = _object(USAGE)
+        # Minified, so that the same body is the same text from every format.
+        rows = (
+            f"select *, case when is_object({USAGE}) then json({USAGE})::varchar end as {body} from ({rows})"
+        )
+        rows = usage_shapes.with_reading(rows, body, "raw")
+        unknown = f"{usage_shapes.SHAPE} is null and {usage_shapes.text_of('provider_cost_usd')} is null and {body} <> '{{}}'"
+        own = f"{body} as {USAGE}, {unknown} as is_usage_unknown,"
+    if entity.token_classes:
+        own += f"{_token_convention(entity)} as token_convention,"
     leftovers = [
         f"case when {_object(name)} is not null and "
         f"not list_has_all({string_list(keys)}, json_keys({_object(name)})) "
         f"then {literal(json.dumps(name) + ':')} || {_object(name)} end"
         for name, keys in nested.items()
     ]
+    if entity.usage:
+        leftovers.append(f"{literal(json.dumps(USAGE) + ':')} || {_object(USAGE)}")
     leftover = f"nullif(concat_ws(',', {', '.join(leftovers)}), '')" if leftovers else "null::varchar"
     return f"""
         select *, {values}, {UNMOVED}
@@ -257,8 +293,9 @@ def _typed(entity: Entity, text_rows: str) -> str:
                 unknown_keys,
                 attributes as given_attributes,
                 {leftover} as leftover,
+                {own}
                 {cleaned}
-            from (select *{objects} from ({text_rows}))
+            from ({rows})
         )
     """
 
@@ -277,6 +314,11 @@ def _attributes(entity: Entity) -> str:
         for item in replaced
     ]
     ours = string_list([*_nested_sources(entity), *(item.name for item in replaced)])
+    collides = f"list_has_any(list_concat(unknown_keys, {ours}), json_keys(given_attributes))"
+    if entity.usage:
+        collides += (
+            f" or ({USAGE} is not null and list_contains(json_keys(given_attributes), {literal(USAGE)}))"
+        )
     own = f"""case
         when given_attributes is null or given_attributes = '' then null
         when not is_object(given_attributes) then '"attributes":' || case
@@ -284,8 +326,7 @@ def _attributes(entity: Entity) -> str:
                 then strict_json(given_attributes)
             else to_json(given_attributes)::varchar
         end
-        when list_has_any(list_concat(unknown_keys, {ours}), json_keys(given_attributes))
-            then '"attributes":' || given_attributes
+        when {collides} then '"attributes":' || given_attributes
         else inside(given_attributes)
     end"""
     parts = ", ".join([own, "extra", "leftover", *kept])
@@ -293,26 +334,32 @@ def _attributes(entity: Entity) -> str:
 
 
 def _flags(entity: Entity) -> str:
-    flags = [
-        f"case when {identifier(s.part)} > coalesce({identifier(s.whole)}, 0) then {literal(s.flag)} end"
-        for s in entity.subsets
-    ]
-    flags += [
-        f"case when {_was_replaced(item)} then {literal('unknown_' + item.name)} end"
-        for item in entity.fields
-        if item.fallback
-    ]
-    return f"nullif(concat_ws(',', {', '.join(flags)}), '')" if flags else "null::varchar"
+    """The names of the row's flags, comma separated."""
+    flags = {s.flag: f"{identifier(s.part)} > coalesce({identifier(s.whole)}, 0)" for s in entity.subsets}
+    for rule in entity.disjoint:
+        whole, *parts = (f"coalesce({identifier(name)}, 0)" for name in (rule.whole, *rule.parts))
+        # Each alone has its own flag.
+        flags[rule.flag] = " and ".join(
+            [f"{' + '.join(parts)} > {whole}", *(f"{part} <= {whole}" for part in parts)]
+        )
+    for total in entity.totals:
+        counted = " + ".join(f"coalesce({identifier(name)}, 0)" for name in total.parts)
+        flags[total.flag] = f"{identifier(total.total)} <> {counted}"
+    flags |= {f"unknown_{item.name}": _was_replaced(item) for item in entity.fields if item.fallback}
+    if entity.usage:
+        flags[contract.UNKNOWN_USAGE] = "is_usage_unknown"
+    if not flags:
+        return "null::varchar"
+    names = ", ".join(f"case when {condition} then {literal(flag)} end" for flag, condition in flags.items())
+    return f"nullif(concat_ws(',', {names}), '')"
 
 
 def lake_columns(entity: Entity) -> dict[str, str]:
     """Columns of a lake part and their SQL types, lineage first."""
     return {
         "file_no": "integer",
-        **{item.name: LAKE_TYPES[item.kind] for item in entity.fields},
-        "version_at": "timestamp",
-        "quality_flags": "varchar",
-        "attributes": "varchar",
+        **{item.name: LAKE_TYPES[item.kind] for item in entity.columns},
+        **{item.name: item.type for item in entity.derived},
     }
 
 
@@ -322,8 +369,10 @@ def typed(entity: Entity, text_rows: str) -> str:
     version = ", ".join(identifier(name) for name in entity.version)
     columns = {
         "file_no": "file_no",
-        **{item.name: _stored(item) for item in entity.fields},
+        **{item.name: _stored(item) for item in entity.columns},
         "version_at": f"coalesce({version})",
+        "source_format": literal(NATIVE),
+        "token_convention": "token_convention",
         "quality_flags": _flags(entity),
         "attributes": _attributes(entity),
     }

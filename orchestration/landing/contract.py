@@ -1,17 +1,23 @@
 """The landing contract: the only place that says which fields an export has, what they mean, what is allowed.
 
 Reading (`conform.py`), quarantine reasons, `docs/contract.md` and the staging models follow from the tables
-below. To accept a new field, add it here. What does not belong here: SQL, file formats, anything about where
-rows go afterwards.
+below. To accept a new field, add it here. What does not belong here: SQL, file formats, the shapes of providers'
+usage bodies (`usage_shapes.py`), anything about where rows go afterwards.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-CONTRACT_VERSION = 1
-"""Recorded with each batch. Raise it when a change makes the same file land differently."""
+from orchestration.landing import usage_shapes
+
+CONTRACT_VERSION = 2
+"""Recorded with each batch. Raise it when a change makes the same file land differently, or gives the lake a new column: parts of
+an earlier version are then read apart, with NULL in the columns that they lack."""
+
+USAGE = "usage"
+"""As the last of a field's sources: what the row's usage body says, by the shape that it has."""
 
 
 class Kind(StrEnum):
@@ -89,7 +95,8 @@ class Field:
     `sources` lists where its value may stand, best first: `"input_tokens"` is a plain field,
     `"input_tokens.total_tokens"` a key of a nested object. A value that is not in `vocabulary` is
     quarantined; with `fallback` set it becomes that value, and the original is kept in `attributes`.
-    `spellings` maps older or foreign spellings to ours.
+    `spellings` maps older or foreign spellings to ours. With `is_column` False the lake has no column of it: others are
+    read from it, and it is kept in `attributes` as it came.
     """
 
     name: str
@@ -100,6 +107,7 @@ class Field:
     vocabulary: tuple[str, ...] = ()
     spellings: dict[str, str] = field(default_factory=dict)
     fallback: str | None = None
+    is_column: bool = True
 
     @property
     def read_from(self) -> tuple[str, ...]:
@@ -119,6 +127,105 @@ class Subset:
         """The flag's name in `quality_flags`."""
         return f"{self.part}_exceed_{self.whole}"
 
+    @property
+    def meaning(self) -> str:
+        """What the flag says."""
+        return f"`{self.part}` is more than the `{self.whole}` that it is part of"
+
+
+@dataclass(frozen=True)
+class Disjoint:
+    """Parts of a count that exclude each other; flagged when together they are larger, though none alone is."""
+
+    parts: tuple[str, ...]
+    whole: str
+    flag: str
+
+    @property
+    def meaning(self) -> str:
+        """What the flag says."""
+        return f"{_and(self.parts)} together are more than the `{self.whole}` that they are part of, though neither alone is"
+
+
+@dataclass(frozen=True)
+class Total:
+    """A total as reported, which serves for checking alone; flagged when it differs from the sum of its parts."""
+
+    total: str
+    parts: tuple[str, ...]
+    flag: str
+
+    @property
+    def meaning(self) -> str:
+        """What the flag says."""
+        return f"`{self.total}` is given and is not {' + '.join(f'`{part}`' for part in self.parts)}"
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How token counts were written on a row. `sources` are the places it is told by, a trailing dot for what is below one."""
+
+    name: str
+    description: str
+    sources: tuple[str, ...]
+
+
+CANONICAL = Convention(
+    "canonical",
+    "the contract's own fields: input includes cached reads and writes, output includes reasoning",
+    (),
+)
+CONVENTIONS = (
+    CANONICAL,
+    Convention(
+        "prompt_completion",
+        "`prompt_tokens` and `completion_tokens` as numbers",
+        ("prompt_tokens", "completion_tokens"),
+    ),
+    Convention(
+        "nested_input_output",
+        "`input_tokens` and `output_tokens` as objects of `total_tokens` and its parts",
+        ("input_tokens.", "output_tokens."),
+    ),
+    Convention(
+        "nested_prompt_completion",
+        "`prompt_tokens` and `completion_tokens` as objects of `total_tokens` and its parts",
+        ("prompt_tokens.", "completion_tokens."),
+    ),
+)
+"""Conventions of plain fields. Those of usage bodies have the names of `usage_shapes.SHAPES`."""
+
+
+def convention_of(source: str) -> Convention:
+    """The convention that a value from this source was read by."""
+    name, dot, _ = source.partition(".")
+    return next((item for item in CONVENTIONS if name + dot in item.sources), CANONICAL)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A lake column that landing adds to the fields."""
+
+    name: str
+    type: str
+    description: str
+
+
+_VERSION_AT = Derived("version_at", "timestamp", "Order of versions, the greatest wins.")
+_QUALITY = (
+    Derived("quality_flags", "varchar", "Faults of the row, comma separated; NULL when none."),
+    Derived("attributes", "varchar", "What has no column of its own, a JSON object as text."),
+)
+SOURCE_FORMAT = Derived(
+    "source_format", "varchar", "What kind of source the row came from: `native` is this contract."
+)
+TOKEN_CONVENTION = Derived(
+    "token_convention",
+    "varchar",
+    "How the row's token counts were read, by the names below: its input, else its output, else whatever it has; NULL where it has "
+    "no token class.",
+)
+
 
 @dataclass(frozen=True)
 class Entity:
@@ -137,10 +244,50 @@ class Entity:
     start: str
     end: str
     subsets: tuple[Subset, ...] = ()
+    disjoint: tuple[Disjoint, ...] = ()
+    totals: tuple[Total, ...] = ()
+    derived: tuple[Derived, ...] = (_VERSION_AT, *_QUALITY)
+    token_classes: tuple[str, ...] = ()
+    """Fields whose sources tell `token_convention`, the telling ones first."""
 
     def field(self, name: str) -> Field:
         """The field of that name."""
         return next(item for item in self.fields if item.name == name)
+
+    @property
+    def columns(self) -> tuple[Field, ...]:
+        """The fields that the lake has columns of."""
+        return tuple(item for item in self.fields if item.is_column)
+
+    @property
+    def usage(self) -> Field | None:
+        """The field that holds a provider's usage body."""
+        return next((item for item in self.fields if item.name == USAGE), None)
+
+    @property
+    def without_usage(self) -> Entity:
+        """The entity for rows of which none has a usage body: the same lake columns, read from the row alone."""
+        fields = tuple(
+            replace(item, sources=tuple(source for source in item.sources if source != USAGE))
+            for item in self.columns
+        )
+        return replace(self, fields=fields)
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """Every name that `quality_flags` may hold, with its meaning."""
+        rules: tuple[Subset | Disjoint | Total, ...] = (*self.subsets, *self.disjoint, *self.totals)
+        flags = {rule.flag: rule.meaning for rule in rules}
+        flags |= {
+            f"unknown_{item.name}": f"`{item.name}` was another word, which is kept in `attributes`"
+            for item in self.fields
+            if item.fallback
+        }
+        if self.usage:
+            flags[UNKNOWN_USAGE] = (
+                f"`{USAGE}` has none of the known shapes and says no cost: nothing was read from it"
+            )
+        return flags
 
     @property
     def source_fields(self) -> tuple[str, ...]:
@@ -154,8 +301,21 @@ class Entity:
         return tuple(item.name for item in self.fields if item.required)
 
 
+UNKNOWN_USAGE = "unknown_usage"
+"""Flag of a row whose usage body has no known shape: its tokens are not zero, they are unknown."""
+
+
 def _text(name: str, description: str, **more: object) -> Field:
     return Field(name, Kind.TEXT, description, **more)  # type: ignore[arg-type]
+
+
+def _count(name: str, description: str, *more_sources: str) -> Field:
+    """A count of that name, else from the further sources."""
+    return Field(name, Kind.COUNT, description, sources=(name, *more_sources) if more_sources else ())
+
+
+def _and(names: tuple[str, ...]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
 
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
@@ -229,9 +389,37 @@ SPANS = Entity(
     subsets=(
         Subset("cached_tokens", "input_tokens"),
         Subset("cache_write_tokens", "input_tokens"),
+        Subset("cache_write_1h_tokens", "cache_write_tokens"),
         Subset("audio_input_tokens", "input_tokens"),
+        Subset("image_input_tokens", "input_tokens"),
         Subset("reasoning_tokens", "output_tokens"),
         Subset("audio_output_tokens", "output_tokens"),
+    ),
+    disjoint=(
+        Disjoint(
+            ("cached_tokens", "cache_write_tokens"), "input_tokens", "input_classes_exceed_input_tokens"
+        ),
+    ),
+    totals=(
+        Total(
+            "reported_total_tokens",
+            ("input_tokens", "output_tokens", "image_tokens"),
+            "total_tokens_mismatch",
+        ),
+    ),
+    derived=(_VERSION_AT, SOURCE_FORMAT, TOKEN_CONVENTION, *_QUALITY),
+    token_classes=(
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
+        "cache_write_tokens",
+        "cache_write_1h_tokens",
+        "reasoning_tokens",
+        "image_tokens",
+        "citation_tokens",
+        "audio_input_tokens",
+        "image_input_tokens",
+        "audio_output_tokens",
     ),
     fields=(
         _text("span_id", "Id of the span, unique in its run.", required=True),
@@ -259,69 +447,78 @@ SPANS = Entity(
         ),
         _text("service", "What a billable span used (AI Model, Image Generation, Google Search, …)."),
         _text("provider", "Model provider."),
-        _text("model", "Model."),
+        _text("model", "Model that was asked for."),
+        _text("response_model", "Model that answered, where it differs from the one that was asked for."),
+        _text(
+            "service_tier",
+            "The provider's processing tier (default, flex, priority, batch, …).",
+            sources=("service_tier", USAGE),
+        ),
         _text("charge_type", "Who pays the provider.", vocabulary=CHARGE_TYPES),
         _text("status", "Progress of the span.", vocabulary=STATUSES, spellings=STATUS_SPELLINGS),
         Field("started_at", Kind.TIMESTAMP, "Start.", required=True),
         Field("ended_at", Kind.TIMESTAMP, "End; absent while it runs."),
         Field("attempt", Kind.COUNT, "Which try this was, from 1."),
-        Field(
+        _count(
             "input_tokens",
-            Kind.COUNT,
             "Everything sent, cached reads and cache writes included.",
-            sources=(
-                "input_tokens",
-                "input_tokens.total_tokens",
-                "prompt_tokens",
-                "prompt_tokens.total_tokens",
-            ),
+            "input_tokens.total_tokens",
+            "prompt_tokens",
+            "prompt_tokens.total_tokens",
+            USAGE,
         ),
-        Field(
+        _count(
             "cached_tokens",
-            Kind.COUNT,
             "Part of input read from a cache.",
-            sources=("cached_tokens", "input_tokens.cached_tokens", "prompt_tokens.cached_tokens"),
+            "input_tokens.cached_tokens",
+            "prompt_tokens.cached_tokens",
+            USAGE,
         ),
-        Field("cache_write_tokens", Kind.COUNT, "Part of input written to a cache."),
-        Field(
+        _count(
+            "cache_write_tokens",
+            "Part of input written to a cache.",
+            "input_tokens.cache_write_tokens",
+            "prompt_tokens.cache_write_tokens",
+            USAGE,
+        ),
+        _count("cache_write_1h_tokens", "Part of the cache writes that is kept for an hour.", USAGE),
+        _count(
             "output_tokens",
-            Kind.COUNT,
             "Everything generated, reasoning included.",
-            sources=(
-                "output_tokens",
-                "output_tokens.total_tokens",
-                "completion_tokens",
-                "completion_tokens.total_tokens",
-            ),
+            "output_tokens.total_tokens",
+            "completion_tokens",
+            "completion_tokens.total_tokens",
+            USAGE,
         ),
-        Field(
+        _count(
             "reasoning_tokens",
-            Kind.COUNT,
             "Part of output spent on reasoning.",
-            sources=(
-                "reasoning_tokens",
-                "output_tokens.reasoning_tokens",
-                "completion_tokens.reasoning_tokens",
-            ),
+            "output_tokens.reasoning_tokens",
+            "completion_tokens.reasoning_tokens",
+            USAGE,
         ),
-        Field("image_tokens", Kind.COUNT, "Tokens of an image generation, in neither input nor output."),
-        Field("citation_tokens", Kind.COUNT, "Tokens of cited sources, a class beside the total."),
-        Field(
-            "audio_input_tokens",
-            Kind.COUNT,
-            "Part of input that is audio.",
-            sources=("audio_input_tokens", "input_tokens.audio_tokens"),
-        ),
-        Field(
-            "audio_output_tokens",
-            Kind.COUNT,
-            "Part of output that is audio.",
-            sources=("audio_output_tokens", "output_tokens.audio_tokens"),
-        ),
+        _count("image_tokens", "Tokens of generated images, in neither input nor output.", USAGE),
+        _count("citation_tokens", "Tokens of cited sources, a class beside the total.", USAGE),
+        _count("audio_input_tokens", "Part of input that is audio.", "input_tokens.audio_tokens", USAGE),
+        _count("image_input_tokens", "Part of input that is images.", USAGE),
+        _count("audio_output_tokens", "Part of output that is audio.", "output_tokens.audio_tokens", USAGE),
+        _count("web_search_count", "Web searches that the provider made for the call.", USAGE),
+        _count("reported_total_tokens", "Total as reported; for checking only.", "total_tokens", USAGE),
         Field("units", Kind.COUNT, "Images, searches, pages, …"),
-        Field("provider_cost_usd", Kind.MONEY, "The provider's charge as reported."),
+        Field(
+            "provider_cost_usd",
+            Kind.MONEY,
+            "The provider's charge as reported.",
+            sources=("provider_cost_usd", USAGE),
+        ),
         Field("task_credits", Kind.CREDITS, "Platform credits charged as reported."),
         _text("error_message", "Why it failed."),
+        Field(
+            USAGE,
+            Kind.OBJECT,
+            "The provider's usage body, verbatim; fields that the row does not give itself are read from it by its shape, see below.",
+            is_column=False,
+        ),
     ),
 )
 
@@ -372,13 +569,36 @@ def markdown() -> str:
             star = "*" if item.required else ""
             lines.append(f"| {item.name}{star} | {item.kind} | {item.description} | {sources} | {allowed} |")
         lines.append("")
-        if entity.subsets:
-            lines.append(
-                "Flagged and kept (`quality_flags`): "
-                + ", ".join(f"`{s.flag}`" for s in entity.subsets)
-                + "."
-            )
-            lines.append("")
+        lines += [
+            f"Landing adds to `{entity.name}`, beside the lineage columns of the lake:",
+            "",
+            "| column | type | meaning |",
+            "| --- | --- | --- |",
+            *(f"| {item.name} | {item.type} | {item.description} |" for item in entity.derived),
+            "",
+        ]
+        if entity.flags:
+            lines += [
+                "Rows with a fault that costs no information are kept as they are and flagged (`quality_flags`):",
+                "",
+                "| flag | meaning |",
+                "| --- | --- |",
+                *(f"| {flag} | {meaning} |" for flag, meaning in entity.flags.items()),
+                "",
+            ]
+    lines += [
+        "## Token conventions",
+        "",
+        "However tokens were written, the lake holds them by the contract: input includes cached reads and cache writes, output",
+        "includes reasoning, generated images are in neither. `token_convention` tells how the row's counts were read:",
+        "",
+        "| convention | meaning |",
+        "| --- | --- |",
+        *(f"| {item.name} | {item.description} |" for item in CONVENTIONS),
+        "| a usage shape | the row's `usage` body, by the shape of that name |",
+        "",
+        *usage_shapes.markdown(),
+    ]
     lines += [
         "## Why a line is quarantined",
         "",

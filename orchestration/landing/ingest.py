@@ -246,6 +246,8 @@ class _Batch:
     def _write_typed(self, unit: int, entity: Entity, rows: readers.TextRows) -> int:
         folder = self._unit_folder(entity, unit)
         folder.mkdir(parents=True)
+        if not rows.may_have_usage:
+            entity = entity.without_usage
         return self._execute_count(f"""
             copy ({conform.typed(entity, rows.select(entity))}) to {literal(folder)}
             (
@@ -267,8 +269,8 @@ class _Batch:
         return sorted((self.scratch / entity.name).glob("unit=*/lake_date=*/*.parquet"))
 
     def _existing(self, entity: Entity, dates: set[str]) -> list[str]:
-        """Committed parts of the given dates. A run may have moved its start across midnight, so its
-        neighbours count too.
+        """Committed parts of the given dates, as relations: one for each contract version, whose parts have the same columns. A run
+        may have moved its start across midnight, so its neighbours count too.
         """
         wanted = set(dates)
         if entity is RUNS and dates:
@@ -278,18 +280,18 @@ class _Batch:
                 from (select unnest([{listed}]) as d), (values (-1), (0), (1)) as s (step)
             """).fetchall()
             wanted = {str(row[0])[:10] for row in around}
-        existing = [
-            self.lake.root / name
-            for manifest in self.manifests
-            for part in manifest.parts
-            if part.entity == entity.name and part.lake_date in wanted
-            for name in part.files
-        ]
-        if missing := [path for path in existing if not path.exists()]:
+        existing: dict[int, list[Path]] = {}
+        for manifest in self.manifests:
+            for part in manifest.parts:
+                if part.entity == entity.name and part.lake_date in wanted:
+                    existing.setdefault(manifest.contract_version, []).extend(
+                        self.lake.root / name for name in part.files
+                    )
+        if missing := [path for paths in existing.values() for path in paths if not path.exists()]:
             raise LakeError(
                 f"{missing[0]}: this part of the lake is missing; restore it from a backup of the lake"
             )
-        return [str(path) for path in existing]
+        return [_parquet(paths, hive=True) for _, paths in sorted(existing.items())]
 
     def _take_out_known(self, entity: Entity) -> None:
         """Remove exact copies and older versions of rows, whether known from earlier batches or from this
@@ -302,29 +304,36 @@ class _Batch:
         existing = self._existing(entity, dates)
         keys = ", ".join(identifier(name) for name in entity.key)
         columns = conform.lake_columns(entity)
-        content = [name for name in columns if name not in conform.LINEAGE_COLUMNS]
+        telling = "".join(f"{name}, " for name in conform.TELLING_COLUMNS if name in columns)
+        content = [
+            name for name in columns if name not in (*conform.LINEAGE_COLUMNS, *conform.TELLING_COLUMNS)
+        ]
         shape = ", ".join(identifier(name) for name in columns)
         # Hive columns come from the path; committed parts carry their batch there, ours none yet.
         new_rows = f"""
             select {self.batch_seq} as batch_seq, filename, file_row_number, {shape}
             from {_parquet(written, filename=True)}
         """
-        old_rows = f"""
-            select batch_seq::integer, null as filename, 0 as file_row_number, {shape}
-            from {_parquet(existing, hive=True)}
-        """
-        both_keys = f"select {keys} from {_parquet(written)}"
-        if existing:
-            both_keys += f" union all select {keys} from {_parquet(existing)}"
+        both_keys = " union all ".join(
+            f"select {keys} from {parts}" for parts in (_parquet(written), *existing)
+        )
         self.connection.execute(f"""
             create or replace temp table repeated_hash as
             select hash({keys}) as key_hash from ({both_keys}) group by all having count(*) > 1
         """)
         if not self._execute_count("select count(*) from repeated_hash"):
             return
-        candidates = f"{new_rows} where hash({keys}) in (from repeated_hash)"
-        if existing:
-            candidates += f" union all {old_rows} where hash({keys}) in (from repeated_hash)"
+        # By name: parts of an earlier contract version lack columns.
+        candidates = " union all by name ".join(
+            f"{rows} where hash({keys}) in (from repeated_hash)"
+            for rows in (
+                new_rows,
+                *(
+                    f"select * replace (batch_seq::integer as batch_seq, 0 as file_row_number) from {parts}"
+                    for parts in existing
+                ),
+            )
+        )
         self.connection.execute(f"""
             create or replace temp table taken_out as
             with rows as (
@@ -335,7 +344,7 @@ class _Batch:
                 select
                     *,
                     row_number() over (
-                        partition by {keys}, content_hash order by batch_seq, file_no, file_row_number
+                        partition by {keys}, content_hash order by batch_seq, file_no, {telling}file_row_number
                     ) as copy_number,
                     row_number() over (
                         partition by {keys}

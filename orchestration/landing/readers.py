@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.landing import salvage, streams
-from orchestration.landing.contract import ENTITIES, RUNS, SPANS, Entity, Kind, Reason
+from orchestration.landing.contract import ENTITIES, RUNS, SPANS, USAGE, Entity, Kind, Reason
 from orchestration.landing.files import LandingFile
 from orchestration.landing.streams import UnreadableFileError
 from orchestration.sql import identifier, literal, string_list
@@ -77,6 +77,13 @@ class TextRows:
     columns: tuple[Column, ...] | None = None
     may_be_mixed: bool = False
     """JSON Lines may hold runs and spans in one file; a table holds one entity."""
+
+    @property
+    def may_have_usage(self) -> bool:
+        """Whether a row may have a usage body. A table shows by its columns that none has, and needs no statement that could read
+        one: planning it costs half as much again.
+        """
+        return self.columns is None or any(column.name.lower() == USAGE for column in self.columns)
 
     def count(self, connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
         """The rows of each file_no, counted."""

@@ -194,8 +194,6 @@ def known_names(connection: duckdb.DuckDBPyConnection, span_parts: Sequence[str]
                 coalesce(service_tier, '')
             from (
                 -- the empty table brings columns that parts of an earlier contract lack
-                select null::varchar as response_model, null::varchar as service_tier where false
-                union all by name
                 select * from plan.spans_shape
                 union all by name
                 select * from read_parquet(?, union_by_name = true)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import sql
 from orchestration.landing import conform
-from orchestration.landing.contract import ENTITIES, SPANS
+from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, SPANS
 from orchestration.landing.lake import Manifest
 from orchestration.pricing import tables as pricing
 from orchestration.settings import REPOSITORY
@@ -235,8 +235,12 @@ def _write_plan(
     connection.execute("create schema if not exists intermediate")
     for name in ("int_dates__touched", "int_dates__family"):
         connection.execute(f"drop table if exists intermediate.{name}")
-    connection.execute("create table plan.night (night_seq integer, is_full_build boolean)")
-    connection.execute("insert into plan.night values (?, ?)", [plan.night_seq, plan.is_full_build])
+    connection.execute(
+        "create table plan.night (night_seq integer, is_full_build boolean, contract_version integer)"
+    )
+    connection.execute(
+        "insert into plan.night values (?, ?, ?)", [plan.night_seq, plan.is_full_build, CONTRACT_VERSION]
+    )
     connection.execute("create table plan.requested_dates (usage_date date)")
     declared = ", ".join(f"{name} {kind}" for name, kind in _WORKSPACE_COLUMNS.items())
     connection.execute(f"create table plan.workspace_settings ({declared})")
@@ -245,7 +249,7 @@ def _write_plan(
     connection.execute(
         """
         create table plan.parts (
-            entity varchar, batch_seq integer, lake_date date, path varchar, is_new boolean
+            entity varchar, batch_seq integer, lake_date date, path varchar, is_new boolean, contract_version integer
         )
         """
     )
@@ -257,6 +261,7 @@ def _write_plan(
             part.lake_date,
             str(settings.lake_dir / name),
             manifest.batch_seq in new,
+            manifest.contract_version,
         )
         for manifest in manifests
         for part in manifest.parts
@@ -265,7 +270,8 @@ def _write_plan(
     if parts:
         columns = [list(column) for column in zip(*parts, strict=True)]
         connection.execute(
-            "insert into plan.parts select unnest(?), unnest(?), unnest(?)::date, unnest(?), unnest(?)",
+            "insert into plan.parts "
+            "select unnest(?), unnest(?), unnest(?)::date, unnest(?), unnest(?), unnest(?)",
             columns,
         )
     if plan.requested_dates:
@@ -281,7 +287,7 @@ def _write_plan(
         connection,
         [
             path
-            for entity, batch, _, path, is_new in parts
+            for entity, _, _, path, is_new, _ in parts
             if entity == SPANS.name and (is_new or plan.is_full_build)
         ],
     )
