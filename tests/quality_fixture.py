@@ -218,6 +218,9 @@ with spans as (
         {span_counts},
         {sums},
         count(*) filter (where is_orphan and billing_role = 'call') as unattributed_call_count,
+        count(*) filter (where is_orphan and cost_source = 'unpriced') as unattributed_unpriced_call_count,
+        coalesce(sum(total_tokens) filter (where is_orphan and cost_source = 'unpriced'), 0)::bigint
+            as unattributed_unpriced_total_tokens,
         coalesce(sum(total_tokens) filter (where is_orphan), 0)::bigint as unattributed_total_tokens,
         coalesce(sum(task_credits) filter (where is_orphan), 0)::decimal(38, 6) as unattributed_task_credits,
         coalesce(sum(total_cost_usd) filter (where is_orphan), 0)::decimal(38, 12)

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 MEASURES = (*COUNTS, *TOKENS, *MONEY)
 UNATTRIBUTED_MEASURES = (
     "call_count",
+    "unpriced_call_count",
+    "unpriced_total_tokens",
     "total_tokens",
     "task_credits",
     "total_cost_usd",

@@ -335,6 +335,11 @@ MEASURE_FAULTS = [
         {"reconcile__unattributed_equals_orphans", "reconcile__total_cost_equals_log_rows"},
     ),
     (
+        "unpriced calls of lost runs forgotten",
+        f"update {TOTAL} set unattributed_unpriced_call_count = unattributed_unpriced_call_count + 1 where rowid = 0",
+        {"reconcile__unattributed_equals_orphans"},
+    ),
+    (
         "run lost from its log",
         "create or replace view marts.mart_logs__agent_runs as "
         "select * from marts.mart_logs__prompt_runs where false",
