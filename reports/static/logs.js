@@ -66,7 +66,7 @@
   CU.openRun = function (id) {
     return CU.findRun(id).then(function (found) {
       if (!found) { return false; }
-      if (found.log !== "orphan" && found.log !== config.log) { location.href = found.log + ".html#run=" + encodeURIComponent(id); return true; }
+      if (found.log !== "orphan" && found.log !== config.log) { location.href = found.log + ".html#run=" + encodeURIComponent(id); return "elsewhere"; }
       return CU.sheet.open(found.id, found.day);
     });
   };
@@ -316,6 +316,7 @@
     var id = search.value.trim();
     if (!id) { refresh(); return; }
     CU.openRun(id).then(function (found) {
+      if (found === "elsewhere") { return; } /* a new hash here would call the way there off */
       if (found) { location.hash = "run=" + encodeURIComponent(id); }
       else if (search.value.trim() === id) { say("No run with the id " + id + " has been published for this workspace."); }
     });
