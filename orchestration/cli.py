@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,18 +12,29 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from orchestration import collector, progress
+from orchestration import cli_money, collector, progress
+from orchestration.cli_shared import (
+    DATA_FAILED,
+    GOOD,
+    LOCK_HELD,
+    USAGE_ERROR,
+    json_option,
+    print_either,
+    print_json,
+    require_published,
+    show_progress,
+    wait_option,
+)
 from orchestration.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
     from orchestration.defs.run import NightResult
 
-GOOD, DATA_FAILED, USAGE_ERROR, LOCK_HELD = 0, 1, 2, 3
 EXIT_CODES = """\b
 Exit codes:
   0  good
-  1  data failed a blocking check; nothing was published
-  2  wrong usage, settings or environment
+  1  data failed a blocking check; nothing was published. `reconcile`: the two sides differ
+  2  wrong usage, settings, files or environment
   3  another run holds the lock"""
 
 DEMO_START, DEMO_DAYS, DEMO_RUNS_PER_DAY = date(2026, 10, 1), 30, 200
@@ -85,20 +94,11 @@ def cli(debug: bool) -> None:
     Every night:   drop exports below data/landing/, then run `credit-usage nightly`.
     Look:          open data/site/index.html, or `credit-usage sql "from marts.mart_analytics__total_cost"`.
     When in doubt: `credit-usage status`, `credit-usage quarantine`, `credit-usage check`.
+    Prices:        `credit-usage prices missing`, `credit-usage reprice --dry-run`, `credit-usage reconcile invoice.csv`.
     Try it first:  `credit-usage demo` generates 30 days of sample exports and runs the night on them.
 
     Settings come from CREDIT_USAGE_* variables over credit_usage.toml; see docs/operations.md.
     """
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
-wait_option = click.option(
-    "--wait",
-    type=float,
-    default=0.0,
-    metavar="SECONDS",
-    help="Wait this long for another run to end before giving up.",
-)
 
 
 @cli.command()
@@ -131,6 +131,34 @@ def backfill(first: datetime, last: datetime, wait: float, as_json: bool) -> Non
 
 
 @cli.command()
+@click.option("--dry-run", is_flag=True, help="Show what would change, and publish nothing.")
+@wait_option
+@json_option
+def reprice(dry_run: bool, wait: float, as_json: bool) -> None:
+    """Apply changed prices, rates and credit prices to what is published.
+
+    With --dry-run, the change of each date, workspace and model is computed in a scratch file and shown; nothing is landed or published.
+    Without it, this is `credit-usage nightly`, which reprices by itself: exactly the dates whose amounts change are rebuilt, and what
+    landed meanwhile is published with them.
+    """
+    settings = load()
+    require_published(settings)
+    if not dry_run:
+        _night(settings, as_json=as_json, wait_seconds=wait)
+        return
+    from orchestration.night import preview_repricing  # noqa: PLC0415
+    from orchestration.publication.lock import run_lock  # noqa: PLC0415
+
+    with (
+        run_lock(settings.data_dir, wait_seconds=wait),
+        show_progress(quiet=as_json) as listener,
+        progress.listening(listener),
+    ):
+        preview = preview_repricing(settings)
+    cli_money.print_preview(preview, as_json=as_json)
+
+
+@cli.command()
 @json_option
 def demo(as_json: bool) -> None:
     """Generate 30 days of sample exports into the landing folder and run the night on them."""
@@ -146,7 +174,7 @@ def demo(as_json: bool) -> None:
             "Set CREDIT_USAGE_DATA_DIR to an empty folder for the demo."
         )
     if not folder.exists():
-        with _progress(quiet=as_json) as listener:
+        with show_progress(quiet=as_json) as listener:
             generate(
                 folder, start=DEMO_START, days=DEMO_DAYS, runs_per_day=DEMO_RUNS_PER_DAY, progress=listener
             )
@@ -159,11 +187,11 @@ def demo(as_json: bool) -> None:
 def report(force: bool, as_json: bool) -> None:
     """Render the site from the published file."""
     settings = load()
-    _require_published(settings)
+    require_published(settings)
     from orchestration.publication.lock import run_lock  # noqa: PLC0415
     from reports.build import build_site  # noqa: PLC0415
 
-    with run_lock(settings.data_dir), _progress(quiet=as_json) as listener:
+    with run_lock(settings.data_dir), show_progress(quiet=as_json) as listener:
         result = build_site(settings.published_path, settings.site_dir, progress=listener, force=force)
     document = {
         "site": str(settings.site_dir / "index.html"),
@@ -173,7 +201,7 @@ def report(force: bool, as_json: bool) -> None:
         "files_removed": result.files_removed,
         "seconds": round(result.seconds, 3),
     }
-    _print(
+    print_either(
         document, as_json, f"{result.pages} pages, {result.files_written} files written: {document['site']}"
     )
 
@@ -190,12 +218,12 @@ def check(as_json: bool) -> None:
     from orchestration.quality.results import blocking_failures  # noqa: PLC0415
 
     settings = load()
-    with run_lock(settings.data_dir), _progress(quiet=as_json) as listener, progress.listening(listener):
+    with run_lock(settings.data_dir), show_progress(quiet=as_json) as listener, progress.listening(listener):
         results = check_published(settings)
     failed = blocking_failures(results)
     warned = [result for result in results if not result.passed and result.severity == "warning"]
     if as_json:
-        _print_json({"passed": not failed, "checks": [result.as_dict() for result in results]})
+        print_json({"passed": not failed, "checks": [result.as_dict() for result in results]})
     else:
         for result in [*failed, *warned]:
             click.echo(
@@ -215,7 +243,7 @@ def status(as_json: bool) -> None:
 
     document = read_status(load())
     if as_json:
-        _print_json(document)
+        print_json(document)
         return
     published = document["published"]
     if published is None:
@@ -260,7 +288,7 @@ def sql(query: str | None, as_csv: bool, as_json: bool) -> None:
     from orchestration.query import open_published, print_result, prompt  # noqa: PLC0415
 
     settings = load()
-    _require_published(settings)
+    require_published(settings)
     style = "json" if as_json else "csv" if as_csv else "table"
     with open_published(settings) as connection:
         if query is None and sys.stdin.isatty():
@@ -286,7 +314,7 @@ def quarantine(
 
     found = read_quarantine(load(), batch=batch, file_contains=file_contains, reason=reason, limit=limit)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for entry in found["unreadable_files"]:
         click.echo(f"{entry['path']}: unreadable: {entry['reason']}")
@@ -313,10 +341,10 @@ def rollback(as_json: bool) -> None:
     from reports.build import build_site  # noqa: PLC0415
 
     settings = load()
-    with run_lock(settings.data_dir), _progress(quiet=as_json) as listener:
+    with run_lock(settings.data_dir), show_progress(quiet=as_json) as listener:
         publication = roll_back(settings)
         build_site(settings.published_path, settings.site_dir, progress=listener)
-    _print(
+    print_either(
         {"publication_id": publication.publication_id, "published_at": publication.published_at},
         as_json,
         f"Publication {publication.publication_id} of {publication.published_at} is published again.",
@@ -359,7 +387,7 @@ def sample(
     """Write deterministic sample exports into FOLDER, one subfolder a day. The same options give the same bytes."""
     from orchestration.sample import generate  # noqa: PLC0415
 
-    with _progress(quiet=as_json) as listener:
+    with show_progress(quiet=as_json) as listener:
         result = generate(
             folder,
             start=start.date(),
@@ -378,7 +406,9 @@ def sample(
         "span_rows": result.span_rows,
         "provider_cost_usd": str(result.provider_cost_usd),
     }
-    _print(document, as_json, f"{result.run_rows:,} run rows and {result.span_rows:,} span rows in {folder}")
+    print_either(
+        document, as_json, f"{result.run_rows:,} run rows and {result.span_rows:,} span rows in {folder}"
+    )
 
 
 def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
@@ -387,7 +417,7 @@ def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
 
     # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
     ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
-    with _progress(quiet=as_json) as listener, progress.listening(listener), progress.stages() as stages:
+    with show_progress(quiet=as_json) as listener, progress.listening(listener), progress.stages() as stages:
         listener("Starting", 0, 1)
         with progress.stage("start"):
             from orchestration.defs.run import run_nightly  # noqa: PLC0415
@@ -397,7 +427,7 @@ def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
             _render_if_missing(settings, listener)
     document = _summary(settings, result, stages)
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
         _print_summary(document)
     if not result.success:
@@ -481,50 +511,8 @@ def _print_summary(document: dict[str, Any]) -> None:
     click.echo(f"Pages      {document['site']}")
 
 
-def _require_published(settings: Settings) -> None:
-    if not settings.published_path.exists():
-        raise click.UsageError(
-            f"nothing is published in {settings.published_dir}: run `credit-usage nightly` first"
-        )
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[progress.Listener]:
-    """A progress bar on a terminal, a line per stage elsewhere, nothing beside JSON output."""
-    if quiet:
-        yield lambda label, done, total: None
-    elif sys.stderr.isatty():
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("Starting", total=None)
-            yield lambda label, done, total: bar.update(
-                task, description=f"{label[:60]:<60}", completed=done, total=total or None
-            )
-    else:
-        stages: list[str] = []
-
-        def tell(label: str, done: int, total: int) -> None:
-            stage = label.split(" ", 1)[0]
-            if not stages or stages[-1] != stage:
-                stages.append(stage)
-                click.echo(f"{stage}…", err=True)
-
-        yield tell
-
-
-def _print(document: dict[str, Any], as_json: bool, text: str) -> None:
-    if as_json:
-        _print_json(document)
-    else:
-        click.echo(text)
-
-
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2, default=str, ensure_ascii=False))
-
+cli.add_command(cli_money.prices)
+cli.add_command(cli_money.reconcile)
 
 if __name__ == "__main__":
     run()

@@ -1,7 +1,8 @@
 """The generated documentation: `python -m orchestration.docs` writes it, `--check` exits with 1 where a file is stale.
 
 Each fact has one home in the code (contract, settings, command line, dbt models, schema `meta`) and is only worded there; this module
-places it. Whole files are generated, and the blocks between `<!-- generated: NAME -->` and `<!-- end -->` in docs/operations.md.
+places it. Whole files are generated, and the blocks between `<!-- generated: NAME -->` and `<!-- end -->` in docs/operations.md and
+docs/money.md.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ import click
 
 from orchestration import settings as settings_module
 from orchestration.landing import contract
+from orchestration.pricing import price_file, rate_card
+from orchestration.pricing.files import Column
+from orchestration.pricing.meters import MEASURED
 from orchestration.publication import books
 from orchestration.settings import ENVIRONMENT_PREFIX, REPOSITORY, Settings, WorkspaceSettings, load
 from orchestration.warehouse.manifest import read_manifest
 
 EXAMPLE = "credit_usage.example.toml"
 OPERATIONS = "docs/operations.md"
+MONEY = "docs/money.md"
 SCHEMAS = {
     "facts": "The border between warehouse and reports: spans, runs and two daily sums of them.",
     "dimensions": "What is known of workspaces.",
@@ -47,13 +52,26 @@ _UNITS = (
 
 def generated(settings: Settings) -> dict[str, str]:
     """Every generated file as it should be, by path below the repository. Parses the dbt project where it changed."""
-    operations = (REPOSITORY / OPERATIONS).read_text(encoding="utf-8")
-    blocks = {"settings": settings_tables(), "commands": commands(), "example": f"```toml\n{example()}```\n"}
+    blocks = {
+        "settings": settings_tables(),
+        "commands": commands(),
+        "example": f"```toml\n{example()}```\n",
+        "meters": meter_table(),
+        "price-columns": column_table(price_file.COLUMNS),
+        "rate-columns": column_table(rate_card.COLUMNS),
+        "rate-card": rate_table(),
+    }
     return {
         "docs/contract.md": contract.markdown(),
         "docs/data-dictionary.md": data_dictionary(read_manifest(settings)),
         EXAMPLE: example(),
-        OPERATIONS: _BLOCK.sub(lambda found: f"{found[1]}\n{blocks[found[2]]}\n{found[3]}", operations),
+        **{
+            name: _BLOCK.sub(
+                lambda found: f"{found[1]}\n{blocks[found[2]]}\n{found[3]}",
+                (REPOSITORY / name).read_text(encoding="utf-8"),
+            )
+            for name in (OPERATIONS, MONEY)
+        },
     }
 
 
@@ -150,20 +168,70 @@ def _comment(text: str, width: int = 108) -> Iterator[str]:
     return (f"# {line}" for line in textwrap.wrap(text, width))
 
 
+# -- prices and rates ------------------------------------------------------------------------------------------------------------
+
+
+def meter_table() -> str:
+    """The meters that prices are given for; those that spans have a quantity for."""
+    rows = []
+    for meter in MEASURED:
+        stand_in = f"`{meter.fallback}`" if meter.fallback else "costs nothing"
+        if meter.name in ("uncached_input", "output", "web_search"):
+            stand_in = "none: the call is `partial` or `unpriced`"
+        elif meter.fallback_is_partial:
+            stand_in += ", and the call is `partial`"
+        rows.append((f"`{meter.name}`", f"{meter.unit_size:,}", meter.description, stand_in))
+    return _table(("meter", "unit size", "counts", "without a price of its own"), rows)
+
+
+def column_table(columns: Sequence[Column]) -> str:
+    """The columns of a user's file."""
+    rows = [
+        (f"`{column.name}`", "yes" if column.is_required else "", column.description) for column in columns
+    ]
+    return _table(("column", "required", "meaning"), rows)
+
+
+def rate_table() -> str:
+    """The platform's rate card."""
+    rows = [
+        (
+            rate.service,
+            rate.charge_type or "both",
+            f"{rate.unit}, {rate.applies}",
+            str(rate.valid_from or ""),
+            str(rate.valid_to or ""),
+            "varies" if rate.task_credits is None else f"{rate.task_credits.normalize():f}",
+        )
+        for rate in rate_card.read(None)
+    ]
+    return _table(("service", "charge type", "per, applies", "from", "before", "credits"), rows)
+
+
 # -- command line --------------------------------------------------------------------------------------------------------------
+
+
+def verbs() -> dict[str, click.Command]:
+    """Every command that does something, by its words: `nightly`, `prices missing`. Sorted."""
+    from orchestration.cli import cli  # noqa: PLC0415
+
+    def walk(group: click.Group, words: str) -> Iterator[tuple[str, click.Command]]:
+        for name, command in group.commands.items():
+            if isinstance(command, click.Group):
+                yield from walk(command, f"{words}{name} ")
+            else:
+                yield words + name, command
+
+    return dict(sorted(walk(cli, "")))
 
 
 def commands() -> str:
     """Every command with its arguments and options, as `--help` tells them."""
-    from orchestration.cli import cli  # noqa: PLC0415
-
-    context = click.Context(cli, info_name="credit-usage")
     sections = [
         "`credit-usage --version` prints the version, `credit-usage --debug COMMAND …` the traceback of an error.\n"
     ]
-    for name in sorted(cli.commands):
-        command = cli.commands[name]
-        usage = " ".join(command.collect_usage_pieces(click.Context(command, parent=context)))
+    for name, command in verbs().items():
+        usage = " ".join(command.collect_usage_pieces(click.Context(command)))
         text = "\n\n".join(_paragraphs(command.help or ""))
         rows = [
             (" ".join(f"`{piece}`" for piece in _spelling(option)), _option_meaning(option))

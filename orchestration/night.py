@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from orchestration import durable, progress, sql
 from orchestration.landing.ingest import IngestReport, ingest
 from orchestration.landing.lake import Lake
-from orchestration.publication import candidate, publish
+from orchestration.publication import candidate, preview, publish
 from orchestration.publication.candidate import Plan
+from orchestration.publication.preview import Preview
 from orchestration.publication.publish import Publication
 from orchestration.quality.results import CheckResult, blocking_failures, from_json, to_json
 from orchestration.warehouse import dbt
@@ -163,6 +164,44 @@ def rebuild(settings: Settings, *, run_id: str, requested_dates: Sequence[date])
     if failed := blocking_failures(build(settings).checks):
         raise AuditFailedError(failed, publish.keep_failed(settings))
     return release(settings)
+
+
+def preview_repricing(settings: Settings) -> Preview:
+    """What the prices and rates in force now would change of what is published: built in a scratch file that is removed again.
+
+    Covers the batches that are published already; nothing is landed, and lake, candidate and published file stay as they are. The
+    caller holds the lock. Raises LookupError where nothing is published.
+    """
+    published = candidate.read_manifest(settings)
+    if published is None:
+        raise LookupError(
+            f"nothing is published in {settings.published_dir}: run `credit-usage nightly` first"
+        )
+    manifests = Lake(settings.lake_dir).manifests()
+    applied = [m for m in manifests if m.batch_seq in set(published["applied_batches"])]
+    plan = candidate.make_plan(settings, applied)
+    told: dict[str, Any] = {
+        "sources": preview.changed_sources(published.get("prices", {}), dict(plan.prices)),
+        "waiting_batches": len(manifests) - len(applied),
+    }
+    publication_id = str(published["publication_id"])
+    progress.report("Preparing the preview", 0, 1)
+    try:
+        if plan.is_empty or not preview.prepare(settings, plan, applied):
+            return preview.unchanged(publication_id, **told)
+        nodes = dbt.invoke(
+            settings,
+            ["run", "--select", preview.SELECTION],
+            database=preview.scratch_path(settings),
+            target_dir=settings.dbt_target_dir / "preview",
+            on_node=lambda name, done, total: progress.report(f"Building {name}", done, total),
+        )
+        if failed := [node for node in nodes if node.is_blocking_failure]:
+            raise RuntimeError(f"the preview cannot be built: {failed[0].name}: {failed[0].message}")
+        progress.report("Comparing", 0, 1)
+        return preview.compare(settings, plan, publication_id, **told)
+    finally:
+        preview.discard(settings)
 
 
 def as_check(node: dbt.NodeResult) -> CheckResult:

@@ -286,10 +286,19 @@ create table marts.mart_analytics__tool_usage as
         sum(total_cost_usd)::decimal(38, 12) as total_cost_usd,
         sum(task_credits)::decimal(38, 6) as task_credits
     from facts.fct_span_usage where span_kind = 'tool' group by all;
+create table marts.mart_users__activity as
+    select usage_date, workspace_id, 'user_1' as user_id, count(*) as run_count,
+        count(*) filter (where status = 'failed') as failed_run_count, sum(own_total_tokens)::bigint as total_tokens,
+        {own_money}
+    from facts.fct_run_usage group by all;
 create table marts.mart_analytics__top_users as
-    select usage_date, workspace_id, 'user_1' as user_id, run_count, total_tokens, {money},
+    select usage_date, workspace_id, user_id, run_count, total_tokens, {money},
         1::bigint as cost_rank, 1::bigint as request_rank, 1::bigint as token_rank
-    from marts.mart_analytics__total_cost;
+    from marts.mart_users__activity;
+create table marts.mart_analytics__unpriced_usage as
+    select usage_date, workspace_id, provider, model, 'unpriced' as price_status, count(*) as call_count,
+        coalesce(sum(total_tokens), 0)::bigint as total_tokens
+    from facts.fct_span_usage where cost_source = 'unpriced' group by all;
 create table marts.mart_analytics__model_latency_histogram as
     select usage_date, workspace_id, provider, model, 385 as bucket_index,
         1990.0::double as bucket_lower_ms,
@@ -329,6 +338,10 @@ def build(path: Path, *, runs: int = 150) -> Path:
             "sums": _sums(both),
             "counts": ", ".join(COUNTS),
             "money": ", ".join(MONEY),
+            "own_money": ", ".join(
+                f"sum(own_{name})::{'decimal(38, 6)' if name == 'task_credits' else 'decimal(38, 12)'} as {name}"
+                for name in MONEY
+            ),
             "own": ", ".join(f"{name} as own_{name}" for name in both),
             "total": ", ".join(
                 name if name in ("total_tokens", "total_cost_usd") else f"{name} as total_{name}"

@@ -55,11 +55,18 @@
     and coalesce({{ span }}.service_tier, '') = {{ model_name }}.service_tier
 {%- endmacro %}
 
+{#- The quantities as columns, `<meter>_units`: worked out once, used by everything below. -#}
+{% macro meter_columns() -%}
+    {%- for meter, quantity in meter_quantities().items() %}
+        {{ quantity }} as {{ meter }}_units{{ "," if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
 {#- Σ quantity × rate in USD, exact, rounded half-even once to 12 decimals. Rates have 18: a price per million has up to 12. -#}
 {% macro metered_cost() -%}
     {%- set terms = [] -%}
-    {%- for meter, quantity in meter_quantities().items() -%}
-        {%- do terms.append("cast(" ~ quantity ~ " as decimal(38, 0)) * coalesce(" ~ meter ~ "_usd, 0)") -%}
+    {%- for meter in meter_quantities() -%}
+        {%- do terms.append("cast(" ~ meter ~ "_units as decimal(38, 0)) * coalesce(" ~ meter ~ "_usd, 0)") -%}
     {%- endfor -%}
     {{ half_even(terms | join(" + "), 12) }}
 {%- endmacro %}
@@ -68,8 +75,8 @@
 {% macro has_unpriced_part() -%}
     (
     {%- set conditions = [] -%}
-    {%- for meter, quantity in meter_quantities().items() if meter not in meters_free_without_a_price() -%}
-        {%- do conditions.append("(" ~ meter ~ "_usd is null and " ~ quantity ~ " > 0)") -%}
+    {%- for meter in meter_quantities() if meter not in meters_free_without_a_price() -%}
+        {%- do conditions.append("(" ~ meter ~ "_usd is null and " ~ meter ~ "_units > 0)") -%}
     {%- endfor -%}
     {{ conditions | join(" or ") }}
     )
@@ -79,8 +86,8 @@
 {% macro has_priced_part() -%}
     (
     {%- set conditions = [] -%}
-    {%- for meter, quantity in meter_quantities().items() if meter != "request" -%}
-        {%- do conditions.append("(" ~ meter ~ "_usd is not null and " ~ quantity ~ " > 0)") -%}
+    {%- for meter in meter_quantities() if meter != "request" -%}
+        {%- do conditions.append("(" ~ meter ~ "_usd is not null and " ~ meter ~ "_units > 0)") -%}
     {%- endfor -%}
     {{ conditions | join(" or ") }}
     )
@@ -91,7 +98,7 @@
     (
     {%- set conditions = [] -%}
     {%- for meter in guessable_meters() -%}
-        {%- do conditions.append("(is_" ~ meter ~ "_guessed and " ~ meter_quantities()[meter] ~ " > 0)") -%}
+        {%- do conditions.append("(is_" ~ meter ~ "_guessed and " ~ meter ~ "_units > 0)") -%}
     {%- endfor -%}
     {{ conditions | join(" or ") }}
     )
@@ -128,4 +135,19 @@
 {#- Condition: two costs are more than 1 % of the greater apart. -#}
 {% macro differs(one, other) -%}
     (abs({{ one }} - {{ other }}) * 100 > greatest({{ one }}, {{ other }}))
+{%- endmacro %}
+
+{#- The rate card of a span: its workspace's choice, else the platform's for what the platform itself exported, else none. -#}
+{% macro rate_card_of(span, workspace) -%}
+    coalesce({{ workspace }}.rate_card, case when {{ span }}.source_format = 'native' then 'platform' else 'none' end)
+{%- endmacro %}
+
+{#- Join condition: the rate in force. `card`, `service`, `payer`, `is_deep` are expressions. -#}
+{% macro rate_set_applies(span, rate_set, card, service, payer, is_deep) -%}
+    {{ card }} = {{ rate_set }}.rate_card
+    and lower(trim({{ service }})) = {{ rate_set }}.service_key
+    and {{ payer }} = {{ rate_set }}.charge_type
+    and {{ is_deep }} = {{ rate_set }}.is_deep
+    and {{ span }}.started_at >= {{ rate_set }}.valid_from
+    and {{ span }}.started_at < {{ rate_set }}.valid_to
 {%- endmacro %}

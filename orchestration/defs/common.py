@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import dagster as dg
 
+from orchestration.pricing.files import UserFileError
 from orchestration.publication.lock import LockHeldError, ensure_lock
-from orchestration.settings import Settings
+from orchestration.settings import Settings, SettingsError
 
 DATA_PLATFORM = ["team:data-platform"]
 ANALYTICS = ["team:analytics"]
@@ -31,6 +34,15 @@ def take_lock(settings: Settings) -> None:
     try:
         ensure_lock(settings.data_dir)
     except LockHeldError as error:
+        stop(str(error))
+
+
+@contextmanager
+def telling_wrong_settings() -> Iterator[None]:
+    """Within the block a wrong setting, price file or rate file fails the run with its own message and nothing else."""
+    try:
+        yield
+    except (UserFileError, SettingsError) as error:
         stop(str(error))
 
 

@@ -21,6 +21,7 @@ from orchestration.defs.common import (
     partitions,
     stop,
     take_lock,
+    telling_wrong_settings,
 )
 from orchestration.publication.publish import Publication, read_publication
 from orchestration.settings import Settings
@@ -72,11 +73,12 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         publication = read_publication(settings)
         if chosen:
             try:
-                publication = night.rebuild(
-                    settings,
-                    run_id=context.run_id,
-                    requested_dates=sorted(date.fromisoformat(key) for key in chosen),
-                )
+                with telling_wrong_settings():
+                    publication = night.rebuild(
+                        settings,
+                        run_id=context.run_id,
+                        requested_dates=sorted(date.fromisoformat(key) for key in chosen),
+                    )
             except (night.AuditFailedError, LookupError) as error:
                 stop(str(error), data_failed=isinstance(error, night.AuditFailedError))
             # Readers and the UI must not see a backfilled file beside pages and records of the one before.

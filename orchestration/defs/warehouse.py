@@ -20,6 +20,7 @@ from orchestration.defs.common import (
     RAW_SPANS,
     stop,
     take_lock,
+    telling_wrong_settings,
 )
 from orchestration.publication.candidate import Plan
 from orchestration.publication.publish import keep_failed
@@ -94,7 +95,8 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
             if config.backfill_from and config.backfill_to
             else []
         )
-        plan = night.prepare(settings, run_id=context.run_id, requested_dates=requested, full=config.full)
+        with telling_wrong_settings():
+            plan = night.prepare(settings, run_id=context.run_id, requested_dates=requested, full=config.full)
         if plan.is_empty:
             context.log.info("Nothing new landed and nothing was asked for: the published warehouse stands.")
             return
@@ -112,7 +114,8 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
         plan = night.current_plan(settings, context.run_id)
         # Started from the UI without the candidate asset, this run has nothing to build in yet.
         if plan is None:
-            plan = night.prepare(settings, run_id=context.run_id, full=True)
+            with telling_wrong_settings():
+                plan = night.prepare(settings, run_id=context.run_id, full=True)
         built = night.build(settings)
         failed = [node for node in built.nodes if node.is_blocking_failure]
         yield from _model_results(context, settings, manifest, translator, built, ok=not failed)

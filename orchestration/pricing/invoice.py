@@ -33,6 +33,7 @@ COLUMNS = (
 )  # fmt: skip
 MEASURES = ("input_tokens", "output_tokens", "total_tokens", "amount_usd")
 AMOUNT_DECIMALS = 12
+CENT = Decimal("0.01")
 _AMOUNT = re.compile(
     r"(-?)\$?([0-9]{1,15}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:e([+-]?[0-9]{1,2}))?", re.IGNORECASE
 )
@@ -173,6 +174,48 @@ def compare(ours: Sequence[OurLine], theirs: Sequence[InvoiceLine]) -> list[Diff
     return differences
 
 
+def total(differences: Sequence[Difference]) -> tuple[Usage, Usage, Usage]:
+    """Ours, theirs and the difference of all days and models together.
+
+    What the invoice does not state of a day and model is left out of our side, too, so that the difference is that of the sides.
+    """
+    stated = {
+        name for name in MEASURES if any(getattr(item.difference, name) is not None for item in differences)
+    }
+
+    def counted(side: Usage | None, difference: Usage) -> Usage:
+        values = {name: getattr(side, name) for name in MEASURES} if side else {}
+        return Usage(
+            **{n: v for n, v in values.items() if n not in stated or getattr(difference, n) is not None}
+        )
+
+    return (
+        _sum([counted(item.ours, item.difference) for item in differences]),
+        _sum([counted(item.theirs, item.difference) for item in differences]),
+        _sum([item.difference for item in differences]),
+    )
+
+
+def is_within(
+    tolerance_pct: Decimal, ours: Usage | None, theirs: Usage | None, difference: Usage, *, lines: int = 1
+) -> bool:
+    """Whether every measure that can be compared differs by at most that percentage of the greater side.
+
+    Invoices are rounded, so amounts may also differ by a cent, or by half a cent for each of many lines that were added up; with a
+    tolerance of zero nothing may differ.
+    """
+    with localcontext(prec=_ENOUGH_DIGITS):
+        rounding = max(CENT, CENT / 2 * lines) if tolerance_pct else Decimal(0)
+        for measure in MEASURES:
+            apart = abs(Decimal(getattr(difference, measure) or 0))
+            sides = (getattr(side, measure) or 0 for side in (ours, theirs) if side)
+            greater = max((abs(Decimal(side)) for side in sides), default=Decimal(0))
+            is_rounding = measure == "amount_usd" and apart <= rounding
+            if apart * 100 > tolerance_pct * greater and not is_rounding:
+                return False
+    return True
+
+
 Line = TypeVar("Line", InvoiceLine, OurLine)
 Key = TypeVar("Key")
 
@@ -184,7 +227,7 @@ def _grouped(lines: Iterable[Line], key: Callable[[Line], Key]) -> dict[Key, lis
     return groups
 
 
-def _sum(lines: Sequence[InvoiceLine] | Sequence[OurLine]) -> Usage:
+def _sum(lines: Sequence[InvoiceLine] | Sequence[OurLine] | Sequence[Usage]) -> Usage:
     """Measures of several lines; one that no line states stays None."""
 
     def total(values: list[Number | None], zero: Number) -> Number | None:

@@ -49,7 +49,7 @@ UNIT_DECIMALS = 18
 """The price of one unit must be exact in this many decimals."""
 _UNIT_SIZE_BELOW = 10**12
 _TOKENS_BELOW = 10**15
-_VARIANT = re.compile(r"[a-z0-9][a-z0-9_./-]*")
+VARIANT = re.compile(r"[a-z0-9][a-z0-9_./-]*")
 
 
 def read(path: Path) -> tuple[Price, ...]:
@@ -125,7 +125,7 @@ def _meter(cells: Cells) -> Meter | None:
 
 def _variant(cells: Cells) -> str | None:
     text = cells.text("variant").lower()
-    if not text or _VARIANT.fullmatch(text):
+    if not text or VARIANT.fullmatch(text):
         return text
     cells.fail("variant", f"{shown(text)} is not a processing tier such as 'flex' or 'batch'")
     return None

@@ -7,12 +7,12 @@ what stands in for a missing one, and when two stretches are the same. Pricing S
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from orchestration.pricing.meters import BY_NAME, MEASURED
+from orchestration.pricing.meters import BY_NAME, MEASURED, Meter
 from orchestration.pricing.prices import Price
 from orchestration.pricing.resolve import Resolution
 
@@ -50,6 +50,18 @@ class PriceSet:
         return all(rate == 0 for rate in self.rates if rate is not None)
 
 
+@dataclass(frozen=True)
+class AppliedPrice:
+    """Why a meter has its rate: the price that applies to requests above that many input tokens."""
+
+    meter: str
+    above_input_tokens: int
+    #: Of the meter itself, or of the one that stands in for it.
+    price: Price
+    #: It stands in although providers differ on it: a call that uses the meter is `partial`.
+    is_guess: bool
+
+
 _Rates = tuple[tuple[Decimal | None, ...], frozenset[str]]
 _Key = tuple[str, str]
 
@@ -77,6 +89,32 @@ class PriceBook:
                 _of_variant(self._listed.get(listed, ()) if listed else (), variant),
             )
         return found
+
+    def applied(self, resolution: Resolution, day: date) -> list[AppliedPrice]:
+        """Which single prices the rates of a resolved model come from on a date, by meter and tier."""
+        filed = self._filed.get(resolution.filed, ()) if resolution.filed else ()
+        listed = self._listed.get(resolution.listed, ()) if resolution.listed else ()
+        sources = [_of_variant(prices, resolution.variant) for prices in (filed, listed)]
+        windows = {0} | {
+            _seconds(price.daily_from) for source in sources for price in source if price.daily_from
+        }
+        thresholds = {0} | {price.above_input_tokens for source in sources for price in source}
+        found: list[AppliedPrice] = []
+        for second in sorted(windows):
+            active_filed, active_listed = (
+                [price for price in source if _is_active(price, day, second)] for source in sources
+            )
+            for above in sorted(thresholds):
+                own = _own(active_filed, active_listed, above)
+                for meter in MEASURED:
+                    stand_in, is_guess = _stand_in(meter, own)
+                    price = own.get(stand_in.name)
+                    # A threshold that is another meter's changes nothing here.
+                    is_told = any(item.meter == meter.name and item.price == price for item in found)
+                    if price is not None and not is_told:
+                        found.append(AppliedPrice(meter.name, above, price, is_guess))
+        places = {meter.name: place for place, meter in enumerate(MEASURED)}
+        return sorted(found, key=lambda item: (places[item.meter], item.above_input_tokens))
 
 
 def _by_model(prices: Iterable[Price]) -> dict[_Key, list[Price]]:
@@ -175,32 +213,40 @@ def _identity(price_key: str, above: int, rates: Sequence[Decimal | None], guess
 
 def _rates(filed: Sequence[Price], listed: Sequence[Price], above: int) -> _Rates:
     """Rate of each measured meter for requests above that many input tokens, and which of them are a guess."""
-    own = {meter.name: _reached(filed, meter.name, above) for meter in MEASURED}
-    for meter in MEASURED:
-        if own[meter.name] is None:
-            own[meter.name] = _reached(listed, meter.name, above)
+    own = _own(filed, listed, above)
     rates: list[Decimal | None] = []
     guessed = set()
     for meter in MEASURED:
-        stand_in = meter
-        while own[stand_in.name] is None and stand_in.fallback:
-            if stand_in.fallback_is_partial:
-                guessed.add(meter.name)
-            stand_in = BY_NAME[stand_in.fallback]
-        rate = own[stand_in.name]
-        if rate is None:
-            guessed.discard(meter.name)
-        rates.append(rate)
+        stand_in, is_guess = _stand_in(meter, own)
+        price = own.get(stand_in.name)
+        if is_guess:
+            guessed.add(meter.name)
+        rates.append(None if price is None else (price.unit_price_usd / price.unit_size).normalize())
     return tuple(rates), frozenset(guessed)
 
 
-def _reached(prices: Sequence[Price], meter: str, above: int) -> Decimal | None:
-    """The price per unit of the highest tier that is reached."""
-    tiers = [price for price in prices if price.meter == meter and price.above_input_tokens <= above]
-    if not tiers:
-        return None
-    price = max(tiers, key=lambda item: item.above_input_tokens)
-    return (price.unit_price_usd / price.unit_size).normalize()
+def _own(filed: Sequence[Price], listed: Sequence[Price], above: int) -> dict[str, Price]:
+    """The price of each meter that has one: the file's before the catalogue's, of the highest tier that is reached."""
+    found: dict[str, Price] = {}
+    for prices in (filed, listed):
+        reached: dict[str, Price] = {}
+        for price in prices:
+            best = reached.get(price.meter)
+            if price.above_input_tokens <= above and (
+                best is None or best.above_input_tokens < price.above_input_tokens
+            ):
+                reached[price.meter] = price
+        found = reached | found
+    return found
+
+
+def _stand_in(meter: Meter, own: Mapping[str, Price]) -> tuple[Meter, bool]:
+    """The meter whose price this one is charged at, and whether that is a guess. It may have none either."""
+    stand_in, is_guess = meter, False
+    while stand_in.name not in own and stand_in.fallback:
+        is_guess = is_guess or stand_in.fallback_is_partial
+        stand_in = BY_NAME[stand_in.fallback]
+    return stand_in, is_guess and stand_in.name in own
 
 
 def _is_active(price: Price, day: date, second: int) -> bool:

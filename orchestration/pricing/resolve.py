@@ -18,7 +18,7 @@ STANDARD_TIERS = frozenset(
     {"", "auto", "default", "standard", "on_demand", "ondemand", "none", "standard_only"}
 )
 
-_MAX_NAME = 300
+LONGEST_NAME = 300
 """Longer names are not looked up: no model is called that, and patterns would be slow on them."""
 
 _DATE = re.compile(r"[-@](20\d{6}|20\d\d-\d\d-\d\d)$")
@@ -126,20 +126,25 @@ class Resolver:
         return found
 
     def _file_rule(self, provider: str, model: str) -> FileRule | None:
-        if not self._rules or len(model) > _MAX_NAME:
+        if not self._rules or len(model) > LONGEST_NAME:
             return None
         raw = patterns.normal(provider)
-        providers = {raw, _provider_id(raw) or raw, ""}
-        names = dict.fromkeys([patterns.normal(model), *(name for _, name, _ in _readings(raw, model))])
+        spellings = {
+            (seller, name)
+            for provider_id, name, _ in _readings(raw, model)
+            for seller in (raw, provider_id or raw, "")
+        }
         for rule in self._rules:
-            if rule.provider in providers and any(patterns.matches(rule.pattern, name) for name in names):
+            if any(
+                seller == rule.provider and patterns.matches(rule.pattern, name) for seller, name in spellings
+            ):
                 return rule
         return None
 
 
 def _listed(provider: str, model: str) -> tuple[catalogue.Match, str] | None:
     """The catalogue's model, and in words what was done to the name to find it."""
-    if len(model) > _MAX_NAME:
+    if len(model) > LONGEST_NAME:
         return None
     for provider_id, name, steps in _readings(patterns.normal(provider), model):
         if match := catalogue.find(name, provider_id):

@@ -13,7 +13,10 @@ from datetime import date
 from orchestration.pricing import patterns
 from orchestration.pricing.meters import BY_NAME, METERS
 
-COLUMNS = ("provider", "model", "meter", "unit_price_usd", "unit_size", "valid_from", "note")
+COLUMNS = (
+    "provider", "model", "meter", "unit_price_usd", "unit_size", "valid_from", "valid_to", "variant", "note",
+)  # fmt: skip
+_WHERE_NEEDED = ("valid_to", "variant")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,28 @@ class Missing:
     first_date: date
     call_count: int
     total_tokens: int
+    #: Processing tier of the requests; empty: the standard price.
+    variant: str = ""
+    #: First UTC date from which these meters do have a price; None: there is none later.
+    valid_to: date | None = None
+    #: (provider, pattern) of the price file that the model goes by already: the rows belong to it, or it would be replaced.
+    rule: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class _Row:
+    provider: str
+    pattern: str
+    variant: str
+    meter: str
+    valid_to: date | None
+
+    @property
+    def order(self) -> tuple[str, str, str, int, date]:
+        return self.provider, self.pattern, self.variant, _PLACES[self.meter], self.valid_to or date.max
+
+
+_PLACES = {meter.name: place for place, meter in enumerate(METERS)}
 
 
 def skeleton(missing: Sequence[Missing]) -> str:
@@ -36,42 +61,31 @@ def skeleton(missing: Sequence[Missing]) -> str:
 
     Names that differ in case or in blanks around them are one. Raises ValueError for a model without a name.
     """
-    lines = [_line(COLUMNS)]
-    order = {meter.name: place for place, meter in enumerate(METERS)}
-    for one in sorted(_merged(missing), key=lambda one: (one.provider, one.model)):
-        note = f"{one.call_count} calls and {one.total_tokens} tokens unpriced"
-        for meter in sorted(set(one.meters), key=order.__getitem__):
-            size = str(BY_NAME[meter].unit_size)
-            cells = (
-                one.provider,
-                patterns.escape(one.model),
-                meter,
-                "",
-                size,
-                one.first_date.isoformat(),
-                note,
-            )
-            lines.append(_line(cells))
-    return "\n".join(lines) + "\n"
-
-
-def _merged(missing: Iterable[Missing]) -> list[Missing]:
-    """One entry for each provider and model as a price file compares them."""
-    merged: dict[tuple[str, str], Missing] = {}
+    merged: dict[_Row, list[Missing]] = {}
     for one in missing:
-        key = patterns.normal(one.provider), patterns.normal(one.model)
-        if not key[1]:
+        provider, pattern = one.rule or (patterns.normal(one.provider), patterns.escape(one.model))
+        if not pattern:
             raise ValueError("a price file goes by the model: calls without a model's name cannot be in it")
-        other = merged.get(key)
-        merged[key] = Missing(
-            provider=key[0],
-            model=key[1],
-            meters=(other.meters if other else ()) + one.meters,
-            first_date=min(other.first_date, one.first_date) if other else one.first_date,
-            call_count=(other.call_count if other else 0) + one.call_count,
-            total_tokens=(other.total_tokens if other else 0) + one.total_tokens,
-        )
-    return list(merged.values())
+        for meter in set(one.meters):
+            merged.setdefault(_Row(provider, pattern, one.variant, meter, one.valid_to), []).append(one)
+    rows = [_cells(row, merged[row]) for row in sorted(merged, key=lambda row: row.order)]
+    shown = [name for name in COLUMNS if name not in _WHERE_NEEDED or any(row[name] for row in rows)]
+    return "".join(_line(cells) + "\n" for cells in (shown, *([row[name] for name in shown] for row in rows)))
+
+
+def _cells(row: _Row, missing: Sequence[Missing]) -> dict[str, str]:
+    calls, tokens = sum(one.call_count for one in missing), sum(one.total_tokens for one in missing)
+    return {
+        "provider": row.provider,
+        "model": row.pattern,
+        "meter": row.meter,
+        "unit_price_usd": "",
+        "unit_size": str(BY_NAME[row.meter].unit_size),
+        "valid_from": min(one.first_date for one in missing).isoformat(),
+        "valid_to": row.valid_to.isoformat() if row.valid_to else "",
+        "variant": row.variant,
+        "note": f"{calls} calls and {tokens} tokens unpriced",
+    }
 
 
 def _line(cells: Iterable[str]) -> str:

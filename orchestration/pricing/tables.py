@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,10 +160,9 @@ def credit_prices(settings: Settings) -> tuple[tuple[str, date | None, date | No
     rows = []
     for workspace_id in sorted(settings.workspaces):
         prices = settings.workspaces[workspace_id].credit_prices
-        ends = [price.valid_from for price in prices[1:]] + [None]
         rows += [
             (workspace_id, price.valid_from, end, price.credit_price_usd)
-            for price, end in zip(prices, ends, strict=True)
+            for price, end in zip_longest(prices, [following.valid_from for following in prices[1:]])
         ]
     return tuple(rows)
 

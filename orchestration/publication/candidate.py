@@ -151,9 +151,14 @@ def make_plan(
     )
 
 
-def prepare(settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> Path:
-    """Make the candidate file: copy or empty, then the plan in schema `plan`. A candidate left over from before is discarded."""
-    path = settings.candidate_path
+def prepare(
+    settings: Settings, plan: Plan, manifests: Sequence[Manifest], *, path: Path | None = None
+) -> Path:
+    """Make the candidate file: copy or empty, then the plan in schema `plan`. A candidate left over from before is discarded.
+
+    Another `path` makes one that is not going to be published.
+    """
+    path = path or settings.candidate_path
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in (path, path.with_name(path.name + ".wal")):
         leftover.unlink(missing_ok=True)

@@ -40,6 +40,9 @@ UNATTRIBUTED_MEASURES = (
     "provider_cost_usd",
 )
 RUN_MEASURES = ("run_count", "failed_run_count")
+USER_MEASURES = ("run_count", "total_tokens")
+TOKEN_USAGE_MEASURES = tuple(name for name in TOKENS if not name.startswith("audio_"))
+UNPRICED_MEASURES = ("unpriced_call_count", "unpriced_total_tokens")
 LOG_MEASURES = ("total_tokens", "total_cost_usd")
 LOG_TABLES = ("prompt_runs", "workflow_runs", "agent_runs")
 _KEYS = ("workspace_id", "usage_date")
@@ -104,6 +107,27 @@ SOURCES = (
         "other_services", "marts.mart_analytics__service_costs", _sums(MEASURES), "is_model_call is not true"
     ),
     Source("model_costs", "marts.mart_analytics__model_costs", _sums(MEASURES)),
+    Source("token_usage", "marts.mart_analytics__token_usage", _sums(TOKEN_USAGE_MEASURES)),
+    Source(
+        "token_classes",
+        "marts.mart_analytics__token_usage",
+        {
+            "total_tokens": (
+                "sum(uncached_input_tokens + cached_tokens + cache_write_tokens + visible_output_tokens "
+                "+ reasoning_tokens + image_tokens)"
+            )
+        },
+    ),
+    Source(
+        "unpriced_usage",
+        "marts.mart_analytics__unpriced_usage",
+        {"unpriced_call_count": "sum(call_count)", "unpriced_total_tokens": "sum(total_tokens)"},
+        "price_status = 'unpriced'",
+    ),
+    *(
+        Source(name, f"marts.mart_{table}", _sums((*USER_MEASURES, *MONEY)))
+        for name, table in (("users", "users__activity"), ("top_users", "analytics__top_users"))
+    ),
     *(
         Source(
             f"log_{name}",
@@ -178,6 +202,37 @@ IDENTITIES = (
         ("model_costs",),
         ("model_services",),
         MEASURES,
+    ),
+    Identity(
+        "reconcile__token_usage_equals_total_cost",
+        "the token usage mart equals the total cost mart, class by class",
+        ("token_usage",),
+        ("total_cost",),
+        TOKEN_USAGE_MEASURES,
+    ),
+    Identity(
+        "reconcile__token_classes_add_up",
+        "the exclusive classes of the token usage mart add up to its total",
+        ("token_classes",),
+        ("token_usage",),
+        ("total_tokens",),
+    ),
+    Identity(
+        "reconcile__unpriced_usage_equals_total_cost",
+        "the unpriced usage mart equals the unpriced calls and tokens of the total cost mart",
+        ("unpriced_usage",),
+        ("total_cost",),
+        UNPRICED_MEASURES,
+    ),
+    *(
+        Identity(
+            f"reconcile__{name}_equal_runs",
+            f"the {words} equals the own amounts of runs",
+            (name,),
+            ("runs",),
+            (*USER_MEASURES, *MONEY),
+        )
+        for name, words in (("users", "sum over users"), ("top_users", "top users mart, everybody in it,"))
     ),
     Identity(
         "reconcile__total_cost_equals_log_rows",

@@ -55,9 +55,19 @@ class Nights:
 
     def __post_init__(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.configure(self.config)
+
+    def configure(self, config: str) -> None:
+        """Change the settings file; the next night reads it."""
+        self.config = config
         config_path = self.data_dir / "credit_usage.toml"
-        config_path.write_text(self.config, encoding="utf-8")
+        config_path.write_text(config, encoding="utf-8")
         self.settings = load({}, config_path, data_dir=self.data_dir, settle_seconds=0.0)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """A query on the published file."""
+        with sql.connect(self.settings, self.settings.published_path, read_only=True) as connection:
+            return connection.execute(query).fetchall()
 
     def land(self, name: str, *, runs: Iterable[Row] = (), spans: Iterable[Row] = ()) -> None:
         """Drop an export of runs and one of spans."""

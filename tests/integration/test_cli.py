@@ -28,6 +28,9 @@ VERBS = {
     "quarantine",
     "rollback",
     "sample",
+    "prices",
+    "reconcile",
+    "reprice",
 }
 NIGHT_KEYS = {
     "success", "error", "run_id", "published", "publication_id", "dates_touched", "warnings", "new_files", "known_files",
@@ -89,6 +92,10 @@ def test_wrong_usage_ends_with_2_and_one_line(warehouse: Warehouse) -> None:
         ("report",),
         ("check",),
         ("rollback",),
+        ("prices", "missing"),
+        ("reprice", "--dry-run"),
+        ("reconcile", "invoice.csv"),
+        ("reconcile", "invoice.csv", "--tolerance", "some"),
     ]
     for call in calls:
         ended = warehouse.cli(*call)

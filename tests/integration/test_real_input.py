@@ -186,6 +186,32 @@ def test_token_classes_are_exclusive(loaded: Warehouse) -> None:
         assert row == (uncached, totals["output_tokens"], totals["total_tokens"]), workspace
 
 
+def test_catalogue_prices_make_the_reported_cost(loaded: Warehouse) -> None:
+    """484 calls with heavy caching, priced by the catalogue, do not cost what their provider reported; or cached reads are priced as
+    input, which would make 6.8 times as much.
+    """
+    ((reported, computed, differing, as_input, statuses),) = loaded.query(
+        f"""
+        select
+            sum(reported_provider_cost_usd),
+            sum(computed_provider_cost_usd),
+            count(*) filter (where computed_provider_cost_usd <> reported_provider_cost_usd),
+            sum(
+                computed_provider_cost_usd
+                + cast(cached_tokens as decimal(38, 0)) * (uncached_input_usd - cached_input_usd)
+            ),
+            string_agg(distinct price_status)
+        from facts.fct_span_usage
+        inner join dimensions.dim_price_set using (price_set_id)
+        where workspace_id = '{AGENT}'
+        """
+    )
+    assert reported == computed == TOTALS[AGENT]["provider_cost_usd"]
+    assert (differing, statuses) == (0, "priced")
+    assert round(as_input / computed, 1) == Decimal("6.8")
+    assert loaded.query("select count(*) from marts.mart_analytics__cost_differences") == [(0,)]
+
+
 def test_the_page_shows_the_totals(loaded: Warehouse) -> None:
     """The page rounds a total away, or shows unpriced usage as if it were free."""
     site = loaded.settings.site_dir

@@ -233,3 +233,53 @@ def test_differences_add_up_to_the_difference_of_the_totals(
         )
         assert sum(getattr(one.difference, measure) for one in found) == expected
     assert invoice.compare(mine[::-1], other[::-1]) == found
+
+
+def difference(mine: Usage | None, other: Usage | None, apart: Usage) -> Difference:
+    return Difference(DAY, "m", "both", mine, other, apart, 0)
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "mine", "other", "expected"),
+    [
+        ("0.5", Usage(total_tokens=1000), Usage(total_tokens=1005), True),
+        ("0.5", Usage(total_tokens=1000), Usage(total_tokens=1006), False),
+        ("0.5", Usage(total_tokens=1), Usage(total_tokens=2), False),
+        ("0.5", Usage(amount_usd=Decimal("0.004")), Usage(amount_usd=Decimal("0.01")), True),
+        ("0.5", Usage(amount_usd=Decimal("0.011")), Usage(amount_usd=Decimal(0)), False),
+        ("0.5", Usage(amount_usd=Decimal("10.00")), Usage(amount_usd=Decimal("10.06")), False),
+        ("0", Usage(amount_usd=Decimal("0.004")), Usage(amount_usd=Decimal("0.01")), False),
+        ("0", Usage(total_tokens=7), Usage(total_tokens=7), True),
+        ("100", Usage(total_tokens=7), None, True),
+        ("0.5", Usage(total_tokens=7), None, False),
+    ],
+)
+def test_the_tolerance_is_a_share_of_the_greater_side_or_a_cent(
+    tolerance: str, mine: Usage | None, other: Usage | None, expected: bool
+) -> None:
+    """A difference that matters is good, or the rounding of an invoice is not."""
+    apart = {
+        name: getattr(mine, name) - (getattr(other, name) or 0 if other else 0)
+        for name in invoice.MEASURES
+        if mine and getattr(mine, name) is not None
+    }
+    for one, two, sign in ((mine, other, 1), (other, mine, -1)):
+        signed = Usage(**{name: sign * value for name, value in apart.items()})
+        assert invoice.is_within(Decimal(tolerance), one, two, signed) == expected
+
+
+def test_many_rounded_lines_may_differ_by_half_a_cent_each() -> None:
+    """The total of an invoice of tiny lines, each rounded, never agrees."""
+    mine, other = Usage(amount_usd=Decimal("0.12")), Usage(amount_usd=Decimal(0))
+    apart = Usage(amount_usd=Decimal("0.12"))
+    assert invoice.is_within(Decimal("0.5"), mine, other, apart, lines=30)
+    assert not invoice.is_within(Decimal("0.5"), mine, other, apart, lines=20)
+
+
+def test_the_total_leaves_out_what_the_invoice_does_not_state() -> None:
+    """The difference of the totals is not that of the two totals beside it."""
+    stated = difference(Usage(total_tokens=5), Usage(total_tokens=3), Usage(total_tokens=2))
+    unstated = difference(Usage(total_tokens=9), Usage(), Usage())
+    mine, other, apart = invoice.total([stated, unstated])
+    assert (mine.total_tokens, other.total_tokens, apart.total_tokens) == (5, 3, 2)
+    assert (mine.amount_usd, apart.amount_usd) == (None, None)

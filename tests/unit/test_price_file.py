@@ -77,7 +77,9 @@ def rows(*lines: str, header: str = "model,meter,unit_price_usd") -> str:
 
 def test_every_column_counts() -> None:
     """A column of the file is read as another, or not at all."""
-    text = f"{HEADER}\n OpenAI , GPT-* ,Output,0.150,1000,2026-01-01,2026-02-01,200000,Flex,2026-01-15,a note\n"
+    text = (
+        f"{HEADER}\n OpenAI , GPT-* ,Output,0.150,1000,2026-01-01,2026-02-01,200000,Flex,2026-01-15,a note\n"
+    )
     assert read(text) == (
         price(
             provider="openai",
@@ -550,6 +552,23 @@ def test_names_that_a_price_file_takes_for_one_are_one() -> None:
         ["reasoning", "2025-12-01"],
     ]
     assert "836 calls and 2469134 tokens" in text
+
+
+def test_a_skeleton_says_until_when_and_for_which_tier() -> None:
+    """A price for a gap or for a tier is charged to everybody for ever."""
+    text = skeleton(
+        [
+            Missing("openai", "gpt-9", ("output",), DAY, 1, 2, variant="flex"),
+            Missing("openai", "gpt-9", ("output",), DAY, 1, 2, valid_to=date(2026, 2, 1)),
+            Missing("openai", "gpt-9", ("output",), DAY, 1, 2, rule=("", "gpt-*")),
+        ]
+    )
+    lines = [[*line.values()][:8] for line in csv.DictReader(io.StringIO(text))]
+    assert lines == [
+        ["", "gpt-*", "output", "", "1000000", "2026-01-01", "", ""],
+        ["openai", "gpt-9", "output", "", "1000000", "2026-01-01", "2026-02-01", ""],
+        ["openai", "gpt-9", "output", "", "1000000", "2026-01-01", "", "flex"],
+    ]
 
 
 def test_a_call_without_a_model_cannot_be_priced_by_a_file() -> None:

@@ -32,6 +32,9 @@ Copy = Callable[..., Path]
 SPANS = "facts.fct_span_usage"
 RUNS = "facts.fct_run_usage"
 TOTAL = "marts.mart_analytics__total_cost"
+TOKEN_USAGE = "marts.mart_analytics__token_usage"
+USERS = "marts.mart_users__activity"
+UNPRICED = "marts.mart_analytics__unpriced_usage"
 SERVICES = "marts.mart_analytics__service_costs"
 MODELS = "marts.mart_analytics__model_costs"
 
@@ -280,6 +283,26 @@ def test_flood_warns_and_does_not_block(faulty: Copy, table: str, assignment: st
 
 MEASURE_FAULTS = [
     (
+        "class counted twice",
+        f"update {TOKEN_USAGE} set visible_output_tokens = output_tokens where rowid = 0",
+        {"reconcile__token_classes_add_up"},
+    ),
+    (
+        "class lost on its page",
+        f"update {TOKEN_USAGE} set citation_tokens = citation_tokens - 1 where rowid = 0",
+        {"reconcile__token_usage_equals_total_cost"},
+    ),
+    (
+        "user left out",
+        f"delete from {USERS} where rowid = 0",
+        {"reconcile__users_equal_runs"},
+    ),
+    (
+        "unpriced calls left out",
+        f"update {UNPRICED} set call_count = call_count - 1 where rowid = 0",
+        {"reconcile__unpriced_usage_equals_total_cost"},
+    ),
+    (
         "drift in the twelfth decimal of one mart",
         f"update {TOTAL} set wallet_cost_usd = wallet_cost_usd + 0.000000000001 where rowid = 0",
         {
@@ -316,8 +339,12 @@ MEASURE_FAULTS = [
     (
         "dropped day in the total",
         f"delete from {TOTAL} where usage_date = date '2026-03-03'",
-        {identity.name for identity in IDENTITIES}
-        - {"reconcile__spans_equal_runs_and_orphans", "reconcile__model_costs_equal_model_services"},
+        {
+            identity.name
+            for identity in IDENTITIES
+            if any(side == "total_cost" for side in (*identity.left, *identity.right))
+        }
+        | {"reconcile__unattributed_equals_orphans"},
     ),
     (
         "own tokens counted twice",
@@ -327,7 +354,12 @@ MEASURE_FAULTS = [
     (
         "own credits off by a millionth",
         f"update {RUNS} set own_task_credits = own_task_credits + 0.000001 where rowid = 0",
-        {"reconcile__spans_equal_runs_and_orphans", "reconcile__total_cost_equals_runs_and_orphans"},
+        {
+            "reconcile__spans_equal_runs_and_orphans",
+            "reconcile__total_cost_equals_runs_and_orphans",
+            "reconcile__users_equal_runs",
+            "reconcile__top_users_equal_runs",
+        },
     ),
     (
         "unattributed cost forgotten",
@@ -357,8 +389,15 @@ MEASURE_FAULTS = [
         "usage without a workspace",
         f"update {TOTAL} set workspace_id = null "
         "where usage_date = date '2026-03-03' and workspace_id = 'ws_0'",
-        {identity.name for identity in IDENTITIES}
-        - {"reconcile__spans_equal_runs_and_orphans", "reconcile__model_costs_equal_model_services"},
+        (
+            {
+                identity.name
+                for identity in IDENTITIES
+                if any(side == "total_cost" for side in (*identity.left, *identity.right))
+            }
+            | {"reconcile__unattributed_equals_orphans"}
+        )
+        - {"reconcile__unpriced_usage_equals_total_cost"},
     ),
 ]
 
@@ -448,7 +487,7 @@ def test_nothing_touched_passes_without_loading_great_expectations(clean: Path) 
 def test_empty_tables_warn_and_do_not_break(faulty: Copy) -> None:
     """An empty warehouse divides nothing by zero; it warns that there is nothing."""
     tables = [suite.table for suite in build_suites(dates=None)]
-    path = faulty(*(f"truncate {table}" for table in dict.fromkeys(tables)))
+    path = faulty(*(f"truncate {table}" for table in dict.fromkeys([*tables, USERS, UNPRICED])))
     results = run_suites(path, dates=None) + reconcile(path, dates=None)
     assert {name.rpartition("__")[2] for name in _failed(results)} == {"has_rows"}
     assert blocking_failures(results) == []

@@ -162,9 +162,7 @@ attributed as (
         {{ service_of('spans', 'runs') }} as rated_service,
         {{ is_deep_search('spans') }} as is_deep_search,
         coalesce(spans.charge_type, nullif(runs.charge_type, 'mixed'), workspaces.default_charge_type) as payer,
-        coalesce(
-            workspaces.rate_card, case when spans.source_format = 'native' then 'platform' else 'none' end
-        ) as rate_card
+        {{ rate_card_of('spans', 'workspaces') }} as rate_card
     from spans
     left join runs
         on
@@ -194,12 +192,10 @@ rated as (
     from attributed
     left join rate_sets
         on
-            attributed.rate_card = rate_sets.rate_card
-            and lower(trim(attributed.rated_service)) = rate_sets.service_key
-            and attributed.payer = rate_sets.charge_type
-            and attributed.is_deep_search = rate_sets.is_deep
-            and attributed.started_at >= rate_sets.valid_from
-            and attributed.started_at < rate_sets.valid_to
+            {{ rate_set_applies(
+                'attributed', 'rate_sets', 'attributed.rate_card', 'attributed.rated_service', 'attributed.payer',
+                'attributed.is_deep_search'
+            ) }}
 
 ),
 
@@ -275,9 +271,8 @@ priced as (
 
     select
         judged.*,
-        model_names.price_key,
-        model_names.priced_provider,
-        model_names.priced_model,
+        case when price_sets.price_set_id is not null then model_names.priced_provider end as priced_provider,
+        case when price_sets.price_set_id is not null then model_names.priced_model end as priced_model,
         coalesce(model_names.is_tier_unknown, false) as is_tier_unknown,
         price_sets.price_set_id,
         price_sets.is_free,
@@ -305,21 +300,39 @@ priced as (
 
 ),
 
+counted as (
+
+    select
+        *,
+        {{ meter_columns() }}
+    from priced
+
+),
+
 metered as (
+
+    select
+        *,
+        {{ has_priced_part() }} as has_priced_part,
+        {{ has_unpriced_part() }} as has_unpriced_part,
+        {{ metered_cost() }} as metered_cost_usd
+    from counted
+
+),
+
+reasoned as (
 
     select
         *,
         case
             when not is_priceable then null
             when model is null and response_model is null then 'no_model_named'
-            when price_key is null then 'unknown_model'
-            when price_set_id is null then 'no_price_at_that_time'
-            when {{ has_priced_part() }} then null
-            when {{ has_unpriced_part() }} then 'no_price_for_its_usage'
+            when price_set_id is null then 'no_price'
+            when has_priced_part then null
+            when has_unpriced_part then 'no_price_for_its_usage'
             when total_tokens is null then 'unknown_usage'
-        end as unpriced_reason,
-        {{ metered_cost() }} as metered_cost_usd
-    from priced
+        end as unpriced_reason
+    from metered
 
 ),
 
@@ -331,13 +344,13 @@ costed as (
             when not is_priceable then null
             when unpriced_reason is not null then 'unpriced'
             when is_free then 'free'
-            when is_tier_unknown or {{ has_unpriced_part() }} or {{ has_guessed_part() }} then 'partial'
+            when is_tier_unknown or has_unpriced_part or {{ has_guessed_part() }} then 'partial'
             else 'priced'
         end as price_status,
         case when is_priceable and unpriced_reason is null then metered_cost_usd end as computed_provider_cost_usd,
         case when is_call then rated_task_credits end as computed_task_credits,
         case when is_call then coalesce(cast(reported_task_credits as decimal(38, 6)), rated_task_credits) end as task_credits
-    from metered
+    from reasoned
 
 ),
 

@@ -46,12 +46,22 @@ with_new_spans as (
 
     ),
 
-    -- Names whose rates are not those of the last publication in every stretch of time; few, so little history is read.
+    -- Names that resolve differently now, or whose rates differ in some stretch of time; few, so little history is read.
     names_to_price as (
 
-        select *
-        from {{ source('plan', 'model_name') }}
-        where price_key in (select price_key from {{ source('plan', 'changed_price_set') }})
+        select
+            model_names.*,
+            coalesce(model_names.is_tier_unknown <> changed_names.is_tier_unknown, false) as is_tier_changed
+        from {{ source('plan', 'model_name') }} as model_names
+        left join changed_names
+            on
+                model_names.provider_name = changed_names.provider_name
+                and model_names.model_name = changed_names.model_name
+                and model_names.response_model_name = changed_names.response_model_name
+                and model_names.service_tier = changed_names.service_tier
+        where
+            changed_names.provider_name is not null
+            or model_names.price_key in (select price_key from {{ source('plan', 'changed_price_set') }})
 
     ),
 
@@ -62,10 +72,51 @@ with_new_spans as (
 
     ),
 
-    changed_rates as (
+    published_runs as (
 
         select *
+        from facts.fct_run_usage
+
+    ),
+
+    workspaces as (
+
+        select *
+        from {{ source('plan', 'workspace_settings') }}
+
+    ),
+
+    changed_services as (
+
+        select distinct service_key
         from {{ source('plan', 'changed_rate_set') }}
+
+    ),
+
+    rate_sets as (
+
+        select *
+        from {{ source('plan', 'rate_set') }}
+
+    ),
+
+    calls_of_changed_services as (
+
+        select
+            calls.*,
+            {{ service_of('calls', 'runs') }} as rated_service,
+            {{ is_deep_search('calls') }} as is_deep_search,
+            {{ rate_card_of('calls', 'workspaces') }} as rate_card
+        from published_calls as calls
+        left join published_runs as runs
+            on
+                calls.usage_date = runs.usage_date
+                and calls.workspace_id = runs.workspace_id
+                and calls.run_id = runs.run_id
+        left join workspaces
+            on calls.workspace_id = workspaces.workspace_id
+        inner join changed_services
+            on lower(trim({{ service_of('calls', 'runs') }})) = changed_services.service_key
 
     ),
 
@@ -82,38 +133,31 @@ with_new_spans as (
             calls.workspace_id,
             calls.run_id
         from published_calls as calls
-        inner join changed_names
-            on {{ is_named('calls', 'changed_names') }}
-
-        union distinct
-
-        select
-            calls.workspace_id,
-            calls.run_id
-        from published_calls as calls
         inner join names_to_price
             on {{ is_named('calls', 'names_to_price') }}
         left join price_sets
             on {{ price_set_applies('calls', 'names_to_price', 'price_sets') }}
         where
             calls.price_status is not null
-            and calls.price_set_id is distinct from price_sets.price_set_id
+            and (
+                calls.price_set_id is distinct from price_sets.price_set_id
+                or (price_sets.price_set_id is not null and calls.priced_provider is distinct from names_to_price.priced_provider)
+                or (price_sets.price_set_id is not null and calls.priced_model is distinct from names_to_price.priced_model)
+                or (price_sets.price_set_id is not null and names_to_price.is_tier_changed)
+            )
 
         union distinct
 
-        -- A step has no service of its own until the card charges for it.
         select
             calls.workspace_id,
             calls.run_id
-        from published_calls as calls
-        inner join changed_rates
+        from calls_of_changed_services as calls
+        left join rate_sets
             on
-                coalesce(
-                    lower(trim(calls.service)), case when calls.span_kind = 'step' then 'workflow step' end
-                ) = changed_rates.service_key
-                and calls.charge_type = changed_rates.charge_type
-                and calls.started_at >= changed_rates.valid_from
-                and calls.started_at < changed_rates.valid_to
+                {{ rate_set_applies(
+                    'calls', 'rate_sets', 'calls.rate_card', 'calls.rated_service', 'calls.charge_type', 'calls.is_deep_search'
+                ) }}
+        where calls.service_rate_id is distinct from rate_sets.service_rate_id
 
         union distinct
 
