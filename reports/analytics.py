@@ -36,10 +36,9 @@ ALL_UNPRICED = "All unpriced"
 ALL_PARTLY_PRICED = "All partly priced"
 REASONS = {
     "no_model_named": "the call names no model",
-    "unknown_model": "no price list knows this model",
-    "no_price_at_that_time": "its prices do not cover that time",
-    "unknown_usage": "the call reported no usage",
+    "no_price": "no price for this model at that time",
     "no_price_for_its_usage": "its prices do not cover what was used",
+    "unknown_usage": "no usage came with the call",
     "partly_priced": "in part: a rate is missing, or another stands in",
 }
 """Why a cost is unknown, or known in part, in words; a reason that is not listed is shown as it is named."""

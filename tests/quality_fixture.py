@@ -289,10 +289,11 @@ create table marts.mart_analytics__tool_usage as
 create table marts.mart_users__activity as
     select usage_date, workspace_id, 'user_1' as user_id, count(*) as run_count,
         count(*) filter (where status = 'failed') as failed_run_count, sum(own_total_tokens)::bigint as total_tokens,
+        sum(unpriced_call_count)::bigint as unpriced_call_count, sum(unpriced_total_tokens)::bigint as unpriced_total_tokens,
         {own_money}
     from facts.fct_run_usage group by all;
 create table marts.mart_analytics__top_users as
-    select usage_date, workspace_id, user_id, run_count, total_tokens, {money},
+    select usage_date, workspace_id, user_id, run_count, total_tokens, unpriced_call_count, unpriced_total_tokens, {money},
         1::bigint as cost_rank, 1::bigint as request_rank, 1::bigint as token_rank
     from marts.mart_users__activity;
 create table marts.mart_analytics__unpriced_usage as

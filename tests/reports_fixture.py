@@ -167,7 +167,7 @@ def _runs_sql(days: int, runs_per_day: int) -> str:
         case when is_call then case when charge_type = 'hosted' then coalesce(provider_cost_usd, 0) else 0 end end::decimal(38,12) as wallet_cost_usd,
         case when is_call then case when charge_type = 'personal' then coalesce(provider_cost_usd, 0) else 0 end end::decimal(38,12) as external_cost_usd,
         price_status,
-        case when price_status = 'unpriced' then case when is_usage_unknown then 'unknown_usage' when not is_model_call then 'no_model_named' when k % 3 = 0 then 'no_price_for_its_usage' when k % 7 = 0 then 'a_new_reason' else 'unknown_model' end end as unpriced_reason,
+        case when price_status = 'unpriced' then case when is_usage_unknown then 'unknown_usage' when not is_model_call then 'no_model_named' when k % 3 = 0 then 'no_price_for_its_usage' when k % 7 = 0 then 'a_new_reason' else 'no_price' end end as unpriced_reason,
         case when price_status <> 'unpriced' then provider end as priced_provider,
         case when price_status <> 'unpriced' then replace(model, 'gemini-2.5-flash', 'gemini-2.5-flash-001') end as priced_model,
         case when price_status <> 'unpriced' then left(md5(model), 16) end as price_set_id,

@@ -572,10 +572,10 @@ STORIES = {
         ["unpriced"],
     ),
     "unpriced usage": (
-        "cost_source = 'unpriced' and unpriced_reason = 'unknown_model' and charge_type = 'hosted' and credit_source = 'reported' "
+        "cost_source = 'unpriced' and unpriced_reason = 'no_price' and charge_type = 'hosted' and credit_source = 'reported' "
         "and computed_task_credits <> task_credits",
         ["Provider cost\nunpriced", "Wallet charge\nunpriced", " + unpriced",
-         "Cost source\nunpriced: none was reported, and no price list knows this model", "Credits source\nreported with the call",
+         "Cost source\nunpriced: none was reported, and no price for this model at that time", "Credits source\nreported with the call",
          "Credits by rate card\n"],
         ["Price status", "Priced as", "Price set"],
     ),

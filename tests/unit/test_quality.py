@@ -298,6 +298,11 @@ MEASURE_FAULTS = [
         {"reconcile__users_equal_runs"},
     ),
     (
+        "unpriced calls of a user forgotten",
+        f"update {USERS} set unpriced_call_count = unpriced_call_count + 1 where rowid = 0",
+        {"reconcile__users_equal_runs"},
+    ),
+    (
         "unpriced calls left out",
         f"update {UNPRICED} set call_count = call_count - 1 where rowid = 0",
         {"reconcile__unpriced_usage_equals_total_cost"},
