@@ -29,6 +29,19 @@ OTHER_USERS = "Other users"
 OTHER_SPANS = "Other span names"
 UNATTRIBUTED = "Unattributed (run never arrived)"
 NO_CREDIT_PRICE = "No credit price set: task credits are counted, their USD estimate is $0.00."
+NO_CREDIT_PRICE_SHORT = "no credit price set"
+EXTERNAL_NOTE = "on own keys, not in the total"
+EXTERNAL_NOTE_UNPRICED = "on own keys, not in the total; unpriced calls may belong here"
+ALL_UNPRICED = "All unpriced"
+ALL_PARTLY_PRICED = "All partly priced"
+REASONS = {
+    "no_model_named": "the call names no model",
+    "no_price": "no price for this model at that time",
+    "no_price_for_its_usage": "its prices do not cover what was used",
+    "unknown_usage": "no usage came with the call",
+    "partly_priced": "in part: a rate is missing, or another stands in",
+}
+"""Why a cost is unknown, or known in part, in words; a reason that is not listed is shown as it is named."""
 PERCENTILES = (50, 90, 95, 99)
 USER_ORDERS = ("cost", "requests", "tokens")
 
@@ -85,6 +98,23 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class CreditPrices:
+    """On which days a workspace's credits have a price: stretches from a day up to but without another; None
+    is open.
+    """
+
+    has_any: bool
+    stretches: tuple[tuple[str | None, str | None], ...] = ()
+
+    def covers(self, day: str) -> bool:
+        """Whether credits of that day have a price."""
+        return any(
+            (since is None or since <= day) and (until is None or day < until)
+            for since, until in self.stretches
+        )
+
+
+@dataclass(frozen=True)
 class View:
     """All that the page shows for one range."""
 
@@ -107,9 +137,13 @@ INDEX: dict[str, list[str]] = {
 """Chunk table → column names in order."""
 
 MONEY_NAMES = frozenset(
-    [c.name for table in col.DAILY_TABLES for c in table.columns if c.kind == "money"]
-    + list(col.USER_COLUMNS_DAILY[6:])
+    c.name
+    for columns in (*(table.columns for table in col.DAILY_TABLES), col.USER_SUMS_DAILY)
+    for c in columns
+    if c.kind == "money"
 )
+UNPRICED = tuple(c.name for c in col.UNPRICED)
+PRICED_TOKENS = tuple(c.name for c in col.PRICED_TOKENS)
 
 
 @dataclass
@@ -192,16 +226,29 @@ def _money(value: int) -> Cell:
     return Cell(fmt.money_scaled(value), fmt.money_exact_scaled(value))
 
 
-def _cost(value: int, unpriced: int, *, is_long: bool = False) -> Cell:
-    """A cost, and the calls it does not hold a price for: unknown is never shown as free."""
-    text = fmt.money_scaled(value)
-    said = unpriced_text(unpriced) if is_long or not unpriced else f" + {fmt.count(unpriced)} unpriced"
-    return Cell(text + said, fmt.money_exact_scaled(value))
+def _cost(value: int, calls: int, tokens: int, *, is_long: bool = False) -> Cell:
+    """A cost with the calls and tokens that it lacks."""
+    lacks = fmt.unpriced(calls, tokens)
+    return Cell(
+        fmt.money_scaled(value) + (lacks if is_long else fmt.unpriced_short(calls)),
+        fmt.money_exact_scaled(value) + lacks,
+    )
 
 
-def unpriced_text(calls: int) -> str:
-    """' + 418 unpriced calls', or nothing."""
-    return "" if not calls else f" + {fmt.count(calls)} unpriced call{'' if calls == 1 else 's'}"
+def _cost_of(sums: Mapping[str, int], key: str = "total_cost_usd") -> Cell:
+    """`_cost` of a row that carries its unpriced usage."""
+    return _cost(sums[key], *(sums[name] for name in UNPRICED))
+
+
+def _part(value: int, calls: int, tokens: int) -> Cell:
+    """An amount beside a total that says what both lack: it repeats that in its tooltip only."""
+    return Cell(fmt.money_scaled(value), fmt.money_exact_scaled(value) + fmt.unpriced(calls, tokens))
+
+
+def _lacking(rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """Unpriced calls and tokens of the rows."""
+    held = list(rows)
+    return _total(held, "unpriced_call_count"), _total(held, "unpriced_total_tokens")
 
 
 def _count(value: int) -> Cell:
@@ -226,7 +273,22 @@ def days_between(first: date, last: date) -> list[str]:
     return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
 
 
-def build_view(months: Months, first: date, last: date) -> View:
+def _credit_notes(totals: list[dict[str, Any]], prices: CreditPrices) -> tuple[str, str]:
+    """What the page and its credits tile say where credits have no price: an estimate of $0.00 is no estimate."""
+    days = [row["usage_date"] for row in totals if row["task_credits"]]
+    if days and not prices.has_any:
+        return NO_CREDIT_PRICE, NO_CREDIT_PRICE_SHORT
+    bare = sum(not prices.covers(day) for day in days)
+    if not bare:
+        return "", ""
+    said = f"on {fmt.count(bare)} of {fmt.count(len(days))} days with credits"
+    return (
+        f"No credit price set {said}: their task credits are counted, with a USD estimate of $0.00.",
+        f"{NO_CREDIT_PRICE_SHORT} {said}",
+    )
+
+
+def build_view(months: Months, first: date, last: date, prices: CreditPrices) -> View:
     """The page's content for the days `first` to `last`, both included."""
     days = days_between(first, last)
     earlier = days_between(first - timedelta(days=len(days)), first - timedelta(days=1))
@@ -239,12 +301,14 @@ def build_view(months: Months, first: date, last: date) -> View:
 
     totals, previous = now("total"), before("total")
     period = "the previous day" if len(days) == 1 else f"the previous {len(days)} days"
-    credits_unpriced = _total(totals, "task_credits") > 0 and _total(totals, "task_credit_cost_usd") == 0
+    note, credit_note = _credit_notes(totals, prices)
     cost = _total(totals, "total_cost_usd")
     tables = {
         **_cost_tables(totals, previous, days),
         "services": _services(now("services"), cost),
         "models": _models(now("models")),
+        "unpriced": _unpriced(now("unpriced")),
+        "differences": _differences(now("differences")),
         **_token_tables(now("tokens"), before("tokens"), days),
         "observability": _observability(months, now("observability"), now("model_latency")),
         "runs": _runs(months, now("runs"), now("run_latency")),
@@ -256,8 +320,8 @@ def build_view(months: Months, first: date, last: date) -> View:
         label=fmt.day_range(first, last),
         previous_label=f"{period[0].upper()}{period[1:]}: "
         + fmt.day_range(date.fromisoformat(earlier[0]), date.fromisoformat(earlier[-1])),
-        notes=(NO_CREDIT_PRICE,) if credits_unpriced else (),
-        tiles=_tiles(totals, previous, period, "no credit price set" if credits_unpriced else ""),
+        notes=(note,) if note else (),
+        tiles=_tiles(totals, previous, period, credit_note),
         tables=tables,
         charts={
             "cost": _cost_chart(totals, previous, days, earlier),
@@ -281,16 +345,19 @@ def _tiles(
             f"{fmt.change(value, old)} against {show(old)} in {period}",
         )
 
-    unpriced = _total(totals, "unpriced_call_count")
+    lacks, lacked = _lacking(totals), _lacking(previous)
+    said = fmt.unpriced(*lacks)
+    cost = _total(totals, "total_cost_usd"), _total(previous, "total_cost_usd")
+    external = _total(totals, "external_cost_usd"), _total(previous, "external_cost_usd")
     runs, failed = _total(totals, "run_count"), _total(totals, "failed_run_count")
     runs_before, failed_before = _total(previous, "run_count"), _total(previous, "failed_run_count")
     return (
-        tile(
+        Tile(
             "Total cost",
-            "total_cost_usd",
-            fmt.money_scaled,
-            fmt.money_exact_scaled,
-            unpriced_text(unpriced).strip(),
+            fmt.money_scaled(cost[0]),
+            fmt.money_exact_scaled(cost[0]) + said,
+            said.strip(),
+            f"{fmt.change(*cost)} against {_cost(cost[1], *lacked).text} in {period}",
         ),
         tile("Task credits", "task_credits", fmt.credits_scaled, fmt.credits_scaled, credit_note),
         tile("Tokens", "total_tokens", fmt.count_short, fmt.count, ""),
@@ -307,14 +374,14 @@ def _tiles(
             "call_count",
             fmt.count_short,
             fmt.count,
-            f"{fmt.count(unpriced)} unpriced" if unpriced else "",
+            f"{fmt.count(lacks[0])} unpriced" if lacks[0] else "",
         ),
-        tile(
+        Tile(
             "External",
-            "external_cost_usd",
-            fmt.money_scaled,
-            fmt.money_exact_scaled,
-            "on own keys, not in the total",
+            fmt.money_scaled(external[0]),
+            fmt.money_exact_scaled(external[0]) + said,
+            EXTERNAL_NOTE_UNPRICED if lacks[0] else EXTERNAL_NOTE,
+            f"{fmt.change(*external)} against {fmt.money_scaled(external[1])} in {period}",
         ),
     )
 
@@ -322,16 +389,16 @@ def _tiles(
 def _cost_tables(
     totals: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str]
 ) -> dict[str, Rows]:
-    def line(label: str, key: str, unpriced: str = "") -> Row:
+    def line(label: str, key: str, show: Callable[[int, int, int], Cell] = _part, prefix: str = "") -> Row:
         value, old = _total(totals, key), _total(previous, key)
-        if unpriced:
-            cells = (
-                _cost(value, _total(totals, unpriced), is_long=True),
-                _cost(old, _total(previous, unpriced), is_long=True),
-            )
-        else:
-            cells = _money(value), _money(old)
+        cells = (
+            show(amount, *(_total(rows, prefix + name) for name in UNPRICED))
+            for amount, rows in ((value, totals), (old, previous))
+        )
         return (Cell(label), *cells, Cell(fmt.change(value, old)))
+
+    def whole(value: int, calls: int, tokens: int) -> Cell:
+        return _cost(value, calls, tokens, is_long=True)
 
     by_day = {row["usage_date"]: row for row in totals}
     daily = []
@@ -349,20 +416,32 @@ def _cost_tables(
                 Cell(fmt.credits_scaled(row["task_credits"])),
                 _money(row["wallet_cost_usd"]),
                 _money(row["task_credit_cost_usd"]),
-                _cost(row["total_cost_usd"], row["unpriced_call_count"]),
+                _cost_of(row),
                 _money(row["external_cost_usd"]),
-                _money(row["unattributed_total_cost_usd"]),
+                _cost(
+                    row["unattributed_total_cost_usd"],
+                    *(row[f"unattributed_{name}"] for name in UNPRICED),
+                ),
             )
         )
     return {
         "cost_parts": Rows(
             (
                 line("Wallet", "wallet_cost_usd"),
-                line("Task credits (estimated)", "task_credit_cost_usd"),
+                line(
+                    "Task credits (estimated)",
+                    "task_credit_cost_usd",
+                    lambda value, calls, tokens: _money(value),
+                ),
             ),
             (
-                line("Total cost", "total_cost_usd", "unpriced_call_count"),
-                line(f"of which {UNATTRIBUTED[0].lower()}{UNATTRIBUTED[1:]}", "unattributed_total_cost_usd"),
+                line("Total cost", "total_cost_usd", whole),
+                line(
+                    f"of which {UNATTRIBUTED[0].lower()}{UNATTRIBUTED[1:]}",
+                    "unattributed_total_cost_usd",
+                    whole,
+                    "unattributed_",
+                ),
                 line("External (own keys, not in the total)", "external_cost_usd"),
             ),
         ),
@@ -372,9 +451,8 @@ def _cost_tables(
 
 def _services(rows: list[dict[str, Any]], all_cost: int) -> Rows:
     measures = (
-        "call_count", "failed_call_count", "unpriced_call_count", "task_credits", "wallet_cost_usd",
-        "task_credit_cost_usd",
-        "total_cost_usd", "external_cost_usd",
+        "call_count", "failed_call_count", *UNPRICED, "task_credits", "wallet_cost_usd",
+        "task_credit_cost_usd", "total_cost_usd", "external_cost_usd",
     )  # fmt: skip
 
     def line(label: Cell, sums: Mapping[str, int]) -> Row:
@@ -385,7 +463,7 @@ def _services(rows: list[dict[str, Any]], all_cost: int) -> Rows:
             Cell(fmt.credits_scaled(sums["task_credits"])),
             _money(sums["wallet_cost_usd"]),
             _money(sums["task_credit_cost_usd"]),
-            _cost(sums["total_cost_usd"], sums["unpriced_call_count"]),
+            _cost_of(sums),
             Cell(fmt.percent(sums["total_cost_usd"], all_cost)),
             _money(sums["external_cost_usd"]),
         )
@@ -401,14 +479,7 @@ def _services(rows: list[dict[str, Any]], all_cost: int) -> Rows:
 
 
 def _models(rows: list[dict[str, Any]]) -> Rows:
-    tokens = (
-        "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-        "image_tokens", "citation_tokens", "total_tokens",
-    )  # fmt: skip
-    measures = (
-        "call_count", *tokens, "unpriced_call_count", "unpriced_total_tokens", "provider_cost_usd",
-        "total_cost_usd",
-    )  # fmt: skip
+    measures = ("call_count", *PRICED_TOKENS, *UNPRICED, "provider_cost_usd", "total_cost_usd")
 
     def line(labels: tuple[Cell, Cell], sums: Mapping[str, int]) -> Row:
         priced = sums["total_tokens"] - sums["unpriced_total_tokens"]
@@ -416,11 +487,14 @@ def _models(rows: list[dict[str, Any]]) -> Rows:
         return (
             *labels,
             _count(sums["call_count"]),
-            *(_short(sums[name]) for name in tokens),
-            _money(sums["provider_cost_usd"]),
-            _cost(sums["total_cost_usd"], sums["unpriced_call_count"]),
+            *(_short(sums[name]) for name in PRICED_TOKENS),
+            _part(sums["provider_cost_usd"], *(sums[name] for name in UNPRICED)),
+            _cost_of(sums),
             Cell(fmt.money_scaled(rate), fmt.money_exact_scaled(rate) if rate is not None else ""),
-            _count(sums["unpriced_call_count"]),
+            Cell(
+                fmt.count(sums["unpriced_call_count"]),
+                fmt.unpriced(*(sums[name] for name in UNPRICED)).removeprefix(" + "),
+            ),
         )
 
     groups = _grouped(rows, ("provider", "model"), measures)
@@ -432,6 +506,61 @@ def _models(rows: list[dict[str, Any]]) -> Rows:
             )
         ),
         (line((Cell("All models"), Cell("")), {m: _total(rows, m) for m in measures}),) if rows else (),
+    )
+
+
+def _unpriced(rows: list[dict[str, Any]]) -> Rows:
+    """Usage whose cost is unknown, then usage whose cost is known in part; the first sums to the unpriced calls
+    that stand beside the totals.
+    """
+    measures = ("call_count", *PRICED_TOKENS, "provider_cost_usd")
+
+    def line(labels: tuple[Cell, Cell, Cell], sums: Mapping[str, int], status: str) -> Row:
+        return (
+            *labels,
+            _count(sums["call_count"]),
+            *(_short(sums[name]) for name in PRICED_TOKENS),
+            Cell(fmt.MISSING) if status == "unpriced" else _money(sums["provider_cost_usd"]),
+        )
+
+    body, footer = [], []
+    for status, label in (("unpriced", ALL_UNPRICED), ("partial", ALL_PARTLY_PRICED)):
+        chosen = [row for row in rows if row["price_status"] == status]
+        groups = _grouped(chosen, ("provider", "model", "reason"), measures)
+        body += [
+            line((_said(key[0]), _said(key[1]), Cell(REASONS.get(key[2], key[2]))), sums, status)
+            for key, sums in _ranked(groups, "total_tokens", "call_count")
+        ]
+        if chosen:
+            sums = {m: _total(chosen, m) for m in measures}
+            footer.append(line((Cell(label), Cell(""), Cell("")), sums, status))
+    return Rows(tuple(body), tuple(footer))
+
+
+def _differences(rows: list[dict[str, Any]]) -> Rows:
+    """Models whose calls report another cost than their prices give."""
+    measures = (
+        "compared_call_count", "differing_call_count", "reported_cost_usd", "computed_cost_usd",
+        "difference_usd", "at_stake_usd",
+    )  # fmt: skip
+
+    def line(labels: tuple[Cell, Cell, Cell], sums: Mapping[str, int]) -> Row:
+        return (
+            *labels,
+            _count(sums["compared_call_count"]),
+            _count(sums["differing_call_count"]),
+            *(_money(sums[name]) for name in measures[2:]),
+        )
+
+    groups = _grouped(rows, ("provider", "model", "priced_provider", "priced_model"), measures)
+    return Rows(
+        tuple(
+            line((_said(key[0]), _said(key[1]), Cell(f"{key[2] or NOT_SAID} / {key[3] or NOT_SAID}")), sums)
+            for key, sums in _ranked(groups, "at_stake_usd", "differing_call_count")
+        ),
+        (line((Cell("All models"), Cell(""), Cell("")), {m: _total(rows, m) for m in measures}),)
+        if rows
+        else (),
     )
 
 
@@ -542,7 +671,9 @@ def _spans(
 
 
 def _tools(rows: list[dict[str, Any]]) -> Rows:
-    measures = ("call_count", "failed_call_count", "duration_ms", "task_credits", "total_cost_usd")
+    measures = (
+        "call_count", "failed_call_count", *UNPRICED, "duration_ms", "task_credits", "total_cost_usd",
+    )  # fmt: skip
     return Rows(
         tuple(
             (
@@ -552,7 +683,7 @@ def _tools(rows: list[dict[str, Any]]) -> Rows:
                 Cell(fmt.percent(sums["failed_call_count"], sums["call_count"])),
                 Cell(fmt.duration(sums["duration_ms"])),
                 Cell(fmt.credits_scaled(sums["task_credits"])),
-                _money(sums["total_cost_usd"]),
+                _cost_of(sums),
             )
             for key, sums in _ranked(_grouped(rows, ("tool_name",), measures), "call_count", "duration_ms")
         )
@@ -560,7 +691,7 @@ def _tools(rows: list[dict[str, Any]]) -> Rows:
 
 
 def _users(rows: list[dict[str, Any]], totals: list[dict[str, Any]], order: str) -> Rows:
-    measures = ("run_count", "total_tokens", "task_credits", "total_cost_usd")
+    measures = ("run_count", "total_tokens", *UNPRICED, "task_credits", "total_cost_usd")
     first = {"cost": "total_cost_usd", "requests": "run_count", "tokens": "total_tokens"}[order]
     tracked = _ranked(
         _grouped((row for row in rows if row["who"] == "user"), ("user_id",), measures),
@@ -577,7 +708,7 @@ def _users(rows: list[dict[str, Any]], totals: list[dict[str, Any]], order: str)
             _count(sums["run_count"]),
             _short(sums["total_tokens"]),
             Cell(fmt.credits_scaled(sums["task_credits"])),
-            _money(sums["total_cost_usd"]),
+            _cost_of(sums),
             Cell(fmt.percent(sums["total_cost_usd"], all_cost)),
         )
 
@@ -585,10 +716,8 @@ def _users(rows: list[dict[str, Any]], totals: list[dict[str, Any]], order: str)
     others = [sums for _, sums in tracked[TOP_USERS:]] + [row for row in rows if row["who"] == "other"]
     unknown = [row for row in rows if row["who"] == "none"]
     unattributed = {
-        "run_count": 0,
-        "total_tokens": _total(totals, "unattributed_total_tokens"),
-        "task_credits": _total(totals, "unattributed_task_credits"),
-        "total_cost_usd": _total(totals, "unattributed_total_cost_usd"),
+        measure: 0 if measure == "run_count" else _total(totals, f"unattributed_{measure}")
+        for measure in measures
     }
     if others:
         lines.append(line("", OTHER_USERS, {m: _total(others, m) for m in measures}))
@@ -604,14 +733,18 @@ def _cost_chart(
     totals: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str], earlier: list[str]
 ) -> Chart:
     now = {row["usage_date"]: row for row in totals}
-    before = {row["usage_date"]: row["total_cost_usd"] for row in previous}
+    before = {row["usage_date"]: row for row in previous}
     wallet = [now[day]["wallet_cost_usd"] if day in now else 0 for day in days]
     credit = [now[day]["task_credit_cost_usd"] if day in now else 0 for day in days]
-    old = [before.get(day, 0) for day in earlier]
+    old = [before[day]["total_cost_usd"] if day in before else 0 for day in earlier]
+
+    def lacks(found: Mapping[str, Mapping[str, int]], day: str) -> str:
+        return fmt.unpriced(*(found[day][name] for name in UNPRICED)) if day in found else ""
+
     titles = [
-        f"{fmt.day(date.fromisoformat(day))}: {fmt.money_scaled(wallet[i] + credit[i])} "
-        f"= wallet {fmt.money_scaled(wallet[i])} + task credits {fmt.money_scaled(credit[i])}. "
-        f"{fmt.day(date.fromisoformat(earlier[i]))}: {fmt.money_scaled(old[i])}"
+        f"{fmt.day(date.fromisoformat(day))}: {fmt.money_scaled(wallet[i] + credit[i])}{lacks(now, day)}; "
+        f"wallet {fmt.money_scaled(wallet[i])}, task credits {fmt.money_scaled(credit[i])}. "
+        f"{fmt.day(date.fromisoformat(earlier[i]))}: {fmt.money_scaled(old[i])}{lacks(before, earlier[i])}"
         for i, day in enumerate(days)
     ]
     return charts.stacked_bars(

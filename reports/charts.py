@@ -80,8 +80,12 @@ def stacked_bars(
     series: Sequence[Series],
     tick: Callable[[int], str],
     before: Sequence[int] | None = None,
+    *,
+    every_label: bool = False,
 ) -> Chart:
-    """One stacked bar per label; with `before`, a narrow bar of the earlier period stands left of each."""
+    """One stacked bar per label; with `before`, a narrow bar of the earlier period stands left of each. Days need
+    not all be labelled; where bars are not evenly spaced values, `every_label` names each.
+    """
     totals = [sum(part.values[i] for part in series) for i in range(len(labels))]
     highest = max([*totals, *(before or ()), 0])
     top = nice_top(highest)
@@ -104,6 +108,6 @@ def stacked_bars(
         width=max(len(labels), 1) * SLOT,
         bars=tuple(bars),
         ticks=(tick(top), tick(top // 2), tick(0)) if top > 1 else (tick(top), tick(0)),
-        labels=axis_labels(labels),
+        labels=tuple(labels) if every_label else axis_labels(labels),
         is_empty=highest <= 0,
     )

@@ -42,7 +42,21 @@ def _of(kind: str, *names: str) -> tuple[Column, ...]:
 MONEY = _of(
     "money", "wallet_cost_usd", "external_cost_usd", "task_credits", "task_credit_cost_usd", "total_cost_usd"
 )
-CALLS = _of("int", "call_count", "failed_call_count", "unpriced_call_count")
+UNPRICED = _of("int", "unpriced_call_count", "unpriced_total_tokens")
+"""What the amounts of the same row lack."""
+CALLS = (*_of("int", "call_count", "failed_call_count"), *UNPRICED)
+PRICED_TOKENS = _of(
+    "int",
+    "input_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "image_tokens",
+    "citation_tokens",
+    "total_tokens",
+)
+"""The token classes of tables about models and their prices."""
 DAY = Column("usage_date", "day")
 
 
@@ -67,12 +81,17 @@ DAILY_TABLES = (
                 "run_count",
                 "failed_run_count",
                 "total_tokens",
-                "unpriced_total_tokens",
                 "unknown_usage_call_count",
             ),
             *CALLS,
             *MONEY,
-            *_of("int", "unattributed_call_count", "unattributed_total_tokens"),
+            *_of(
+                "int",
+                "unattributed_call_count",
+                "unattributed_unpriced_call_count",
+                "unattributed_unpriced_total_tokens",
+                "unattributed_total_tokens",
+            ),
             *_of(
                 "money",
                 "unattributed_task_credits",
@@ -96,19 +115,34 @@ DAILY_TABLES = (
             Column("provider"),
             Column("model"),
             *CALLS,
-            *_of(
-                "int",
-                "unpriced_total_tokens",
-                "input_tokens",
-                "cached_tokens",
-                "cache_write_tokens",
-                "output_tokens",
-            ),
-            *_of("int", "reasoning_tokens", "image_tokens", "citation_tokens", "total_tokens"),
+            *PRICED_TOKENS,
             Column("provider_cost_usd", "money"),
             *MONEY,
         ),
         ("usage_date", "provider", "model"),
+    ),
+    DailyTable(
+        "unpriced",
+        "mart_analytics__unpriced_usage",
+        (
+            DAY,
+            *_of("text", "provider", "model", "price_status", "reason"),
+            Column("call_count", "int"),
+            *PRICED_TOKENS,
+            Column("provider_cost_usd", "money"),
+        ),
+        ("usage_date", "provider", "model", "price_status", "reason"),
+    ),
+    DailyTable(
+        "differences",
+        "mart_analytics__cost_differences",
+        (
+            DAY,
+            *_of("text", "provider", "model", "priced_provider", "priced_model"),
+            *_of("int", "compared_call_count", "differing_call_count"),
+            *_of("money", "reported_cost_usd", "computed_cost_usd", "difference_usd", "at_stake_usd"),
+        ),
+        ("usage_date", "provider", "model", "priced_provider", "priced_model"),
     ),
     DailyTable(
         "tokens",
@@ -157,7 +191,8 @@ DAILY_TABLES = (
         (
             DAY,
             Column("tool_name"),
-            *_of("int", "call_count", "failed_call_count", "duration_ms"),
+            *CALLS,
+            Column("duration_ms", "int"),
             *_of("money", "task_credits", "total_cost_usd"),
         ),
         ("usage_date", "tool_name"),
@@ -178,11 +213,8 @@ SPAN_COLUMNS_DAILY = (
     "failed_span_count",
     "span_duration_ms",
 )
-USER_COLUMNS_DAILY = (
-    "usage_date", "who", "user_id", "user_count", "run_count", "total_tokens", "task_credits",
-    "task_credit_cost_usd",
-    "wallet_cost_usd", "external_cost_usd", "total_cost_usd",
-)  # fmt: skip
+USER_SUMS_DAILY = (*_of("int", "run_count", "total_tokens"), *UNPRICED, *MONEY)
+USER_COLUMNS_DAILY = ("usage_date", "who", "user_id", "user_count", *(c.name for c in USER_SUMS_DAILY))
 
 LOG_KINDS = {"prompts": "prompt", "workflows": "workflow", "agents": "agent"}
 """Page and chunk folder → run type."""
@@ -218,7 +250,7 @@ LOG_COLUMNS = (
     Column("duration_ms", "int"),
     Column("api_key", "text", "coalesce(m.api_key_name, m.api_key_id)"),
     *_of("text", "collaborator", "source", "delivery", "user_id", "user_metadata"),
-    Column("unpriced_call_count", "int"),
+    *UNPRICED,
 )
 
 SUMMARY_COLUMNS = (
@@ -239,6 +271,7 @@ SPAN_COLUMNS = (
         "service",
         "provider",
         "model",
+        "response_model",
     ),
     *_of("text", "charge_type", "status"),
     *_of("moment", "started_at", "ended_at"),
@@ -246,8 +279,13 @@ SPAN_COLUMNS = (
     *_of("text", "billing_role", "billing_reason"),
     *(Column(f"{name}_tokens", "int") for name in TOKEN_CLASSES),
     Column("total_tokens", "int"),
+    Column("token_convention"),
     Column("provider_cost_usd", "money"),
-    Column("cost_source"),
+    *_of("text", "cost_source", "price_status", "unpriced_reason"),
+    *_of("text", "priced_provider", "priced_model", "price_set_id"),
+    *_of("money", "reported_provider_cost_usd", "computed_provider_cost_usd"),
+    Column("credit_source"),
+    *_of("money", "reported_task_credits", "computed_task_credits", "credit_price_usd"),
     *MONEY,
     *_of("int", "is_orphan", "is_parent_missing"),
     *_of("text", "error_message", "quality_flags", "attributes"),
@@ -259,6 +297,7 @@ CHILD_COLUMNS = (
     *_of("text", "run_type", "name", "status"),
     Column("started_at", "moment"),
     *_of("int", "duration_ms", "total_tokens"),
+    *UNPRICED,
     *_of("money", "total_cost_usd", "total_task_credits"),
 )
 
@@ -266,6 +305,7 @@ USER_COLUMNS = (
     Column("user_id"),
     *_of("moment", "first_request_at", "last_request_at"),
     *_of("int", "total_requests", "total_tokens"),
+    *UNPRICED,
     *MONEY,
 )
 

@@ -44,6 +44,14 @@ TABLE_HEADERS: Mapping[str, tuple[Header, ...]] = {
         "Citation",
         "Total tokens", "Provider cost", "Total cost", "Cost / 1M tokens", "Unpriced calls", text=2,
     ),
+    "unpriced": _headers(
+        "Provider", "Model", "Why", "Calls", "Input", "Cached", "Cache write", "Output", "Reasoning", "Image",
+        "Citation", "Total tokens", "Known cost", text=3,
+    ),
+    "differences": _headers(
+        "Provider", "Model", "Priced as", "Calls compared", "Differ by > 1 %", "Reported", "Computed",
+        "Difference", "At stake", text=3,
+    ),
     "tokens": _headers("Class", "Tokens", "Share of total", "Previous period", "Change"),
     "token_days": _headers("Day", *(label for label, _, _ in TOKEN_SERIES), "Total"),
     "observability": _headers(

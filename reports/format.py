@@ -151,6 +151,19 @@ def count_short(value: int | None) -> str:
     return group(value)
 
 
+def unpriced_short(calls: int) -> str:
+    """What an amount in a table row lacks: ' + 418 unpriced', or nothing."""
+    return f" + {count(calls)} unpriced" if calls else ""
+
+
+def unpriced(calls: int, tokens: int) -> str:
+    """What a total lacks: ' + 418 unpriced calls (1.2M tokens)', or nothing. Unknown is never shown as free."""
+    if not calls:
+        return ""
+    volume = f"{count_short(tokens)} token{'' if tokens == 1 else 's'}" if tokens else "no tokens reported"
+    return f" + {count(calls)} unpriced call{'' if calls == 1 else 's'} ({volume})"
+
+
 def duration(milliseconds: int | None) -> str:
     """'87 ms', '1.23 s', '2 m 05 s', '3 h 07 m'."""
     if milliseconds is None:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup
@@ -40,7 +41,7 @@ class WorkspaceData:
     shards: dict[str, int] = field(default_factory=dict)
     index_shards: dict[str, int] = field(default_factory=dict)
     user_parts: list[str] = field(default_factory=list)
-    user_totals: q.Row | None = None
+    user_totals: q.UserTotals = field(default_factory=q.UserTotals)
     user_activity: list[q.Row] = field(default_factory=list)
     cost_distribution: list[q.Row] = field(default_factory=list)
 
@@ -60,6 +61,11 @@ class WorkspaceData:
         month = sorted(self.months)[position]
         rows = json.loads(self.months[month].get("total", "[]"))
         return date.fromisoformat(rows[position][0]) if rows else None
+
+    @property
+    def credit_prices(self) -> analytics.CreditPrices:
+        """On which days its task credits have a price."""
+        return analytics.CreditPrices(self.workspace.has_credit_price, self.workspace.credit_price_days)
 
     @property
     def time_zone(self) -> tuple[str, str]:
@@ -103,7 +109,7 @@ def analytics_view(data: WorkspaceData) -> tuple[analytics.View, date, date] | N
     for month in sorted(data.months):
         if month >= earliest:
             months.add(data.months[month])
-    return analytics.build_view(months, first, last), first, last
+    return analytics.build_view(months, first, last, data.credit_prices), first, last
 
 
 def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date] | None) -> ctx.AnalyticsPage:
@@ -120,9 +126,11 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
         "first_day": first_day.isoformat() if first_day else None,
         "last_day": last_day.isoformat() if last_day else None,
         "default_days": analytics.DEFAULT_DAYS,
+        "credit_prices": {"has_any": data.credit_prices.has_any, "stretches": data.credit_prices.stretches},
         "numbers": {name: [h.is_number for h in headers] for name, headers in ctx.TABLE_HEADERS.items()},
         "token_series": analytics.TOKEN_SERIES,
         "token_lines": analytics.TOKEN_LINES,
+        "priced_tokens": analytics.PRICED_TOKENS,
         "percentiles": analytics.PERCENTILES,
         "top": {"spans": analytics.TOP_SPANS, "users": analytics.TOP_USERS},
         "words": {
@@ -132,6 +140,12 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
             "other_spans": analytics.OTHER_SPANS,
             "unattributed": analytics.UNATTRIBUTED,
             "no_credit_price": analytics.NO_CREDIT_PRICE,
+            "no_credit_price_short": analytics.NO_CREDIT_PRICE_SHORT,
+            "external": analytics.EXTERNAL_NOTE,
+            "external_unpriced": analytics.EXTERNAL_NOTE_UNPRICED,
+            "all_unpriced": analytics.ALL_UNPRICED,
+            "all_partly_priced": analytics.ALL_PARTLY_PRICED,
+            "reasons": analytics.REASONS,
         },
     }
     return ctx.AnalyticsPage(
@@ -181,6 +195,7 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
         "span_fields": col.names(col.SPAN_COLUMNS),
         "child_fields": col.names(col.CHILD_COLUMNS),
         "token_classes": col.TOKEN_CLASSES,
+        "reasons": analytics.REASONS,
         "storage": f"credit-usage.{name}.columns",
     }
     runs = sum(row[1] for row in days)
@@ -209,7 +224,11 @@ def _user_row(values: Mapping[str, Any], zone: str) -> analytics.Row:
         seen(values["last_request_at"]),
         Cell(fmt.count(values["total_requests"])),
         Cell(fmt.count(values["total_tokens"])),
-        Cell(fmt.money(values["total_cost_usd"]), fmt.money_exact(values["total_cost_usd"])),
+        Cell(
+            fmt.money(values["total_cost_usd"]) + fmt.unpriced_short(values["unpriced_call_count"]),
+            fmt.money_exact(values["total_cost_usd"])
+            + fmt.unpriced(*(values[name] for name in analytics.UNPRICED)),
+        ),
     )
 
 
@@ -223,33 +242,47 @@ USER_HEADERS = (
 )
 
 
+def _bucket_label(low: Decimal, high: Decimal | None) -> str:
+    """Bounds of a bucket of the cost distribution; the first holds who has no known cost at all."""
+    if high is None:
+        return f"from {fmt.money(low)}"
+    return f"{fmt.money(low)} – {fmt.money(high)}" if low < high else "No known cost"
+
+
 def users_page(data: WorkspaceData) -> ctx.UsersPage:
     """The users page: cards and charts over the whole history, the users of the highest cost first."""
     totals = data.user_totals
-    users, spend, credits, credit_cost, top, top_user, requests, tokens = totals or (0, 0, 0, 0, 0, "", 0, 0)
-    spend_scaled, top_scaled = fmt.to_scaled(spend), fmt.to_scaled(top)
-    average = fmt.divide_half_even(spend_scaled, users) if users else None
+    users = totals.users
+    spend, top = fmt.to_scaled(totals.spend), fmt.to_scaled(totals.top_spend)
+    average = fmt.divide_half_even(spend, users) if users else None
+    lacks = fmt.unpriced(totals.unpriced_calls, totals.unpriced_tokens)
     names = col.names(col.USER_COLUMNS)
     first = json.loads(data.user_parts[0])[:USERS_SHOWN] if data.user_parts else []
     zone, _ = data.time_zone
-    credit_note = "no credit price set" if credits and not credit_cost else ""
+    has_bare_credits = totals.credits and not data.workspace.has_credit_price
     cards = (
-        Tile("Active Users", fmt.count(users), fmt.count(users), f"{fmt.count(requests)} requests", ""),
+        Tile(
+            "Active Users", fmt.count(users), fmt.count(users), f"{fmt.count(totals.requests)} requests", ""
+        ),
         Tile(
             "Total Spend",
-            fmt.money_scaled(spend_scaled),
-            fmt.money_exact_scaled(spend_scaled),
-            credit_note,
+            fmt.money_scaled(spend),
+            fmt.money_exact_scaled(spend) + lacks,
+            lacks.strip(),
+            analytics.NO_CREDIT_PRICE_SHORT if has_bare_credits else "",
+        ),
+        Tile(
+            "Avg Cost",
+            fmt.money_scaled(average),
+            fmt.money_exact_scaled(average) + lacks,
+            "spend ÷ active users" + (", unpriced calls left out" if lacks else ""),
             "",
         ),
         Tile(
-            "Avg Cost", fmt.money_scaled(average), fmt.money_exact_scaled(average), "spend ÷ active users", ""
-        ),
-        Tile(
             "Top User Share",
-            fmt.percent(top_scaled, spend_scaled),
-            fmt.money_exact_scaled(top_scaled),
-            str(top_user),
+            fmt.percent(top, spend),
+            fmt.money_exact_scaled(top) + fmt.unpriced(totals.top_unpriced_calls, totals.top_unpriced_tokens),
+            totals.top_user,
             "",
         ),
     )
@@ -262,20 +295,20 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
         show = fmt.money_scaled if is_money else fmt.count_short
         values = [by_day[day][position] if day in by_day else 0 for day in days]
         whole = [fmt.to_scaled(value) if is_money else int(value) for value in values]
-        titles = [
-            f"{fmt.day(day)}: {fmt.money_scaled(v) if is_money else fmt.count(v)}"
+        said = [
+            fmt.money_scaled(v) + fmt.unpriced(*(by_day[day][5:7] if day in by_day else (0, 0)))
+            if is_money
+            else fmt.count(v)
             for day, v in zip(days, whole, strict=True)
         ]
+        titles = [f"{fmt.day(day)}: {text}" for day, text in zip(days, said, strict=True)]
         drawn = charts.stacked_bars(
             [fmt.day_short(day) for day in days], titles, (Series(label, "s1", whole),), show
         )
         return ctx.NamedChart(key, label, drawn)
 
     buckets = data.cost_distribution
-    bounds = [
-        f"{fmt.money(low)} – {fmt.money(high)}" if high is not None else f"from {fmt.money(low)}"
-        for low, high, _, _ in buckets
-    ]
+    bounds = [_bucket_label(row[0], row[1]) for row in buckets]
     counts = [int(row[2]) for row in buckets]
     return ctx.UsersPage(
         page=data.page(
@@ -295,7 +328,7 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
         headers=USER_HEADERS,
         rows=tuple(_user_row(dict(zip(names, values, strict=True)), zone) for values in first),
         shown=f"Highest cost first: {fmt.count(len(first))} of {fmt.count(users)} users, "
-        f"{fmt.count(tokens)} tokens in all.",
+        f"{fmt.count(totals.tokens)} tokens in all.",
         activity=(
             activity("cost", "Cost", 4),
             activity("requests", "Requests", 2),
@@ -304,12 +337,23 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
         activity_label=f"{fmt.day_range(days[0], days[-1])}, tracked users only",
         distribution=charts.stacked_bars(
             bounds,
-            [f"{bound}: {fmt.count(n)} users" for bound, n in zip(bounds, counts, strict=True)],
+            [
+                f"{bound}: {fmt.count(n)} user{'' if n == 1 else 's'}"
+                for bound, n in zip(bounds, counts, strict=True)
+            ],
             (Series("Users", "s1", counts),),
             fmt.count_short,
+            every_label=True,
         ),
         distribution_rows=tuple(
-            (Cell(bound), Cell(fmt.count(row[2])), Cell(fmt.money(row[3]), fmt.money_exact(row[3])))
+            (
+                Cell(bound),
+                Cell(fmt.count(row[2])),
+                Cell(
+                    fmt.money(row[3]) + fmt.unpriced_short(row[4]),
+                    fmt.money_exact(row[3]) + fmt.unpriced(row[4], row[5]),
+                ),
+            )
             for bound, row in zip(bounds, buckets, strict=True)
         ),
         distribution_headers=(ctx.Header("Total cost", False), ctx.Header("Users"), ctx.Header("Spend")),

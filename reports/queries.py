@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ class Workspace:
     workspace_id: str
     name: str
     time_zone: str | None
+    has_credit_price: bool
+    credit_price_days: tuple[tuple[str | None, str | None], ...] = ()
+    """Stretches of days with a credit price, as ISO text: from, up to but without; None is open."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,23 @@ class DayCount:
     day: date
     rows: int
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class UserTotals:
+    """The tracked users of a workspace over its whole history, and the one with the highest cost."""
+
+    users: int = 0
+    spend: Decimal = Decimal(0)
+    credits: Decimal = Decimal(0)
+    requests: int = 0
+    tokens: int = 0
+    unpriced_calls: int = 0
+    unpriced_tokens: int = 0
+    top_spend: Decimal = Decimal(0)
+    top_user: str = ""
+    top_unpriced_calls: int = 0
+    top_unpriced_tokens: int = 0
 
 
 Row = tuple[Any, ...]
@@ -105,9 +126,16 @@ class Published:
     def workspaces(self) -> list[Workspace]:
         """All workspaces, by id."""
         rows = self._all(
-            "select workspace_id, workspace_name, time_zone from dimensions.dim_workspace order by workspace_id"
+            """select w.workspace_id, any_value(w.workspace_name), any_value(w.time_zone), bool_or(w.has_credit_price),
+                list([p.valid_from::varchar, p.valid_to::varchar] order by p.valid_from nulls first) filter (where p.workspace_id is not null)
+            from dimensions.dim_workspace as w
+            left join dimensions.dim_credit_price as p on p.workspace_id = w.workspace_id
+            group by 1 order by 1"""
         )
-        return [Workspace(str(key), str(name or key), zone) for key, name, zone in rows]
+        return [
+            Workspace(str(key), str(name or key), zone, bool(priced), tuple(map(tuple, days or ())))
+            for key, name, zone, priced, days in rows
+        ]
 
     def publication(self) -> dict[str, str | None]:
         """The two stamps, in UTC, and the publication they belong to."""
@@ -223,22 +251,25 @@ class Published:
         )
 
     def _user_rows(self) -> list[Row]:
-        money = {
-            name: "decimal(38,6)" if name == "task_credits" else "decimal(38,12)"
-            for name in col.USER_COLUMNS_DAILY[6:]
-        }
-        sums = ", ".join(f"coalesce(sum({name}), 0)::{kind} as {name}" for name, kind in money.items())
-        texts = ", ".join(col.Column(name, "money").sql for name in money)
+        def kind(column: col.Column) -> str:
+            if column.kind == "int":
+                return "bigint"
+            return "decimal(38,6)" if column.name == "task_credits" else "decimal(38,12)"
+
+        sums = ", ".join(
+            f"coalesce(sum({column.name}), 0)::{kind(column)} as {column.name}"
+            for column in col.USER_SUMS_DAILY
+        )
+        texts = ", ".join(column.sql for column in col.USER_SUMS_DAILY)
         return self._all(f"""with m as (
                 select usage_date, workspace_id,
                     case when user_id is null then 'none'
                         when least(cost_rank, request_rank, token_rank) <= {USERS_PER_DAY} then 'user' else 'other' end as who,
                     case when who = 'user' then user_id end as shown,
-                    count(user_id) as users, coalesce(sum(run_count), 0)::bigint as runs,
-                    coalesce(sum(total_tokens), 0)::bigint as tokens, {sums}
+                    count(user_id) as users, {sums}
                 from marts.mart_analytics__top_users group by all)
             select m.workspace_id, {_BY_MONTH} as month,
-                '[' || string_agg(json_array(m.usage_date::varchar, who, shown, users, runs, tokens, {texts})::varchar, ',\n'
+                '[' || string_agg(json_array(m.usage_date::varchar, who, shown, users, {texts})::varchar, ',\n'
                     order by m.usage_date, who, shown) || ']'
             from m group by 1, 2""")
 
@@ -268,8 +299,8 @@ class Published:
         return [DayCount(str(w), d, int(n), f"{n}-{int(x):x}-{int(s):x}") for w, d, n, x, s in rows]
 
     def log_totals(self, kind: str) -> dict[str, list[Row]]:
-        """workspace_id → rows (day, runs, tokens, cost, credits, external, unpriced) of one log, oldest day
-        first.
+        """workspace_id → rows (day, runs, tokens, cost, credits, external, unpriced calls, their tokens) of one
+        log, oldest day first.
         """
         money = ", ".join(
             f"rtrim(rtrim(coalesce(sum({name}), 0)::{kind_}::varchar, '0'), '.')"
@@ -281,7 +312,7 @@ class Published:
         )
         rows = self._all(
             f"""select workspace_id, usage_date::varchar, count(*), coalesce(sum(total_tokens), 0)::bigint, {money},
-                coalesce(sum(unpriced_call_count), 0)::bigint
+                coalesce(sum(unpriced_call_count), 0)::bigint, coalesce(sum(unpriced_total_tokens), 0)::bigint
             from marts.mart_logs__{kind}_runs group by 1, 2 order by 1, 2"""
         )
         found: dict[str, list[Row]] = {}
@@ -440,24 +471,26 @@ class Published:
             found.setdefault(str(workspace_id), []).append(str(text))
         return found
 
-    def user_totals(self) -> dict[str, Row]:
-        """workspace_id → (users, spend, credits, credit cost, highest spend, its user, requests, tokens) over
-        the whole history.
-        """
+    def user_totals(self) -> dict[str, UserTotals]:
+        """workspace_id → its tracked users together, over the whole history."""
         rows = self._all(
-            """select workspace_id, count(*), sum(total_cost_usd)::decimal(38,12),
-            sum(task_credits)::decimal(38,6),
-                sum(task_credit_cost_usd)::decimal(38,12), max(total_cost_usd),
-                first(user_id order by total_cost_usd desc, user_id), sum(total_requests)::bigint, sum(total_tokens)::bigint
+            """select workspace_id, count(*), sum(total_cost_usd)::decimal(38,12), sum(task_credits)::decimal(38,6),
+                sum(total_requests)::bigint, sum(total_tokens)::bigint,
+                sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint,
+                max(total_cost_usd), first(user_id order by total_cost_usd desc, user_id),
+                first(unpriced_call_count order by total_cost_usd desc, user_id),
+                first(unpriced_total_tokens order by total_cost_usd desc, user_id)
             from marts.mart_users__summary group by 1"""
         )
-        return {str(workspace_id): tuple(rest) for workspace_id, *rest in rows}
+        return {str(workspace_id): UserTotals(*rest) for workspace_id, *rest in rows}
 
     def user_activity(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (day, users, requests, tokens, cost) over tracked users, oldest first."""
+        """workspace_id → rows (day, users, requests, tokens, cost, unpriced calls, their tokens) over tracked
+        users, oldest first.
+        """
         rows = self._all(
             """select workspace_id, usage_date, count(*), sum(run_count)::bigint, sum(total_tokens)::bigint,
-            sum(total_cost_usd)::decimal(38,12)
+                sum(total_cost_usd)::decimal(38,12), sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint
             from marts.mart_users__activity where user_id is not null group by 1, 2 order by 1, 2"""
         )
         found: dict[str, list[Row]] = {}
@@ -466,9 +499,12 @@ class Published:
         return found
 
     def cost_distribution(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (lower, upper, users, cost) of the decade buckets, lowest first."""
+        """workspace_id → rows (lower, upper, users, cost, unpriced calls, their tokens) of the decade buckets,
+        lowest first.
+        """
         rows = self._all(
-            """select workspace_id, bucket_lower_usd, bucket_upper_usd, user_count, total_cost_usd
+            """select workspace_id, bucket_lower_usd, bucket_upper_usd, user_count, total_cost_usd,
+                unpriced_call_count, unpriced_total_tokens
             from marts.mart_users__cost_distribution order by workspace_id, bucket_index"""
         )
         found: dict[str, list[Row]] = {}

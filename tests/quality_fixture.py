@@ -218,6 +218,9 @@ with spans as (
         {span_counts},
         {sums},
         count(*) filter (where is_orphan and billing_role = 'call') as unattributed_call_count,
+        count(*) filter (where is_orphan and cost_source = 'unpriced') as unattributed_unpriced_call_count,
+        coalesce(sum(total_tokens) filter (where is_orphan and cost_source = 'unpriced'), 0)::bigint
+            as unattributed_unpriced_total_tokens,
         coalesce(sum(total_tokens) filter (where is_orphan), 0)::bigint as unattributed_total_tokens,
         coalesce(sum(task_credits) filter (where is_orphan), 0)::decimal(38, 6) as unattributed_task_credits,
         coalesce(sum(total_cost_usd) filter (where is_orphan), 0)::decimal(38, 12)
@@ -286,10 +289,11 @@ create table marts.mart_analytics__tool_usage as
 create table marts.mart_users__activity as
     select usage_date, workspace_id, 'user_1' as user_id, count(*) as run_count,
         count(*) filter (where status = 'failed') as failed_run_count, sum(own_total_tokens)::bigint as total_tokens,
+        sum(unpriced_call_count)::bigint as unpriced_call_count, sum(unpriced_total_tokens)::bigint as unpriced_total_tokens,
         {own_money}
     from facts.fct_run_usage group by all;
 create table marts.mart_analytics__top_users as
-    select usage_date, workspace_id, user_id, run_count, total_tokens, {money},
+    select usage_date, workspace_id, user_id, run_count, total_tokens, unpriced_call_count, unpriced_total_tokens, {money},
         1::bigint as cost_rank, 1::bigint as request_rank, 1::bigint as token_rank
     from marts.mart_users__activity;
 create table marts.mart_analytics__unpriced_usage as

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 ACME = "acme"
-"""Workspace with a plain id, UTC, credit price set."""
+"""Workspace with a plain id, UTC, and a credit price from the fourth day on."""
 HOSTILE = "../Tenant Ünïcode/</script>"
 """Workspace whose id looks like a path and whose strings try to break out of the page."""
 RUN_WITH_CHILDREN = "acme-agent-parent"
@@ -44,11 +44,14 @@ def _token_sums(names: tuple[str, ...] = _TOKENS) -> str:
     return ", ".join(f"coalesce(sum({t}), 0)::bigint as {t}" for t in names)
 
 
+_UNPRICED = (
+    "count(*) filter (cost_source = 'unpriced')::bigint as unpriced_call_count, "
+    "coalesce(sum(total_tokens) filter (cost_source = 'unpriced'), 0)::bigint as unpriced_total_tokens"
+)
+_OWN_UNPRICED = "sum(own_unpriced)::bigint as unpriced_call_count, sum(own_unpriced_tokens)::bigint as unpriced_total_tokens"
 _MEASURES = (
     "count(*)::bigint as call_count, count(*) filter (status = 'failed')::bigint as failed_call_count, "
-    "count(*) filter (cost_source = 'unpriced')::bigint as unpriced_call_count, "
-    "count(*) filter (is_usage_unknown)::bigint as unknown_usage_call_count, "
-    "coalesce(sum(total_tokens) filter (cost_source = 'unpriced'), 0)::bigint as unpriced_total_tokens"
+    f"count(*) filter (is_usage_unknown)::bigint as unknown_usage_call_count, {_UNPRICED}"
 )
 _BUCKET = """case when duration_ms <= 0 then 0 else ceil(ln(duration_ms) / ln(1.02))::integer + 1 end as bucket_index"""
 _BOUNDS = """case when bucket_index = 0 then 0.0::double else pow(1.02, bucket_index - 2) end as bucket_lower_ms,
@@ -123,7 +126,7 @@ def _runs_sql(days: int, runs_per_day: int) -> str:
     ), c as (
         select *,
             is_model_call and input_tokens is null and image_tokens is null as is_usage_unknown,
-            case when not is_call then null when is_model_call and dd % 29 = 0 then 'unpriced' when is_model_call and dd % 2 = 0 then 'priced'
+            case when not is_call then null when is_model_call and (dd % 29 = 0 or (is_orphan and i % 4 = 1) or i = -2) or (span_kind = 'tool' and dd % 23 = 0) then 'unpriced' when is_model_call and dd % 2 = 0 then 'priced'
                 when is_model_call then 'reported' end as cost_source
         from p
     ), m as (
@@ -132,7 +135,9 @@ def _runs_sql(days: int, runs_per_day: int) -> str:
                 (case when span_kind = 'tool' then 0 when span_kind = 'image_generation' then 0.04
                 else coalesce(input_tokens, 0)::decimal(38,0) * 0.000000312500 + coalesce(output_tokens, 0)::decimal(38,0) * 0.000001250001 end)::decimal(38,12)
             end as provider_cost_usd,
-            case when is_call then (case when span_kind = 'tool' then 1 + k % 3 else 1 end)::decimal(18,6) end as task_credits
+            case when is_call then (case when span_kind = 'tool' then 1 + k % 3 else 1 end)::decimal(18,6) end as task_credits,
+            case when is_call and workspace_id = '{ACME}' and usage_date >= date '2026-10-04' then 0.002::decimal(20,12) end as credit_price_usd,
+            case when cost_source = 'unpriced' then 'unpriced' when is_model_call then case when dd % 13 = 0 then 'partial' when dd % 19 = 0 then 'free' else 'priced' end end as price_status
         from c
     )
     select
@@ -161,10 +166,23 @@ def _runs_sql(days: int, runs_per_day: int) -> str:
         provider_cost_usd, cost_source,
         case when is_call then case when charge_type = 'hosted' then coalesce(provider_cost_usd, 0) else 0 end end::decimal(38,12) as wallet_cost_usd,
         case when is_call then case when charge_type = 'personal' then coalesce(provider_cost_usd, 0) else 0 end end::decimal(38,12) as external_cost_usd,
+        price_status,
+        case when price_status = 'unpriced' then case when is_usage_unknown then 'unknown_usage' when not is_model_call then 'no_model_named' when k % 3 = 0 then 'no_price_for_its_usage' when k % 7 = 0 then 'a_new_reason' else 'no_price' end end as unpriced_reason,
+        case when price_status <> 'unpriced' then provider end as priced_provider,
+        case when price_status <> 'unpriced' then replace(model, 'gemini-2.5-flash', 'gemini-2.5-flash-001') end as priced_model,
+        case when price_status <> 'unpriced' then left(md5(model), 16) end as price_set_id,
+        case when cost_source = 'reported' then provider_cost_usd end as reported_provider_cost_usd,
+        case when price_status <> 'unpriced' then (provider_cost_usd * (case when cost_source = 'reported' and dd % 5 = 0 then 1.0 + 0.07 * (dd % 3 - 1) else 1 end)::decimal(3,2))::decimal(38,12) end as computed_provider_cost_usd,
+        case when k % 5 = 0 then model || '-turbo' else model end as response_model,
+        case when is_model_call then 'input_includes_cached' end as token_convention,
+        case when is_call and k % 2 = 0 then task_credits end as reported_task_credits,
+        case when is_call then task_credits + k % 2 - 1 end::decimal(38,6) as computed_task_credits,
+        case when is_call then case when k % 2 = 0 then 'reported' else 'rated' end end as credit_source,
+        credit_price_usd,
         task_credits,
-        case when workspace_id = '{ACME}' then task_credits::decimal(38,0) * 0.002 when is_call then 0 end::decimal(38,12) as task_credit_cost_usd,
+        case when is_call then task_credits::decimal(38,0) * coalesce(credit_price_usd, 0) end::decimal(38,12) as task_credit_cost_usd,
         case when is_call then (case when charge_type = 'hosted' then coalesce(provider_cost_usd, 0) else 0 end)
-            + case when workspace_id = '{ACME}' then task_credits::decimal(38,0) * 0.002 else 0 end end::decimal(38,12) as total_cost_usd,
+            + task_credits::decimal(38,0) * coalesce(credit_price_usd, 0) end::decimal(38,12) as total_cost_usd,
         case when status = 'failed' then 'upstream said <img src=x onerror=alert(1)>' end as error_message,
         case when dd % 211 = 0 then 'cached_tokens_exceed_input_tokens' end as quality_flags,
         case when dd % 5 = 0 then '{{"temperature": 0.2, "note": "=cmd|x"}}' end as attributes
@@ -184,6 +202,7 @@ def _run_facts_sql() -> str:
     select workspace_id, run_id, max(ended_at) as ended_at, {own_tokens}, {own_money},
         coalesce(sum(total_cost_usd) filter (span_kind = 'image_generation'), 0)::decimal(38,12) as own_image_generation_cost_usd,
         count(*) filter (cost_source = 'unpriced')::bigint as own_unpriced,
+        coalesce(sum(total_tokens) filter (cost_source = 'unpriced'), 0)::bigint as own_unpriced_tokens,
         count(*) filter (span_kind = 'tool')::bigint as own_tool_call_count,
         list_sort(list(distinct service) filter (span_kind = 'tool')) as tools,
         count(distinct provider) as providers, max(provider) as provider, count(distinct model) as models, max(model) as model,
@@ -199,6 +218,7 @@ def _run_facts_sql() -> str:
 
     create temp table incl as
     select f.workspace_id, f.root as run_id, {incl}, sum(d.own_unpriced)::bigint as unpriced_call_count,
+        sum(d.own_unpriced_tokens)::bigint as unpriced_total_tokens,
         sum(d.own_tool_call_count)::bigint as tool_call_count, max(d.ended_at) as ended_at
     from family f join own d on d.workspace_id = f.workspace_id and d.run_id = f.run_id group by all;
 
@@ -241,7 +261,7 @@ _LOG_COLUMNS = """usage_date, workspace_id, run_id, completed_at, started_at, re
     own_image_generation_cost_usd as image_generation_cost_usd,
     (total_cost_usd - own_total_cost_usd)::decimal(38,12) as child_runs_cost_usd,
     duration_ms, api_key_id, api_key_name, collaborator, source, delivery, user_id, user_metadata, deployment, parent_run_id,
-    unpriced_call_count, error_message"""
+    unpriced_call_count, unpriced_total_tokens, error_message"""
 
 
 def _marts_sql() -> str:
@@ -272,13 +292,17 @@ def _marts_sql() -> str:
     return f"""
     create schema marts; create schema dimensions; create schema meta;
     create table dimensions.dim_workspace as
-    select * from (values ('{ACME}', 'Acme Corp', 'UTC', 'hosted', true),
-        ('{HOSTILE.replace("'", "''")}', '<b>Evil</b> & "Söns"', 'America/New_York', 'personal', true))
-        as t(workspace_id, workspace_name, time_zone, default_charge_type, is_configured);
+    select * from (values ('{ACME}', 'Acme Corp', 'UTC', 'hosted', true, true),
+        ('{HOSTILE.replace("'", "''")}', '<b>Evil</b> & "Söns"', 'America/New_York', 'personal', false, true))
+        as t(workspace_id, workspace_name, time_zone, default_charge_type, has_credit_price, is_configured);
+    create table dimensions.dim_credit_price as
+    select '{ACME}' as workspace_id, date '2026-10-04' as valid_from, null::date as valid_to, 0.002::decimal(20,12) as credit_price_usd;
 
     create table marts.mart_analytics__total_cost as
     with c as (select usage_date, workspace_id, {_MEASURES}, {_token_sums()}, {_sums()},
-        count(*) filter (is_orphan)::bigint as unattributed_call_count, {unattributed} {calls} group by usage_date, workspace_id),
+        count(*) filter (is_orphan)::bigint as unattributed_call_count,
+        count(*) filter (is_orphan and cost_source = 'unpriced')::bigint as unattributed_unpriced_call_count,
+        coalesce(sum(total_tokens) filter (is_orphan and cost_source = 'unpriced'), 0)::bigint as unattributed_unpriced_total_tokens, {unattributed} {calls} group by usage_date, workspace_id),
     r as (select usage_date, workspace_id, count(*)::bigint as run_count, count(*) filter (status = 'failed')::bigint as failed_run_count
         from run group by usage_date, workspace_id)
     select usage_date, workspace_id, coalesce(run_count, 0) as run_count, coalesce(failed_run_count, 0) as failed_run_count,
@@ -289,6 +313,20 @@ def _marts_sql() -> str:
     create table marts.mart_analytics__model_costs as
     select usage_date, workspace_id, provider, model, {_MEASURES}, {_token_sums()}, {_sums()},
         null::decimal(38,12) as cost_per_million_tokens_usd {calls} and is_model_call group by all;
+    create table marts.mart_analytics__unpriced_usage as
+    select usage_date, workspace_id, provider, model, price_status, coalesce(unpriced_reason, 'partly_priced') as reason,
+        count(*)::bigint as call_count, {_token_sums()}, {_sums(names=("provider_cost_usd",))}
+    {calls} and cost_source <> 'reported' and price_status in ('unpriced', 'partial') group by all;
+    create table marts.mart_analytics__cost_differences as
+    with c as (select *, abs(reported_provider_cost_usd - computed_provider_cost_usd) * 100
+            > greatest(reported_provider_cost_usd, computed_provider_cost_usd) as differs
+        {calls} and reported_provider_cost_usd is not null and computed_provider_cost_usd is not null)
+    select usage_date, workspace_id, provider, model, priced_provider, priced_model, count(*)::bigint as compared_call_count,
+        count(*) filter (differs)::bigint as differing_call_count, sum(reported_provider_cost_usd)::decimal(38,12) as reported_cost_usd,
+        sum(computed_provider_cost_usd)::decimal(38,12) as computed_cost_usd,
+        sum(computed_provider_cost_usd - reported_provider_cost_usd)::decimal(38,12) as difference_usd,
+        coalesce(sum(abs(computed_provider_cost_usd - reported_provider_cost_usd)) filter (differs), 0)::decimal(38,12) as at_stake_usd
+    from c group by all having differing_call_count > 0;
     create table marts.mart_analytics__token_usage as
     select usage_date, workspace_id,
         coalesce(sum(input_tokens - cached_tokens - cache_write_tokens), 0)::bigint as uncached_input_tokens,
@@ -323,29 +361,31 @@ def _marts_sql() -> str:
     from (select *, {_BUCKET} from span where status = 'completed') group by all;
     create table marts.mart_analytics__tool_usage as
     select usage_date, workspace_id, coalesce(service, span_name) as tool_name, count(*)::bigint as call_count,
-        count(*) filter (status = 'failed')::bigint as failed_call_count, sum(duration_ms)::bigint as duration_ms,
+        count(*) filter (status = 'failed')::bigint as failed_call_count, {_UNPRICED}, sum(duration_ms)::bigint as duration_ms,
         quantile_disc(duration_ms, 0.95)::bigint as latency_p95_ms, {_sums(names=("total_cost_usd", "task_credits"))}
     from span where span_kind = 'tool' group by all;
     create table marts.mart_analytics__top_users as
     with u as (
         select usage_date, workspace_id, user_id, count(*)::bigint as run_count, sum(own_total_tokens)::bigint as total_tokens,
-            {", ".join(f"sum(own_{m})::{_money_type(m)} as {m}" for m in _MONEY)} from run group by all)
+            {_OWN_UNPRICED}, {", ".join(f"sum(own_{m})::{_money_type(m)} as {m}" for m in _MONEY)} from run group by all)
     select *, case when user_id is not null then row_number() over (partition by usage_date, workspace_id, user_id is null order by total_cost_usd desc, user_id) end::bigint as cost_rank,
         case when user_id is not null then row_number() over (partition by usage_date, workspace_id, user_id is null order by run_count desc, user_id) end::bigint as request_rank,
         case when user_id is not null then row_number() over (partition by usage_date, workspace_id, user_id is null order by total_tokens desc, user_id) end::bigint as token_rank
     from u;
     create table marts.mart_users__summary as
     select workspace_id, user_id, min(started_at) as first_request_at, max(started_at) as last_request_at, count(*)::bigint as total_requests,
-        sum(own_total_tokens)::bigint as total_tokens, {", ".join(f"sum(own_{m})::{_money_type(m)} as {m}" for m in _MONEY)}
+        sum(own_total_tokens)::bigint as total_tokens, {_OWN_UNPRICED}, {", ".join(f"sum(own_{m})::{_money_type(m)} as {m}" for m in _MONEY)}
     from run where user_id is not null group by all;
     create table marts.mart_users__activity as
     select usage_date, workspace_id, user_id, count(*)::bigint as run_count, count(*) filter (status = 'failed')::bigint as failed_run_count,
-        sum(own_total_tokens)::bigint as total_tokens, {", ".join(f"sum(own_{m})::{_money_type(m)} as {m}" for m in _MONEY)}
+        sum(own_total_tokens)::bigint as total_tokens, {_OWN_UNPRICED}, {", ".join(f"sum(own_{m})::{_money_type(m)} as {m}" for m in _MONEY)}
     from run where user_id is not null group by all;
     create table marts.mart_users__cost_distribution as
-    select workspace_id, case when total_cost_usd < 0.01 then 0 when total_cost_usd < 0.1 then 1 when total_cost_usd < 1 then 2 else 3 end as bucket_index,
-        [0, 0.01, 0.1, 1][bucket_index + 1]::decimal(38,12) as bucket_lower_usd, [0.01, 0.1, 1, 10][bucket_index + 1]::decimal(38,12) as bucket_upper_usd,
-        count(*)::bigint as user_count, sum(total_cost_usd)::decimal(38,12) as total_cost_usd
+    select workspace_id, case when total_cost_usd <= 0 then 0 when total_cost_usd < 0.01 then 10 when total_cost_usd < 0.1 then 11 when total_cost_usd < 1 then 12 else 13 end as bucket_index,
+        case when bucket_index = 0 then 0 else [0.001, 0.01, 0.1, 1][bucket_index - 9] end::decimal(38,12) as bucket_lower_usd,
+        case when bucket_index = 0 then 0 else [0.01, 0.1, 1, 10][bucket_index - 9] end::decimal(38,12) as bucket_upper_usd,
+        count(*)::bigint as user_count, sum(unpriced_call_count)::bigint as unpriced_call_count,
+        sum(unpriced_total_tokens)::bigint as unpriced_total_tokens, sum(total_cost_usd)::decimal(38,12) as total_cost_usd
     from marts.mart_users__summary group by all;
     {log_marts}
     create table marts.mart_details__spans as
@@ -353,11 +393,12 @@ def _marts_sql() -> str:
         duration_ms, start_offset_ms, attempt, billing_role, billing_reason,
         {", ".join(["input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", *rest])},
         provider_cost_usd, cost_source, wallet_cost_usd, external_cost_usd, task_credits, task_credit_cost_usd, total_cost_usd,
-        is_orphan, is_parent_missing, error_message, quality_flags, attributes
+        response_model, price_status, unpriced_reason, priced_provider, priced_model, price_set_id, reported_provider_cost_usd, computed_provider_cost_usd,
+        reported_task_credits, computed_task_credits, credit_source, credit_price_usd, token_convention, is_orphan, is_parent_missing, error_message, quality_flags, attributes
     from span;
     create table marts.mart_details__child_runs as
     select c.workspace_id, c.parent_run_id, c.run_id, c.usage_date, p.usage_date as parent_usage_date, c.run_type, c.name, c.status, c.started_at,
-        c.duration_ms, c.total_tokens, c.total_cost_usd, c.total_task_credits
+        c.duration_ms, c.total_tokens, c.total_cost_usd, c.total_task_credits, c.unpriced_call_count, c.unpriced_total_tokens
     from run c join run p on p.workspace_id = c.workspace_id and p.run_id = c.parent_run_id;
 
     create table meta.publication as select 'pub-1' as publication_id, timestamp '2026-11-10 02:31:00' as published_at, '0.1.0' as generated_by,

@@ -24,6 +24,11 @@
     ]) }}
 {% endmacro %}
 
+{#- What a total of money lacks: calls whose provider charge is unknown, and their tokens. Every page shows them beside it. -#}
+{% macro unpriced_measures() %}
+    {{ return(['unpriced_call_count', 'unpriced_total_tokens']) }}
+{% endmacro %}
+
 {#- The token classes of the per-user facts: no audio, which no user surface shows. -#}
 {% macro user_token_measures() %}
     {{ return(token_measures() | reject('in', ['audio_input_tokens', 'audio_output_tokens', 'total_tokens']) | list) }}
@@ -32,7 +37,8 @@
 {#- What of the workspace total belongs to orphans: shown as its own line, never smeared over the rest. -#}
 {% macro unattributed_measures() %}
     {{ return([
-        'call_count', 'total_tokens', 'task_credits', 'total_cost_usd', 'external_cost_usd', 'provider_cost_usd',
+        'call_count', 'unpriced_call_count', 'unpriced_total_tokens', 'total_tokens', 'task_credits', 'total_cost_usd',
+        'external_cost_usd', 'provider_cost_usd',
     ]) }}
 {% endmacro %}
 

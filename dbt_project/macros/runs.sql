@@ -20,6 +20,12 @@
     total_provider_cost_usd
 {%- endmacro %}
 
+{#- What the inclusive totals lack, by the names of the daily marts. -#}
+{% macro inclusive_unpriced() -%}
+    total_unpriced_call_count as unpriced_call_count,
+    total_unpriced_total_tokens as unpriced_total_tokens
+{%- endmacro %}
+
 {#- Qualified, because the mart's own_total_tokens (without images) has the name of the fact's (with them). -#}
 {% macro split_of_run_totals() -%}
     runs.own_total_tokens - runs.own_image_tokens as own_total_tokens,
@@ -58,7 +64,7 @@
     user_metadata,
     deployment,
     parent_run_id,
-    total_unpriced_call_count as unpriced_call_count,
+    {{ inclusive_unpriced() }},
     error_message
 {%- endmacro %}
 
@@ -87,7 +93,7 @@
     total_tool_call_count,
     {{ inclusive_run_totals() }},
     {{ split_of_run_totals() }},
-    total_unpriced_call_count as unpriced_call_count,
+    {{ inclusive_unpriced() }},
     user_id,
     user_metadata,
     trace_id,

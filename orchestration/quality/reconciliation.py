@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 MEASURES = (*COUNTS, *TOKENS, *MONEY)
 UNATTRIBUTED_MEASURES = (
     "call_count",
+    "unpriced_call_count",
+    "unpriced_total_tokens",
     "total_tokens",
     "task_credits",
     "total_cost_usd",
@@ -38,9 +40,9 @@ UNATTRIBUTED_MEASURES = (
     "provider_cost_usd",
 )
 RUN_MEASURES = ("run_count", "failed_run_count")
-USER_MEASURES = ("run_count", "total_tokens")
-TOKEN_USAGE_MEASURES = tuple(name for name in TOKENS if not name.startswith("audio_"))
 UNPRICED_MEASURES = ("unpriced_call_count", "unpriced_total_tokens")
+USER_MEASURES = ("run_count", "total_tokens", *UNPRICED_MEASURES)
+TOKEN_USAGE_MEASURES = tuple(name for name in TOKENS if not name.startswith("audio_"))
 LOG_MEASURES = ("total_tokens", "total_cost_usd")
 LOG_TABLES = ("prompt_runs", "workflow_runs", "agent_runs")
 _KEYS = ("workspace_id", "usage_date")

@@ -568,6 +568,8 @@ def _total_cost_suite(dates: Sequence[date] | None) -> Suite:
     table = _mart("total_cost")
     unattributed = {
         "unattributed_call_count": "call_count",
+        "unattributed_unpriced_call_count": "unpriced_call_count",
+        "unattributed_unpriced_total_tokens": "unpriced_total_tokens",
         "unattributed_total_tokens": "total_tokens",
         "unattributed_task_credits": "task_credits",
         "unattributed_total_cost_usd": "total_cost_usd",

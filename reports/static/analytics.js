@@ -117,8 +117,12 @@
   /* Cells are [text, exact]. */
   function plain(text) { return [text, ""]; }
   function cash(value) { return [f.money(value), f.moneyExact(value)]; }
-  function unpricedText(calls) { return calls ? " + " + f.count(calls) + " unpriced call" + (calls === 1n ? "" : "s") : ""; }
-  function cost(value, unpriced, isLong) { return [f.money(value) + (isLong || !unpriced ? unpricedText(unpriced) : " + " + f.count(unpriced) + " unpriced"), f.moneyExact(value)]; }
+  function cost(value, calls, tokens, isLong) {
+    var lacks = f.unpriced(calls, tokens);
+    return [f.money(value) + (isLong ? lacks : f.unpricedShort(calls)), f.moneyExact(value) + lacks];
+  }
+  function costOf(sums) { return cost(sums.total_cost_usd, sums.unpriced_call_count, sums.unpriced_total_tokens); }
+  function part(value, calls, tokens) { return [f.money(value), f.moneyExact(value) + f.unpriced(calls, tokens)]; }
   function number(value) { return plain(f.count(value)); }
   function short(value) { var text = f.countShort(value), full = f.count(value); return [text, text === full ? "" : full]; }
   function said(text) { return plain(text === null || text === "" ? words.not_said : text); }
@@ -135,16 +139,20 @@
   function lower(text) { return text[0].toLowerCase() + text.slice(1); }
 
   function costTables(totals, previous, days) {
-    function line(label, key, unpriced) {
+    function line(label, key, show, prefix) {
       var value = total(totals, key), old = total(previous, key);
-      var cells = unpriced ? [cost(value, total(totals, unpriced), true), cost(old, total(previous, unpriced), true)] : [cash(value), cash(old)];
-      return [plain(label), cells[0], cells[1], plain(f.change(value, old))];
+      function cell(amount, rows) {
+        return (show || part)(amount, total(rows, (prefix || "") + "unpriced_call_count"), total(rows, (prefix || "") + "unpriced_total_tokens"));
+      }
+      return [plain(label), cell(value, totals), cell(old, previous), plain(f.change(value, old))];
     }
+    function whole(value, calls, tokens) { return cost(value, calls, tokens, true); }
     var found = byDay(totals);
     return {
       cost_parts: {
-        rows: [line("Wallet", "wallet_cost_usd"), line("Task credits (estimated)", "task_credit_cost_usd")],
-        footer: [line("Total cost", "total_cost_usd", "unpriced_call_count"), line("of which " + lower(words.unattributed), "unattributed_total_cost_usd"),
+        rows: [line("Wallet", "wallet_cost_usd"), line("Task credits (estimated)", "task_credit_cost_usd", cash)],
+        footer: [line("Total cost", "total_cost_usd", whole),
+          line("of which " + lower(words.unattributed), "unattributed_total_cost_usd", whole, "unattributed_"),
           line("External (own keys, not in the total)", "external_cost_usd")]
       },
       cost_days: {
@@ -152,8 +160,8 @@
           var row = found[day];
           if (!row) { return [plain(f.day(day))].concat(missing(9)); }
           return [plain(f.day(day)), number(row.run_count), number(row.call_count), short(row.total_tokens), plain(f.credits(row.task_credits)),
-            cash(row.wallet_cost_usd), cash(row.task_credit_cost_usd), cost(row.total_cost_usd, row.unpriced_call_count), cash(row.external_cost_usd),
-            cash(row.unattributed_total_cost_usd)];
+            cash(row.wallet_cost_usd), cash(row.task_credit_cost_usd), costOf(row), cash(row.external_cost_usd),
+            cost(row.unattributed_total_cost_usd, row.unattributed_unpriced_call_count, row.unattributed_unpriced_total_tokens)];
         }),
         footer: []
       }
@@ -161,10 +169,10 @@
   }
 
   function services(rows, allCost) {
-    var measures = ["call_count", "failed_call_count", "unpriced_call_count", "task_credits", "wallet_cost_usd", "task_credit_cost_usd", "total_cost_usd", "external_cost_usd"];
+    var measures = ["call_count", "failed_call_count", "unpriced_call_count", "unpriced_total_tokens", "task_credits", "wallet_cost_usd", "task_credit_cost_usd", "total_cost_usd", "external_cost_usd"];
     function line(label, sums) {
       return [label, number(sums.call_count), number(sums.failed_call_count), plain(f.credits(sums.task_credits)), cash(sums.wallet_cost_usd),
-        cash(sums.task_credit_cost_usd), cost(sums.total_cost_usd, sums.unpriced_call_count), plain(f.percent(sums.total_cost_usd, allCost)), cash(sums.external_cost_usd)];
+        cash(sums.task_credit_cost_usd), costOf(sums), plain(f.percent(sums.total_cost_usd, allCost)), cash(sums.external_cost_usd)];
     }
     return {
       rows: ranked(grouped(rows, ["service"], measures), ["total_cost_usd", "task_credits", "call_count"]).map(function (g) { return line(said(g.key[0]), g.sums); }),
@@ -173,19 +181,50 @@
   }
 
   function models(rows) {
-    var tokens = ["input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "image_tokens", "citation_tokens", "total_tokens"];
-    var measures = ["call_count"].concat(tokens, ["unpriced_call_count", "unpriced_total_tokens", "provider_cost_usd", "total_cost_usd"]);
+    var measures = ["call_count"].concat(config.priced_tokens, ["unpriced_call_count", "unpriced_total_tokens", "provider_cost_usd", "total_cost_usd"]);
     function line(labels, sums) {
       var priced = sums.total_tokens - sums.unpriced_total_tokens;
       var rate = priced > 0n ? f.divideHalfEven(sums.provider_cost_usd * 1000000n, priced) : null;
-      return labels.concat([number(sums.call_count)], tokens.map(function (name) { return short(sums[name]); }), [
-        cash(sums.provider_cost_usd), cost(sums.total_cost_usd, sums.unpriced_call_count),
-        [f.money(rate), rate === null ? "" : f.moneyExact(rate)], number(sums.unpriced_call_count)]);
+      return labels.concat([number(sums.call_count)], config.priced_tokens.map(function (name) { return short(sums[name]); }), [
+        part(sums.provider_cost_usd, sums.unpriced_call_count, sums.unpriced_total_tokens), costOf(sums),
+        [f.money(rate), rate === null ? "" : f.moneyExact(rate)],
+        [f.count(sums.unpriced_call_count), f.unpriced(sums.unpriced_call_count, sums.unpriced_total_tokens).replace(/^ \+ /, "")]]);
     }
     return {
       rows: ranked(grouped(rows, ["provider", "model"], measures), ["total_cost_usd", "provider_cost_usd", "total_tokens", "call_count"])
         .map(function (g) { return line([said(g.key[0]), said(g.key[1])], g.sums); }),
       footer: rows.length ? [line([plain("All models"), plain("")], sumsOf(rows, measures))] : []
+    };
+  }
+
+  function unpriced(rows) {
+    var measures = ["call_count"].concat(config.priced_tokens, ["provider_cost_usd"]);
+    function line(labels, sums, status) {
+      return labels.concat([number(sums.call_count)], config.priced_tokens.map(function (name) { return short(sums[name]); }),
+        [status === "unpriced" ? plain(f.MISSING) : cash(sums.provider_cost_usd)]);
+    }
+    var body = [], footer = [];
+    [["unpriced", words.all_unpriced], ["partial", words.all_partly_priced]].forEach(function (item) {
+      var chosen = rows.filter(function (row) { return row.price_status === item[0]; });
+      ranked(grouped(chosen, ["provider", "model", "reason"], measures), ["total_tokens", "call_count"]).forEach(function (g) {
+        body.push(line([said(g.key[0]), said(g.key[1]), plain(CU.word(words.reasons, g.key[2]))], g.sums, item[0]));
+      });
+      if (chosen.length) { footer.push(line([plain(item[1]), plain(""), plain("")], sumsOf(chosen, measures), item[0])); }
+    });
+    return { rows: body, footer: footer };
+  }
+
+  function differences(rows) {
+    var amounts = ["reported_cost_usd", "computed_cost_usd", "difference_usd", "at_stake_usd"];
+    var measures = ["compared_call_count", "differing_call_count"].concat(amounts);
+    function line(labels, sums) {
+      return labels.concat([number(sums.compared_call_count), number(sums.differing_call_count)], amounts.map(function (name) { return cash(sums[name]); }));
+    }
+    return {
+      rows: ranked(grouped(rows, ["provider", "model", "priced_provider", "priced_model"], measures), ["at_stake_usd", "differing_call_count"]).map(function (g) {
+        return line([said(g.key[0]), said(g.key[1]), plain((g.key[2] || words.not_said) + " / " + (g.key[3] || words.not_said))], g.sums);
+      }),
+      footer: rows.length ? [line([plain("All models"), plain(""), plain("")], sumsOf(rows, measures))] : []
     };
   }
 
@@ -250,28 +289,28 @@
 
   function tools(rows) {
     return {
-      rows: ranked(grouped(rows, ["tool_name"], ["call_count", "failed_call_count", "duration_ms", "task_credits", "total_cost_usd"]), ["call_count", "duration_ms"]).map(function (g) {
+      rows: ranked(grouped(rows, ["tool_name"], ["call_count", "failed_call_count", "unpriced_call_count", "unpriced_total_tokens", "duration_ms", "task_credits", "total_cost_usd"]), ["call_count", "duration_ms"]).map(function (g) {
         return [said(g.key[0]), number(g.sums.call_count), number(g.sums.failed_call_count), plain(f.percent(g.sums.failed_call_count, g.sums.call_count)),
-          milliseconds(g.sums.duration_ms), plain(f.credits(g.sums.task_credits)), cash(g.sums.total_cost_usd)];
+          milliseconds(g.sums.duration_ms), plain(f.credits(g.sums.task_credits)), costOf(g.sums)];
       }),
       footer: []
     };
   }
 
   function users(rows, totals, order) {
-    var measures = ["run_count", "total_tokens", "task_credits", "total_cost_usd"];
+    var measures = ["run_count", "total_tokens", "unpriced_call_count", "unpriced_total_tokens", "task_credits", "total_cost_usd"];
     var first = { cost: "total_cost_usd", requests: "run_count", tokens: "total_tokens" }[order];
     var allCost = total(totals, "total_cost_usd");
     function line(rank, label, sums) {
-      return [plain(rank), plain(label), number(sums.run_count), short(sums.total_tokens), plain(f.credits(sums.task_credits)), cash(sums.total_cost_usd),
+      return [plain(rank), plain(label), number(sums.run_count), short(sums.total_tokens), plain(f.credits(sums.task_credits)), costOf(sums),
         plain(f.percent(sums.total_cost_usd, allCost))];
     }
     var tracked = ranked(grouped(rows.filter(function (row) { return row.who === "user"; }), ["user_id"], measures), [first, "total_cost_usd", "run_count"]);
     var lines = tracked.slice(0, config.top.users).map(function (g, i) { return line(String(i + 1), g.key[0], g.sums); });
     var others = tracked.slice(config.top.users).map(function (g) { return g.sums; }).concat(rows.filter(function (row) { return row.who === "other"; }));
     var unknown = rows.filter(function (row) { return row.who === "none"; });
-    var unattributed = { run_count: 0n, total_tokens: total(totals, "unattributed_total_tokens"), task_credits: total(totals, "unattributed_task_credits"),
-      total_cost_usd: total(totals, "unattributed_total_cost_usd") };
+    var unattributed = {};
+    measures.forEach(function (measure) { unattributed[measure] = measure === "run_count" ? 0n : total(totals, "unattributed_" + measure); });
     if (others.length) { lines.push(line("", words.other_users, sumsOf(others, measures))); }
     if (unknown.length) { lines.push(line("", words.no_user, sumsOf(unknown, measures))); }
     if (total(totals, "unattributed_call_count")) { lines.push(line("", words.unattributed, unattributed)); }
@@ -285,19 +324,36 @@
       var value = total(totals, key), old = total(previous, key);
       return [label, show(value), exact(value), note, f.change(value, old) + " against " + show(old) + " in " + period];
     }
-    var unpriced = total(totals, "unpriced_call_count");
+    var lacking = total(totals, "unpriced_call_count");
+    var said = f.unpriced(lacking, total(totals, "unpriced_total_tokens"));
+    var now = total(totals, "total_cost_usd"), before = total(previous, "total_cost_usd");
+    var external = total(totals, "external_cost_usd"), externalBefore = total(previous, "external_cost_usd");
     var count = total(totals, "run_count"), failed = total(totals, "failed_run_count");
     var countBefore = total(previous, "run_count"), failedBefore = total(previous, "failed_run_count");
     return [
-      tile("Total cost", "total_cost_usd", f.money, f.moneyExact, unpricedText(unpriced).trim()),
+      ["Total cost", f.money(now), f.moneyExact(now) + said, said.trim(),
+        f.change(now, before) + " against " + f.money(before) + f.unpricedShort(total(previous, "unpriced_call_count")) + " in " + period],
       tile("Task credits", "task_credits", f.credits, f.credits, creditNote),
       tile("Tokens", "total_tokens", f.countShort, f.count, ""),
       tile("Runs", "run_count", f.countShort, f.count, ""),
       ["Error rate", f.percent(failed, count), f.count(failed) + " of " + f.count(count) + " runs", f.count(failed) + " of " + f.count(count) + " runs failed",
         f.percent(failedBefore, countBefore) + " in " + period],
-      tile("Calls", "call_count", f.countShort, f.count, unpriced ? f.count(unpriced) + " unpriced" : ""),
-      tile("External", "external_cost_usd", f.money, f.moneyExact, "on own keys, not in the total")
+      tile("Calls", "call_count", f.countShort, f.count, lacking ? f.count(lacking) + " unpriced" : ""),
+      ["External", f.money(external), f.moneyExact(external) + said, lacking ? words.external_unpriced : words.external,
+        f.change(external, externalBefore) + " against " + f.money(externalBefore) + " in " + period]
     ];
+  }
+
+  /* What the page and its credits tile say where credits have no price. */
+  function creditNotes(totals) {
+    var days = totals.filter(function (row) { return row.task_credits; }).map(function (row) { return row.usage_date; });
+    if (days.length && !config.credit_prices.has_any) { return [words.no_credit_price, words.no_credit_price_short]; }
+    var bare = days.filter(function (day) {
+      return !config.credit_prices.stretches.some(function (stretch) { return (stretch[0] === null || stretch[0] <= day) && (stretch[1] === null || day < stretch[1]); });
+    }).length;
+    if (!bare) { return ["", ""]; }
+    var said = "on " + f.count(bare) + " of " + f.count(days.length) + " days with credits";
+    return ["No credit price set " + said + ": their task credits are counted, with a USD estimate of $0.00.", words.no_credit_price_short + " " + said];
   }
 
   function fill(name, content) {
@@ -319,9 +375,10 @@
     function before(name) { return between(name, earlier[0], earlier[earlier.length - 1]); }
     var totals = now("total"), previous = before("total"), tokenRows = now("tokens"), userRows = now("users");
     var period = days.length === 1 ? "the previous day" : "the previous " + days.length + " days";
-    var noPrice = total(totals, "task_credits") > 0n && total(totals, "task_credit_cost_usd") === 0n;
+    var notes = creditNotes(totals);
     var content = Object.assign(
-      { services: services(now("services"), total(totals, "total_cost_usd")), models: models(now("models")), observability: observability(now("observability"), now("model_latency")),
+      { services: services(now("services"), total(totals, "total_cost_usd")), models: models(now("models")), unpriced: unpriced(now("unpriced")), differences: differences(now("differences")),
+        observability: observability(now("observability"), now("model_latency")),
         runs: runs(now("runs"), now("run_latency")), spans: spans(now("spans"), now("span_days"), now("span_latency")), tools: tools(now("tools")) },
       costTables(totals, previous, days), tokenTables(tokenRows, before("tokens"), days));
     ["cost", "requests", "tokens"].forEach(function (order) { content["users_" + order] = users(userRows, totals, order); });
@@ -329,8 +386,8 @@
 
     document.getElementById("range-label").textContent = f.dayRange(first, last);
     document.getElementById("previous-label").textContent = period[0].toUpperCase() + period.slice(1) + ": " + f.dayRange(earlier[0], earlier[earlier.length - 1]);
-    CU.put(CU.clear(document.getElementById("notes")), noPrice ? CU.el("p", { class: "notice" }, words.no_credit_price) : null);
-    CU.put(CU.clear(document.getElementById("tiles")), tiles(totals, previous, period, noPrice ? "no credit price set" : "").map(function (tile) {
+    CU.put(CU.clear(document.getElementById("notes")), notes[0] ? CU.el("p", { class: "notice" }, notes[0]) : null);
+    CU.put(CU.clear(document.getElementById("tiles")), tiles(totals, previous, period, notes[1]).map(function (tile) {
       return CU.el("div", { class: "tile" }, [CU.el("dt", {}, tile[0]), CU.el("dd", { class: "value", title: tile[2] }, tile[1]), CU.el("dd", { class: "note" }, tile[3]), CU.el("dd", { class: "baseline" }, tile[4])]);
     }));
 
@@ -341,7 +398,9 @@
     var past = earlier.map(function (day) { return value(old[day], "total_cost_usd"); });
     var labels = days.map(f.dayShort);
     CU.charts.stackedBars(document.getElementById("c-cost"), labels, days.map(function (day, i) {
-      return f.day(day) + ": " + f.money(wallet[i] + credit[i]) + " = wallet " + f.money(wallet[i]) + " + task credits " + f.money(credit[i]) + ". " + f.day(earlier[i]) + ": " + f.money(past[i]);
+      function lacks(row) { return row ? f.unpriced(row.unpriced_call_count, row.unpriced_total_tokens) : ""; }
+      return f.day(day) + ": " + f.money(wallet[i] + credit[i]) + lacks(found[day]) + "; wallet " + f.money(wallet[i]) + ", task credits " + f.money(credit[i]) + ". "
+        + f.day(earlier[i]) + ": " + f.money(past[i]) + lacks(old[earlier[i]]);
     }), [{ tone: "s1", values: wallet }, { tone: "s2", values: credit }], f.money, past);
     CU.charts.stackedBars(document.getElementById("c-tokens"), labels, days.map(function (day) {
       return f.day(day) + ": " + config.token_series.filter(function (item) { return value(tokens[day], item[1]); })

@@ -64,6 +64,8 @@
     names.forEach(function (name, position) { found[name] = position; });
     return found;
   };
+  /* A word for a value that data names; the value itself where there is none. */
+  CU.word = function (words, value) { return Object.prototype.hasOwnProperty.call(words, value) ? words[value] : value; };
   CU.part = function (key, part, letter) { return part === 0 ? key : key + "." + letter + part; };
 
   CU.remember = function (key, value) {

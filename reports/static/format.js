@@ -94,6 +94,14 @@
     return group(value);
   }
 
+  /* What an amount lacks: in a table row, and beside a total. Unknown is never shown as free. */
+  function unpricedShort(calls) { return Number(calls) ? " + " + count(calls) + " unpriced" : ""; }
+  function unpriced(calls, tokens) {
+    if (!Number(calls)) { return ""; }
+    var volume = Number(tokens) ? countShort(tokens) + " token" + (Number(tokens) === 1 ? "" : "s") : "no tokens reported";
+    return " + " + count(calls) + " unpriced call" + (Number(calls) === 1 ? "" : "s") + " (" + volume + ")";
+  }
+
   function two(number) { return String(number).padStart(2, "0"); }
   function duration(milliseconds) {
     if (milliseconds === null) { return MISSING; }
@@ -150,7 +158,8 @@
 
   CU.format = {
     MISSING: MISSING, SCALE: SCALE, toScaled: toScaled, divideHalfEven: divideHalfEven, money: money, moneyExact: moneyExact,
-    moneyAligned: moneyAligned, credits: credits, count: count, countShort: countShort, duration: duration, percent: percent,
+    moneyAligned: moneyAligned, credits: credits, count: count, countShort: countShort,
+    unpricedShort: unpricedShort, unpriced: unpriced, duration: duration, percent: percent,
     change: change, moment: moment, day: day, dayShort: dayShort, dayRange: dayRange, addDays: addDays
   };
 })();

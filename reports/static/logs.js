@@ -17,7 +17,6 @@
     var known = SHAPES[status] ? status : "unknown";
     return CU.el("span", { class: "status status-" + known }, [CU.el("span", { "aria-hidden": "true" }, SHAPES[known] || "○"), " " + (status || "not said")]);
   };
-  CU.costText = function (cost, unpriced) { return f.money(cost) + (unpriced ? " + " + f.count(unpriced) + " unpriced" : ""); };
 
   CU.tokenBreakdown = function (value, kind) {
     var rows = [["Input", f.count(value("total_input_tokens"))], ["of which cached", f.count(value("total_cached_tokens")), "part"],
@@ -40,7 +39,9 @@
     if (amounts[6] || value("charge_type") === "personal" || value("charge_type") === "mixed") { rows.push(["External provider charge (own key, not in total)", text[6]]); }
     rows.push(["Own", text[3], "sum"], ["Image generation", text[4]], ["Sub-agents (child runs)", text[5]]);
     rows.push(["Task credits", f.credits(f.toScaled(value("total_task_credits"))), "sum"]);
-    if (value("unpriced_call_count")) { rows.push(["Unpriced calls, not in total", f.count(value("unpriced_call_count"))]); }
+    if (value("unpriced_call_count")) {
+      rows.push(["Unpriced calls, not in total", f.count(value("unpriced_call_count"))], ["their tokens", f.count(value("unpriced_total_tokens")), "part"]);
+    }
     return CU.breakdown("Cost", rows);
   };
 
@@ -66,7 +67,7 @@
   CU.openRun = function (id) {
     return CU.findRun(id).then(function (found) {
       if (!found) { return false; }
-      if (found.log !== "orphan" && found.log !== config.log) { location.href = found.log + ".html#run=" + encodeURIComponent(id); return true; }
+      if (found.log !== "orphan" && found.log !== config.log) { location.href = found.log + ".html#run=" + encodeURIComponent(id); return "elsewhere"; }
       return CU.sheet.open(found.id, found.day);
     });
   };
@@ -137,28 +138,30 @@
     });
   }
   function dayTotals() {
-    var sums = { runs: 0, tokens: 0n, cost: 0n, credits: 0n, external: 0n, unpriced: 0n };
+    var sums = { runs: 0, tokens: 0n, cost: 0n, credits: 0n, external: 0n, unpriced: 0n, unpricedTokens: 0n };
     days.forEach(function (day) {
       if (day[0] < state.from || day[0] > state.to) { return; }
       sums.runs += day[1]; sums.tokens += BigInt(day[2]); sums.cost += f.toScaled(day[3]); sums.credits += f.toScaled(day[4]);
-      sums.external += f.toScaled(day[5]); sums.unpriced += BigInt(day[6]);
+      sums.external += f.toScaled(day[5]); sums.unpriced += BigInt(day[6]); sums.unpricedTokens += BigInt(day[7]);
     });
     return sums;
   }
   function rowTotals(rows) {
-    var sums = { runs: rows.length, tokens: 0n, cost: 0n, credits: 0n, external: 0n, unpriced: 0n };
+    var sums = { runs: rows.length, tokens: 0n, cost: 0n, credits: 0n, external: 0n, unpriced: 0n, unpricedTokens: 0n };
     rows.forEach(function (row) {
       sums.tokens += BigInt(get(row, "total_tokens")); sums.cost += f.toScaled(get(row, "total_cost_usd")); sums.credits += f.toScaled(get(row, "total_task_credits"));
       sums.external += f.toScaled(get(row, "total_external_cost_usd")); sums.unpriced += BigInt(get(row, "unpriced_call_count"));
+      sums.unpricedTokens += BigInt(get(row, "unpriced_total_tokens"));
     });
     return sums;
   }
   function sayTotals(sums, suffix) {
+    var lacks = f.unpriced(sums.unpriced, sums.unpricedTokens);
     CU.put(CU.clear(totalsLine), [
       CU.el("strong", {}, f.count(sums.runs) + (sums.runs === 1 ? " run" : " runs")), " · ",
       config.log === "workflows" ? null : f.count(sums.tokens) + " tokens · ",
-      CU.el("span", { title: f.moneyExact(sums.cost) }, CU.costText(sums.cost, sums.unpriced)), " · " + f.credits(sums.credits) + " credits",
-      sums.external ? CU.el("span", { title: f.moneyExact(sums.external) }, " · " + f.money(sums.external) + " external") : null,
+      CU.el("span", { title: f.moneyExact(sums.cost) + lacks }, f.money(sums.cost) + lacks), " · " + f.credits(sums.credits) + " credits",
+      sums.external ? CU.el("span", { title: f.moneyExact(sums.external) + lacks }, " · " + f.money(sums.external) + " external") : null,
       " · " + f.dayRange(state.from, state.to), suffix ? " · " + suffix : null]);
   }
   function sortKey(row) {
@@ -234,7 +237,7 @@
     } else if (key === "status") { content = CU.status(value);
     } else if (key === "total_tokens") { content = peekButton(f.count(value), "Tokens", function () { return CU.tokenBreakdown(read, config.singular); });
     } else if (key === "total_cost_usd") {
-      content = peekButton(CU.costText(f.toScaled(value), get(row, "unpriced_call_count")), "Cost", function () { return CU.costBreakdown(read); });
+      content = peekButton(f.money(f.toScaled(value)) + f.unpricedShort(get(row, "unpriced_call_count")), "Cost", function () { return CU.costBreakdown(read); });
     } else if (MONEY[key]) { content = f.money(f.toScaled(value)); title = f.moneyExact(f.toScaled(value));
     } else if (key === "duration_ms") { content = f.duration(value);
     } else if (key === "tools") { content = value && value.length ? value.join(", ") : f.MISSING; title = value && value.length ? content : null;
@@ -316,6 +319,7 @@
     var id = search.value.trim();
     if (!id) { refresh(); return; }
     CU.openRun(id).then(function (found) {
+      if (found === "elsewhere") { return; } /* a new hash here would call the way there off */
       if (found) { location.hash = "run=" + encodeURIComponent(id); }
       else if (search.value.trim() === id) { say("No run with the id " + id + " has been published for this workspace."); }
     });

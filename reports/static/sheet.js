@@ -35,13 +35,17 @@
     });
   }
 
-  function pill(label, text, title) { return CU.el("div", { class: "pill", title: title || null }, [CU.el("dt", {}, label), CU.el("dd", {}, text)]); }
+  function pill(label, text, title, note) {
+    return CU.el("div", { class: "pill", title: title || null }, [CU.el("dt", {}, label), CU.el("dd", {}, text), note ? CU.el("dd", { class: "note" }, note) : null]);
+  }
+  /* What the costs of a run, or of a child run, lack. */
+  function lacks(read) { return f.unpriced(read("unpriced_call_count"), read("unpriced_total_tokens")); }
   function pills(read) {
     var cost = cash(read("total_cost_usd"));
     var tools = read("tools") || [];
     var all = {
       Tokens: function () { return pill("Tokens", f.count(read("total_tokens"))); },
-      Cost: function () { return pill("Cost", CU.costText(cost, read("unpriced_call_count")), f.moneyExact(cost)); },
+      Cost: function () { return pill("Cost", f.money(cost), f.moneyExact(cost) + lacks(read), lacks(read).trim()); },
       Duration: function () { return pill("Duration", f.duration(read("duration_ms"))); },
       "Charge Type": function () { return pill("Charge Type", read("charge_type") || f.MISSING); },
       Tools: function () { return pill("Tools", tools.length ? tools.join(", ") : "none"); },
@@ -59,14 +63,17 @@
       CU.el("thead", {}, CU.el("tr", {}, [CU.el("th", { scope: "col" }, "Part"), CU.el("th", { scope: "col", class: "num" }, "Tokens"), CU.el("th", { scope: "col", class: "num" }, "Cost")])),
       CU.el("tbody", {}, parts.map(function (part, i) {
         return CU.el("tr", { class: i === 3 ? "sum" : null }, [CU.el("th", { scope: "row" }, part[0]), CU.el("td", { class: "num" }, f.count(read(part[1]))), CU.el("td", { class: "num" }, amounts[i])]);
-      }))
+      }).concat(read("unpriced_call_count") ? CU.el("tr", {}, [CU.el("th", { scope: "row" }, "Unpriced, not in the cost"), CU.el("td", { class: "num" }, f.count(read("unpriced_total_tokens"))),
+        CU.el("td", { class: "num" }, f.count(read("unpriced_call_count")) + (read("unpriced_call_count") === 1 ? " call" : " calls"))]) : []))
     ]);
   }
   function costLines(read) {
     var rows = [["Estimated task credit cost", "total_task_credit_cost_usd"], ["Wallet charge", "total_wallet_cost_usd"], ["Total", "total_cost_usd"], ["External provider charge (own key, not in total)", "total_external_cost_usd"]];
     var amounts = rows.map(function (row) { return cash(read(row[1])); });
     var texts = f.moneyAligned(amounts);
-    return facts(rows.map(function (row, i) { return [row[0], i === 3 && !amounts[3] ? null : texts[i]]; }), "facts numbers");
+    var pairs = rows.map(function (row, i) { return [row[0], i === 3 && !amounts[3] ? null : texts[i]]; });
+    pairs.push(["Unpriced, in none of these", lacks(read).replace(/^ \+ /, "")]);
+    return facts(pairs, "facts numbers");
   }
 
   /* Label and value pairs; a pair without a value is left out. */
@@ -138,6 +145,31 @@
     return lines;
   }
 
+  /* How the cost and credits of a call came about: one line each, none where there is nothing to say. */
+  function names(provider, model) { return [provider, model].filter(function (name) { return name; }).join(" / "); }
+  function costStory(read) {
+    var source = read("cost_source"), status = read("price_status"), why = CU.word(config.reasons, read("unpriced_reason"));
+    var reported = cash(read("reported_provider_cost_usd")), computed = cash(read("computed_provider_cost_usd"));
+    var pricedAs = names(read("priced_provider"), read("priced_model"));
+    var credits = cash(read("task_credits")), rated = cash(read("computed_task_credits")), price = cash(read("credit_price_usd"));
+    var sources = { reported: "reported with the call", priced: "computed from its prices, as none was reported", unpriced: "unpriced: none was reported, and " + why };
+    var statuses = { priced: "priced: all that was used has a rate", free: "free: its price is $0.00", partial: "partly priced: a rate is missing, or another stands in",
+      unpriced: "no price to compare with: " + why };
+    var creditSources = { reported: "reported with the call", rated: "by the rate card", unrated: "unrated: the rate varies and none was reported" };
+    var different = null;
+    if (source === "reported" && computed !== null && computed !== reported) {
+      different = f.moneyExact(computed) + (reported > 0n ? ", " + f.change(computed, reported) + " against the reported one" : "");
+    }
+    return [
+      ["Cost source", source === null ? "no provider charge expected" : CU.word(sources, source)], ["Price status", status === null || source === "unpriced" ? null : CU.word(statuses, status)],
+      ["Priced as", pricedAs === names(read("provider"), read("response_model") || read("model")) ? null : pricedAs], ["Computed cost", different],
+      ["Credits source", read("credit_source") === null ? "no rate for this call" : CU.word(creditSources, read("credit_source"))],
+      ["Credits by rate card", read("credit_source") === "reported" && rated !== null && rated !== credits ? f.credits(rated) : null],
+      ["Credit price", !credits ? null : price === null ? "none set" : f.moneyExact(price) + " per credit"],
+      ["Token convention", read("token_convention")], ["Price set", read("price_set_id")]
+    ];
+  }
+
   function panel(row) {
     var read = reader(row, spanAt);
     var billed = read("billing_role") === "call";
@@ -146,16 +178,20 @@
       ["Attempt", read("attempt") > 1 ? f.count(read("attempt")) : null]];
     var parts = [CU.el("h4", { dir: "auto" }, read("span_name"))];
     if (billed) {
-      pairs = [["Service", read("service")], ["Provider", read("provider")], ["Model", read("model")], ["Charge type", read("charge_type")]].concat(pairs);
+      pairs = [["Service", read("service")], ["Provider", read("provider")], ["Model", read("model")],
+        ["Answered by", read("response_model") === read("model") ? null : read("response_model")], ["Charge type", read("charge_type")]].concat(pairs);
       var amounts = ["provider_cost_usd", "task_credit_cost_usd", "wallet_cost_usd", "total_cost_usd", "external_cost_usd"].map(function (name) { return cash(read(name)); });
       var texts = f.moneyAligned(amounts.map(function (amount) { return amount === null ? 0n : amount; }));
       parts.push(facts(pairs));
       parts.push(read("total_tokens") === null ? CU.el("p", { class: "sub" }, "This call reported no tokens.")
         : facts(TOKENS.map(function (item) { var value = read(item[1]); return [item[0], value === null || (item[1].indexOf("audio") === 0 && !value) ? null : f.count(value)]; }), "facts numbers"));
+      var isUnpriced = read("cost_source") === "unpriced", isHosted = read("charge_type") === "hosted";
       parts.push(facts([
-        ["Provider cost (" + (read("cost_source") || "none expected") + ")", read("cost_source") === "unpriced" ? "unpriced" : amounts[0] === null ? null : texts[0]],
-        ["Task credits", f.credits(cash(read("task_credits")))], ["Estimated task credit cost", texts[1]], ["Wallet charge", texts[2]], ["Total cost", texts[3]],
-        ["External provider charge (not in total)", amounts[4] ? texts[4] : null]], "facts numbers"));
+        ["Provider cost", isUnpriced ? "unpriced" : amounts[0] === null ? null : texts[0]],
+        ["Task credits", f.credits(cash(read("task_credits")))], ["Estimated task credit cost", texts[1]],
+        ["Wallet charge", isUnpriced && isHosted ? "unpriced" : texts[2]], ["Total cost", texts[3] + (isUnpriced && isHosted ? " + unpriced" : "")],
+        ["External provider charge (not in total)", isUnpriced && !isHosted ? "unpriced" : amounts[4] ? texts[4] : null]], "facts numbers"));
+      parts.push(CU.el("h5", {}, "How the cost came about"), facts(costStory(read)));
     } else {
       parts.push(facts(pairs.concat([["Billing", read("billing_role") + (read("billing_reason") ? ": " + read("billing_reason") : "")]])));
     }
@@ -200,7 +236,7 @@
             loadRun(id, line.child[childAt.usage_date]).then(function (inner) { if (inner) { expand.set(id, inner); draw(); } });
           });
           item.appendChild(CU.el("p", { class: "w-link" }, [line.child[childAt.run_type] + " run ", CU.el("a", { href: pageOf(line.child[childAt.run_type]) + "#run=" + encodeURIComponent(line.child[childAt.run_id]) }, line.child[childAt.run_id]),
-            " · " + f.count(line.child[childAt.total_tokens]) + " tokens · " + f.money(cash(line.child[childAt.total_cost_usd])) + " · " + f.credits(cash(line.child[childAt.total_task_credits])) + " credits"]));
+            " · " + f.count(line.child[childAt.total_tokens]) + " tokens · " + f.money(cash(line.child[childAt.total_cost_usd])) + lacks(reader(line.child, childAt)) + " · " + f.credits(cash(line.child[childAt.total_task_credits])) + " credits"]));
         } else {
           button.addEventListener("click", function () {
             var old = document.getElementById("span-panel");
@@ -248,7 +284,9 @@
         section("User metadata", read("user_metadata") === null ? null : [metadata(read("user_metadata"))])]);
     } else {
       var sum = loaded.spans.reduce(function (sum, row) { return sum + (cash(row[spanAt.total_cost_usd]) || 0n); }, 0n);
-      CU.put(dialog, [CU.el("p", { class: "notice" }, "This run never arrived; these spans name it. Their cost of " + f.moneyExact(sum) + " is in the workspace's totals as unattributed."), section("Trace", [waterfall(loaded)])]);
+      var unpriced = loaded.spans.filter(function (row) { return row[spanAt.cost_source] === "unpriced"; });
+      var tokens = unpriced.reduce(function (sum, row) { return sum + BigInt(row[spanAt.total_tokens] || 0); }, 0n);
+      CU.put(dialog, [CU.el("p", { class: "notice" }, "This run never arrived; these spans name it. Their cost of " + f.moneyExact(sum) + f.unpriced(unpriced.length, tokens) + " is in the workspace's totals as unattributed."), section("Trace", [waterfall(loaded)])]);
     }
   }
   function move(direction) {

@@ -31,7 +31,11 @@
   function cell(row, column) {
     var value = row[at[column.key]], text = value, title = null;
     if (/_at$/.test(column.key)) { text = f.moment(value, config.time_zone); }
-    else if (column.key === "total_cost_usd") { text = f.money(f.toScaled(value)); title = f.moneyExact(f.toScaled(value)); }
+    else if (column.key === "total_cost_usd") { 
+      var calls = row[at.unpriced_call_count];
+      text = f.money(f.toScaled(value)) + f.unpricedShort(calls);
+      title = f.moneyExact(f.toScaled(value)) + f.unpriced(calls, row[at.unpriced_total_tokens]);
+    }
     else if (column.number) { text = f.count(value); }
     return CU.el("td", { class: column.number ? "num" : column.key === "user_id" ? "clip" : null, title: title || (column.key === "user_id" ? value : null), dir: column.key === "user_id" ? "auto" : null }, text);
   }

@@ -9,15 +9,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports import writer
+from reports import analytics, writer
 from reports.build import build_site
 from tests.reports_fixture import HOSTILE, RUN_WITH_CHILDREN, make_published
 from tests.unit import test_format as cases
+from tests.unit.test_reports import SINCE_OCTOBER_4, months_of
 
 duckdb = pytest.importorskip("duckdb")
 CHROMIUM = (
@@ -129,12 +131,13 @@ def test_format_twins_agree(reader: Reader) -> None:
             counts: cases.counts.map(c => [f.count(big(c[0])), f.countShort(big(c[0]))]),
             durations: cases.durations.map(c => f.duration(c[0])),
             percents: cases.percents.map(c => f.percent(big(c[0]), big(c[1]))),
+            unpriced: cases.unpriced.map(c => [f.unpricedShort(big(c[0])), f.unpriced(big(c[0]), big(c[1])), f.unpriced(c[0], c[1])]),
             changes: cases.changes.map(c => f.change(big(c[0]), big(c[1]))),
             moments: cases.moments.map(c => f.moment(c[0], c[1])),
         }; }""",
         {
             "money": cases.MONEY, "credits": cases.CREDITS, "counts": [[str(c[0]), *c[1:]] for c in cases.COUNTS],
-            "durations": cases.DURATIONS, "percents": cases.PERCENTS, "changes": cases.CHANGES, "moments": cases.MOMENTS,
+            "durations": cases.DURATIONS, "percents": cases.PERCENTS, "unpriced": cases.UNPRICED, "changes": cases.CHANGES, "moments": cases.MOMENTS,
         },
     )  # fmt: skip
     assert got["money"] == [[short, exact] for _, short, exact in cases.MONEY]
@@ -142,6 +145,9 @@ def test_format_twins_agree(reader: Reader) -> None:
     assert got["counts"] == [[full, short] for _, full, short in cases.COUNTS]
     assert got["durations"] == [text for _, text in cases.DURATIONS]
     assert got["percents"] == [text for *_, text in cases.PERCENTS]
+    assert got["unpriced"] == [[short, full, full] for *_, short, full in cases.UNPRICED], (
+        "for BigInt and for numbers"
+    )
     assert got["changes"] == [text for *_, text in cases.CHANGES]
     assert got["moments"] == [text for *_, text in cases.MOMENTS]
 
@@ -169,6 +175,53 @@ def test_range_twins_agree(reader: Reader, workspace: str) -> None:
     assert page.evaluate(read) == rendered
 
 
+@pytest.mark.parametrize(
+    ("workspace", "prices"),
+    [("acme", SINCE_OCTOBER_4), (writer.slug(HOSTILE), analytics.CreditPrices(has_any=False))],
+)
+def test_any_range_is_what_python_says(
+    reader: Reader, site: Path, workspace: str, prices: analytics.CreditPrices
+) -> None:
+    """The page says something else about a range that a reader chooses than the same rows say in Python."""
+    months = months_of(site, workspace)
+    page = reader.open(f"{workspace}/analytics.html")
+    for first, last in (
+        ("2026-10-01", "2026-10-05"),
+        ("2026-10-04", "2026-10-04"),
+        ("2026-08-12", "2026-11-09"),
+        ("2026-09-01", "2026-09-02"),
+    ):
+        page.evaluate("range => CU.chooseRange(range[0], range[1], 0)", [first, last])
+        page.wait_for_selector(f"html[data-range='{first}/{last}']")
+        view = analytics.build_view(months, date.fromisoformat(first), date.fromisoformat(last), prices)
+        shown = page.evaluate(
+            """() => {
+                const cells = rows => [...rows].map(row => [...row.cells].map(cell => [cell.textContent, cell.title]));
+                const tables = {};
+                document.querySelectorAll('table[id^=t-]').forEach(table => { tables[table.id.slice(2)] = [
+                    table.querySelector('td.empty') ? [] : cells(table.tBodies[0].rows), cells(table.tFoot.rows)]; });
+                return { tables, notes: [...document.querySelectorAll('#notes p')].map(p => p.textContent),
+                    titles: [...document.querySelectorAll('#c-cost title')].map(title => title.textContent),
+                    tiles: [...document.querySelectorAll('#tiles .tile')].map(tile =>
+                        [tile.children[0].textContent, tile.children[1].textContent, tile.children[1].title, tile.children[2].textContent, tile.children[3].textContent]) };
+            }"""
+        )
+        assert shown["notes"] == list(view.notes), (first, last)
+        assert shown["tiles"] == [[t.label, t.text, t.title, t.note, t.baseline] for t in view.tiles], (
+            first,
+            last,
+        )
+        assert shown["titles"] == (
+            [] if view.charts["cost"].is_empty else [bar.title for bar in view.charts["cost"].bars]
+        )
+        for name, table in view.tables.items():
+            expected = [
+                [[[cell.text, cell.title] for cell in row] for row in part]
+                for part in (table.rows, table.footer)
+            ]
+            assert shown["tables"][name] == expected, f"{name} of {first} to {last}"
+
+
 def test_range_change_follows_the_marts(reader: Reader, published: Path) -> None:
     """Tiles and tables of any range hold the marts' amounts of that range."""
     page = reader.open("acme/analytics.html")
@@ -179,14 +232,18 @@ def test_range_change_follows_the_marts(reader: Reader, published: Path) -> None
     ):
         page.click(f"button[data-days='{days}']")
         page.wait_for_selector(f"html[data-range='{first}/{last}']")
-        cost, tokens = one(
+        cost, tokens, *unpriced = one(
             published,
-            "select sum(total_cost_usd), sum(total_tokens)::bigint from marts.mart_analytics__total_cost "
+            "select sum(total_cost_usd), sum(total_tokens)::bigint, sum(unpriced_call_count)::bigint, "
+            "sum(unpriced_total_tokens)::bigint from marts.mart_analytics__total_cost "
             "where workspace_id = 'acme' and usage_date between ?::date and ?::date",
             first,
             last,
         )
-        assert page.get_attribute("#tiles .tile:nth-child(1) .value", "title") == cases.fmt.money_exact(cost)
+        lacks = cases.fmt.unpriced(*unpriced)
+        tile = page.locator("#tiles .tile:nth-child(1)")
+        assert tile.locator(".value").get_attribute("title") == cases.fmt.money_exact(cost) + lacks
+        assert tile.locator(".note").inner_text() == lacks.strip()
         assert page.inner_text("#t-tokens tfoot td:nth-child(2)") == cases.fmt.count(tokens)
     page.fill("input[name=from]", "2026-10-15")
     page.fill("input[name=to]", "2026-10-16")
@@ -259,14 +316,16 @@ def test_log_filters(reader: Reader, published: Path) -> None:
         assert page.inner_text("#log-totals strong") == f"{count:,} runs", f"metadata {value}"
     reader.settle(lambda: page.click("#clear-filters"))
     reader.settle(lambda: page.fill("input[name=user_id]", "user-1"))
-    count, cost = one(
+    count, cost, *unpriced = one(
         published,
-        "select count(*), sum(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-1'",
+        "select count(*), sum(total_cost_usd), sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint "
+        "from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-1'",
     )
     assert page.inner_text("#log-totals strong") == f"{count} run{'' if count == 1 else 's'}", (
         "user-1 must not match user-10"
     )
-    assert page.get_attribute("#log-totals span", "title") == cases.fmt.money_exact(cost)
+    lacks = cases.fmt.unpriced(*unpriced)
+    assert page.get_attribute("#log-totals span", "title") == cases.fmt.money_exact(cost) + lacks
 
 
 @pytest.mark.parametrize(
@@ -300,12 +359,19 @@ def test_log_totals_sort_and_pages(reader: Reader, published: Path) -> None:
     """Totals are the mart's, sorting orders the whole range and paging walks through all of it."""
     page = reader.log("acme/prompts.html")
     reader.settle(lambda: page.click("button[data-days='0']"))
-    count, cost, dearest = one(
+    count, cost, dearest, *unpriced = one(
         published,
-        "select count(*), sum(total_cost_usd), max(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme'",
+        "select count(*), sum(total_cost_usd), max(total_cost_usd), sum(unpriced_call_count)::bigint, "
+        "sum(unpriced_total_tokens)::bigint from marts.mart_logs__prompt_runs where workspace_id = 'acme'",
     )
+    lacks = cases.fmt.unpriced(*unpriced)
+    assert unpriced[0], "the fixture has nothing unpriced to show"
     assert page.inner_text("#log-totals strong") == f"{count:,} runs"
-    assert page.get_attribute("#log-totals span", "title") == cases.fmt.money_exact(cost)
+    assert page.get_attribute("#log-totals span", "title") == cases.fmt.money_exact(cost) + lacks
+    assert page.inner_text("#log-totals span") == cases.fmt.money(cost) + lacks
+    reader.settle(lambda: page.click("th[data-key=total_tokens] button"))
+    assert page.inner_text("#log-totals span") == cases.fmt.money(cost) + lacks, "rows say less than the days"
+    reader.settle(lambda: page.click("#clear-filters"))
     seen = set(page.eval_on_selector_all("tr[data-run]", "all => all.map(e => e.dataset.run)"))
     while page.is_enabled("#page-next"):
         reader.settle(lambda: page.click("#page-next"))
@@ -390,13 +456,15 @@ def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
         "Duration",
         "Tool Calls",
     ]
-    tokens, cost = one(
+    tokens, cost, *unpriced = one(
         published,
-        "select total_tokens, total_cost_usd from marts.mart_logs__agent_runs where run_id = ?",
+        "select total_tokens, total_cost_usd, unpriced_call_count, unpriced_total_tokens "
+        "from marts.mart_logs__agent_runs where run_id = ?",
         RUN_WITH_CHILDREN,
     )
+    lacks = cases.fmt.unpriced(*unpriced)
     assert page.locator(".pill dd").nth(0).inner_text() == cases.fmt.count(tokens)
-    assert page.locator(".pill").nth(2).get_attribute("title") == cases.fmt.money_exact(cost)
+    assert page.locator(".pill").nth(2).get_attribute("title") == cases.fmt.money_exact(cost) + lacks
     assert page.locator(".w-row[data-span]").count() == 8
     page.click(".w-child")
     until(page, "document.querySelectorAll('.w-row[data-span]').length === 16")
@@ -442,6 +510,106 @@ def test_sheet_from_the_table(reader: Reader, page_name: str, kind: str, pills: 
     assert page.inner_text("#sheet-title") == page.get_attribute("tr[data-run]:nth-child(2)", "data-run")
     assert [text.strip() for text in page.locator(".pill dt").all_inner_texts()] == pills
     assert page.locator(".w-row").count() > 0
+
+
+def test_sheet_says_what_its_costs_lack(reader: Reader, published: Path) -> None:
+    """Pill, split, cost lines and child runs of a sheet show amounts as if every call had a price."""
+    run, cost, *unpriced = one(
+        published,
+        "select run_id, total_cost_usd, unpriced_call_count, unpriced_total_tokens from marts.mart_logs__agent_runs "
+        "where workspace_id = 'acme' and unpriced_call_count > 1 and unpriced_total_tokens > 0 order by run_id limit 1",
+    )
+    lacks = cases.fmt.unpriced(*unpriced)
+    page = reader.log(f"acme/agents.html#run={run}")
+    page.wait_for_selector("#sheet[open]")
+    pill = page.locator(".pill").nth(2)
+    assert pill.inner_text().split("\n") == ["Cost", cases.fmt.money(cost), lacks.strip()]
+    assert pill.get_attribute("title") == cases.fmt.money_exact(cost) + lacks
+    assert page.locator(".split tr").last.inner_text().split("\t") == [
+        "Unpriced, not in the cost", cases.fmt.count(unpriced[1]), f"{unpriced[0]} calls",
+    ]  # fmt: skip
+    assert f"Unpriced, in none of these\n{lacks.removeprefix(' + ')}" in page.inner_text("#sheet")
+    child, *unpriced = one(
+        published,
+        "select run_id, unpriced_call_count, unpriced_total_tokens from marts.mart_details__child_runs "
+        "where parent_run_id = ?",
+        RUN_WITH_CHILDREN,
+    )
+    page = reader.log(f"acme/agents.html#run={RUN_WITH_CHILDREN}")
+    page.wait_for_selector("#sheet[open]")
+    line = page.locator(".w-link", has_text=child)
+    assert unpriced[0], "the fixture's child run has nothing unpriced"
+    assert cases.fmt.unpriced(*unpriced) + " · " in line.inner_text()
+    orphan, day, *unpriced = one(
+        published,
+        "select run_id, usage_date::varchar, count(*), coalesce(sum(total_tokens), 0)::bigint from marts.mart_details__spans "
+        "where is_orphan and cost_source = 'unpriced' group by 1, 2 order by 1, 2 limit 1",
+    )
+    assert page.evaluate("run => CU.sheet.open(run[0], run[1])", [orphan, day])
+    assert cases.fmt.unpriced(*unpriced) + " is in the workspace's totals" in page.inner_text(
+        "#sheet .notice"
+    )
+
+
+STORIES = {
+    "a reported cost that the prices do not confirm": (
+        "cost_source = 'reported' and price_status = 'priced' and reported_provider_cost_usd > computed_provider_cost_usd "
+        "and credit_source = 'rated' and response_model = model and priced_model = model",
+        ["Cost source\nreported with the call", "Price status\npriced: all that was used has a rate", "Computed cost\n$",
+         "% against the reported one", "Credits source\nby the rate card", "Credit price\n$0.002 per credit",
+         "Token convention\ninput_includes_cached", "Price set\n"],
+        ["Priced as"],
+    ),
+    "a computed cost under another name": (
+        "cost_source = 'priced' and price_status = 'partial' and priced_model = 'gemini-2.5-flash-001' and response_model = model",
+        ["Cost source\ncomputed from its prices, as none was reported", "Price status\npartly priced",
+         "Priced as\ngoogle / gemini-2.5-flash-001"],
+        ["Computed cost", "Answered by"],
+    ),
+    "a call that another model answered": (
+        "cost_source = 'priced' and price_status = 'free' and response_model <> model",
+        ["Answered by\n", "Price status\nfree: its price is $0.00"],
+        ["unpriced"],
+    ),
+    "unpriced usage": (
+        "cost_source = 'unpriced' and unpriced_reason = 'no_price' and charge_type = 'hosted' and credit_source = 'reported' "
+        "and computed_task_credits <> task_credits",
+        ["Provider cost\nunpriced", "Wallet charge\nunpriced", " + unpriced",
+         "Cost source\nunpriced: none was reported, and no price for this model at that time", "Credits source\nreported with the call",
+         "Credits by rate card\n"],
+        ["Price status", "Priced as", "Price set"],
+    ),
+    "unpriced usage on an own key, for a reason without words": (
+        "cost_source = 'unpriced' and unpriced_reason = 'a_new_reason' and charge_type = 'personal'",
+        ["External provider charge (not in total)\nunpriced", "and a_new_reason"],
+        ["Wallet charge\nunpriced"],
+    ),
+    "a service that no provider charges for": (
+        "cost_source is null and service = 'Website Scrape'",
+        ["Cost source\nno provider charge expected"],
+        ["Price status", "Price set", "Token convention"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_span_panel_says_how_the_cost_came_about(reader: Reader, published: Path, story: str) -> None:
+    """The panel of a call does not say where its cost and credits come from, or says more than is so."""
+    condition, said, unsaid = STORIES[story]
+    run, span, kind = one(
+        published,
+        f"""select s.run_id, s.span_id, r.kind from marts.mart_details__spans as s join (
+            select run_id, 'prompts' as kind from marts.mart_logs__prompt_runs union all
+            select run_id, 'workflows' from marts.mart_logs__workflow_runs union all
+            select run_id, 'agents' from marts.mart_logs__agent_runs) as r on r.run_id = s.run_id
+        where s.workspace_id = 'acme' and usage_date >= '2026-10-04' and {condition} order by 1, 2 limit 1""",
+    )
+    page = reader.log(f"acme/{kind}.html#run={run}")
+    page.wait_for_selector("#sheet[open]")
+    page.click(f".w-row[data-span='{span}']")
+    panel = page.inner_text("#span-panel")
+    assert [text for text in said if text not in panel] == [], panel
+    assert [text for text in unsaid if text in panel] == [], panel
 
 
 def test_search_opens_any_run(reader: Reader, published: Path) -> None:
@@ -495,10 +663,12 @@ def test_users_page(reader: Reader, published: Path) -> None:
     """Cards and table are the mart's; search, sort and the way to a user's runs work."""
     page = reader.open("acme/users.html")
     until(page, "document.querySelector('#page-state').textContent !== ''")
-    users, spend = one(
+    users, spend, *unpriced = one(
         published,
-        "select count(*), sum(total_cost_usd) from marts.mart_users__summary where workspace_id = 'acme'",
+        "select count(*), sum(total_cost_usd), sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint "
+        "from marts.mart_users__summary where workspace_id = 'acme'",
     )
+    lacks = cases.fmt.unpriced(*unpriced)
     assert [text.strip() for text in page.locator(".tile dt").all_inner_texts()] == [
         "Active Users",
         "Total Spend",
@@ -506,7 +676,18 @@ def test_users_page(reader: Reader, published: Path) -> None:
         "Top User Share",
     ]
     assert page.locator(".tile .value").nth(0).inner_text() == str(users)
-    assert page.locator(".tile .value").nth(1).get_attribute("title") == cases.fmt.money_exact(spend)
+    assert page.locator(".tile .value").nth(1).get_attribute("title") == cases.fmt.money_exact(spend) + lacks
+    assert page.locator(".tile .note").nth(1).inner_text() == lacks.strip()
+    for row in page.locator("#users tbody tr").all()[:9]:
+        user, cost = row.locator("td").nth(0).inner_text(), row.locator("td").nth(5)
+        spend, *unpriced = one(
+            published,
+            "select total_cost_usd, unpriced_call_count, unpriced_total_tokens from marts.mart_users__summary "
+            "where workspace_id = 'acme' and user_id = ?",
+            user,
+        )
+        assert cost.inner_text() == cases.fmt.money(spend) + cases.fmt.unpriced_short(unpriced[0])
+        assert cost.get_attribute("title") == cases.fmt.money_exact(spend) + cases.fmt.unpriced(*unpriced)
     assert [t.strip() for t in page.locator("#users th[data-key]").all_inner_texts()] == [
         "User ID",
         "First Request",
@@ -525,6 +706,26 @@ def test_users_page(reader: Reader, published: Path) -> None:
         "select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-12'",
     )[0]
     assert page.locator("tr[data-run]").count() == count
+
+
+@pytest.mark.parametrize("width", [360, 600, 700, 800, 1024, 1280, 1359, 1400, 3840])
+def test_rows_of_cards_are_full(browser: Any, site: Path, width: int) -> None:
+    """The last card stands alone at the left of a row of its own."""
+    held = Reader(browser, site, width)
+    for path in ("acme/analytics.html", "acme/users.html"):
+        page = held.open(path)
+        boxes = page.eval_on_selector_all(
+            ".tile",
+            "all => all.map(e => { const b = e.getBoundingClientRect(); return [Math.round(b.top), b.left, b.right]; })",
+        )
+        ends = {}
+        for top, _, right in boxes:
+            ends[top] = max(right, ends.get(top, 0))
+        assert max(ends.values()) - min(ends.values()) < 2, f"{path} at {width}: rows end at {ends}"
+        assert min(right - left for _, left, right in boxes) > 100, (
+            f"{path} at {width}: a card is too narrow to read"
+        )
+    held.context.close()
 
 
 @pytest.mark.parametrize("width", [360, 768, 1400, 3840])

@@ -65,12 +65,14 @@ TOTALS = {
 SPANS = {AGENT: 932, AZURE: 8_819}
 COUNTED_BY_ROWS = {"run_count", "call_count", "unpriced_call_count", "unpriced_total_tokens"}
 
+TOKEN_COUNTS = {name for name in TOTALS[AGENT] if name.endswith("tokens")}
+
 # Table → how it names what is carried: prefix of the measures, and the measures it has none of.
 CARRIERS = {
     "facts.fct_span_usage": ("", COUNTED_BY_ROWS),
     "facts.fct_run_usage": ("own_", COUNTED_BY_ROWS),
     "facts.fct_usage_daily": ("", {"run_count"}),
-    "facts.fct_user_daily": ("", {"call_count", "unpriced_call_count", "unpriced_total_tokens"}),
+    "facts.fct_user_daily": ("", {"call_count"}),
     "marts.mart_analytics__total_cost": ("", set()),
     "marts.mart_analytics__service_costs": ("", {"run_count"}),
     "marts.mart_analytics__model_costs": ("", {"run_count"}),
@@ -80,13 +82,11 @@ CARRIERS = {
     ),
     "marts.mart_analytics__top_users": (
         "",
-        {"call_count", "unpriced_call_count"}
-        | {name for name in TOTALS[AGENT] if name.endswith("tokens") and name != "total_tokens"},
+        {"call_count"} | (TOKEN_COUNTS - {"total_tokens", "unpriced_total_tokens"}),
     ),
     "marts.mart_users__activity": (
         "",
-        {"call_count", "unpriced_call_count"}
-        | {name for name in TOTALS[AGENT] if name.endswith("tokens") and name != "total_tokens"},
+        {"call_count"} | (TOKEN_COUNTS - {"total_tokens", "unpriced_total_tokens"}),
     ),
     "marts.mart_details__spans": ("", COUNTED_BY_ROWS),
 }

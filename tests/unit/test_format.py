@@ -81,6 +81,14 @@ CHANGES = [
     (0, 0, "±0.0%"),
     (123_456, 1, "+12,345,500.0%"),
 ]
+UNPRICED = [
+    (0, 0, "", ""),
+    (0, 5, "", ""),
+    (1, 1, " + 1 unpriced", " + 1 unpriced call (1 token)"),
+    (3, 0, " + 3 unpriced", " + 3 unpriced calls (no tokens reported)"),
+    (418, 1_234_567, " + 418 unpriced", " + 418 unpriced calls (1.23M tokens)"),
+    (12_345, 9_999, " + 12,345 unpriced", " + 12,345 unpriced calls (9,999 tokens)"),
+]
 MOMENTS = [
     (1_794_268_501_999, "UTC", "2026-11-09 23:55:01"),
     (1_794_268_501_000, "America/New_York", "2026-11-09 18:55:01"),
@@ -139,6 +147,12 @@ def test_percent(part: int, whole: int, text: str) -> None:
 def test_change(now: int, before: int, text: str) -> None:
     """A change has a sign, and growth from nothing is called new."""
     assert fmt.change(now, before) == text
+
+
+@pytest.mark.parametrize(("calls", "tokens", "short", "full"), UNPRICED)
+def test_unpriced(calls: int, tokens: int, short: str, full: str) -> None:
+    """What an amount lacks is said with its count and volume, and only where something is lacking."""
+    assert (fmt.unpriced_short(calls), fmt.unpriced(calls, tokens)) == (short, full)
 
 
 @pytest.mark.parametrize(("epoch_ms", "zone", "text"), MOMENTS)

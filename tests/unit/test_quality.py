@@ -298,6 +298,11 @@ MEASURE_FAULTS = [
         {"reconcile__users_equal_runs"},
     ),
     (
+        "unpriced calls of a user forgotten",
+        f"update {USERS} set unpriced_call_count = unpriced_call_count + 1 where rowid = 0",
+        {"reconcile__users_equal_runs"},
+    ),
+    (
         "unpriced calls left out",
         f"update {UNPRICED} set call_count = call_count - 1 where rowid = 0",
         {"reconcile__unpriced_usage_equals_total_cost"},
@@ -365,6 +370,11 @@ MEASURE_FAULTS = [
         "unattributed cost forgotten",
         f"update {TOTAL} set unattributed_total_cost_usd = 0 where unattributed_total_cost_usd > 0",
         {"reconcile__unattributed_equals_orphans", "reconcile__total_cost_equals_log_rows"},
+    ),
+    (
+        "unpriced calls of lost runs forgotten",
+        f"update {TOTAL} set unattributed_unpriced_call_count = unattributed_unpriced_call_count + 1 where rowid = 0",
+        {"reconcile__unattributed_equals_orphans"},
     ),
     (
         "run lost from its log",

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,6 +23,8 @@ from reports.charts import nice_top
 from tests.reports_fixture import ACME, HOSTILE, HOSTILE_NAME, RUN_WITH_CHILDREN, make_published
 
 duckdb = pytest.importorskip("duckdb")
+SINCE_OCTOBER_4 = analytics.CreditPrices(has_any=True, stretches=(("2026-10-04", None),))
+"""The credit price of Acme in the fixture."""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,16 @@ class _Tables(HTMLParser):
         if tag == "td" and self._cell is not None:
             self._table[-1].append(("".join(self._cell), self._title))
             self._cell = None
+
+
+def months_of(site: Path, folder: str) -> analytics.Months:
+    """The daily rows of a workspace, as its pages would load them."""
+    months = analytics.Months()
+    for path in sorted((site / folder / "data" / "analytics").glob("*.js")):
+        data = chunk_data(path)
+        assert isinstance(data, dict)
+        months.add({name: json.dumps(rows) for name, rows in data.items()})
+    return months
 
 
 def parsed(path: Path) -> _Tables:
@@ -176,7 +189,9 @@ def test_a_failed_build_leaves_no_temporary_files(tmp_path: Path) -> None:
     broken = tmp_path / "broken.duckdb"
     with duckdb.connect(str(broken)) as connection:
         connection.execute(
-            "create schema dimensions; create table dimensions.dim_workspace (workspace_id varchar, workspace_name varchar, time_zone varchar)"
+            """create schema dimensions;
+            create table dimensions.dim_workspace (workspace_id varchar, workspace_name varchar, time_zone varchar, has_credit_price boolean);
+            create table dimensions.dim_credit_price (workspace_id varchar, valid_from date, valid_to date)"""
         )
     with pytest.raises(duckdb.CatalogException):
         build_site(broken, tmp_path / "site")
@@ -250,26 +265,32 @@ def test_slugs() -> None:
 def test_totals_on_the_page_are_the_marts(published: Path, site: Path) -> None:
     """The numbers that a reader sees in the default range are exactly those of the marts."""
     with duckdb.connect(str(published), read_only=True) as connection:
-        wallet, credit, total, external, credits, tokens, unpriced = connection.execute(
+        wallet, credit, total, external, credits, tokens, *unpriced = connection.execute(
             """select sum(wallet_cost_usd), sum(task_credit_cost_usd), sum(total_cost_usd),
             sum(external_cost_usd), sum(task_credits),
-                sum(total_tokens)::bigint, sum(unpriced_call_count)::bigint
+                sum(total_tokens)::bigint, sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint
             from marts.mart_analytics__total_cost where workspace_id = ? and usage_date between '2026-10-11' and '2026-11-09'""",
             [ACME],
         ).fetchone()
     tables = parsed(site / "acme" / "analytics.html").tables
     parts = {row[0][0]: row[1] for row in tables["t-cost_parts"] if row}
-    assert parts["Wallet"][1] == fmt.money_exact(wallet)
+    lacks, short = fmt.unpriced(*unpriced), fmt.unpriced_short(unpriced[0])
+    assert "unpriced calls (" in lacks, "the fixture has nothing unpriced to show"
+    assert parts["Wallet"] == (fmt.money(wallet), fmt.money_exact(wallet) + lacks)
     assert parts["Task credits (estimated)"][1] == fmt.money_exact(credit)
-    assert parts["Total cost"] == (f"{fmt.money(total)} + {unpriced} unpriced calls", fmt.money_exact(total))
-    assert parts["External (own keys, not in the total)"][1] == fmt.money_exact(external)
+    assert parts["Total cost"] == (fmt.money(total) + lacks, fmt.money_exact(total) + lacks)
+    assert parts["External (own keys, not in the total)"][1] == fmt.money_exact(external) + lacks
+    whole = fmt.money(total) + short, fmt.money_exact(total) + lacks
     footer = tables["t-services"][-1]
-    assert footer[6][1] == fmt.money_exact(total), "services do not add up to the total"
+    assert footer[6] == whole, "services do not add up to the total, or to what it lacks"
     assert footer[3][0] == fmt.credits(credits)
     for order in analytics.USER_ORDERS:
-        assert tables[f"t-users_{order}"][-1][5][1] == fmt.money_exact(total), (
-            f"users by {order} do not add up to the total"
+        assert tables[f"t-users_{order}"][-1][5] == whole, (
+            f"users by {order} do not add up to the total, or to what it lacks"
         )
+    assert re.search(rf">{re.escape(lacks.strip())}</dd>", (site / "acme" / "analytics.html").read_text()), (
+        "the total's tile does not say what it lacks"
+    )
     assert next(row for row in tables["t-tokens"] if row and row[0][0] == "Total")[1][0] == fmt.count(tokens)
 
 
@@ -279,9 +300,202 @@ def test_days_of_a_range_add_up(published: Path, site: Path) -> None:
     days = [row for row in tables["t-cost_days"] if row]
     total = next(row for row in tables["t-cost_parts"] if row and row[0][0] == "Total cost")
     assert len(days) == 30
-    assert sum(Decimal(row[7][1].replace("$", "").replace(",", "")) for row in days if row[7][1]) == Decimal(
-        total[1][1].replace("$", "").replace(",", "")
+
+    def amount(title: str) -> Decimal:
+        return Decimal(title.partition(" + ")[0].replace("$", "").replace(",", ""))
+
+    def calls(title: str) -> int:
+        found = re.search(r" \+ ([\d,]+) unpriced", title)
+        return int(found[1].replace(",", "")) if found else 0
+
+    assert sum(amount(row[7][1]) for row in days if row[7][1]) == amount(total[1][1])
+    assert sum(calls(row[7][1]) for row in days) == calls(total[1][1]) > 0
+
+
+def rows_of(published: Path, sql: str, *values: object) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(published), read_only=True) as connection:
+        return [tuple(row) for row in connection.execute(sql, list(values)).fetchall()]
+
+
+@pytest.mark.parametrize("workspace", [ACME, HOSTILE])
+def test_every_total_says_what_it_lacks(published: Path, site: Path, workspace: str) -> None:
+    """A page shows an amount of money without the calls and tokens that nobody could price."""
+    folder = site / writer.slug(workspace)
+    within = "workspace_id = ? and usage_date between '2026-10-11' and '2026-11-09'"
+    measures = "sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint"
+    ((*lacking,),) = rows_of(
+        published, f"select {measures} from marts.mart_analytics__total_cost where {within}", workspace
     )
+    lacks = fmt.unpriced(*lacking)
+    assert lacks, "the fixture has nothing unpriced to show"
+
+    index = [row for row in parsed(site / "index.html").tables[""] if row and row[5][0] == workspace]
+    assert all(text.endswith(lacks) for text in index[0][1]), "the index of workspaces"
+    tables = parsed(folder / "analytics.html").tables
+    ((*of_models,),) = rows_of(
+        published, f"select {measures} from marts.mart_analytics__model_costs where {within}", workspace
+    )
+    lacks = fmt.unpriced(*of_models)
+    models = tables["t-models"][-1]
+    assert models[11][1].endswith(lacks), "provider cost of all models"
+    assert models[12][0].endswith(fmt.unpriced_short(of_models[0])), "total cost of all models"
+    assert models[14] == (fmt.count(of_models[0]), lacks.removeprefix(" + ")), "unpriced calls of all models"
+    for table, column, key in (("services", 6, "service"), ("tools", 6, "tool_name")):
+        mart = {"services": "service_costs", "tools": "tool_usage"}[table]
+        expected = {
+            name: fmt.unpriced(calls, tokens)
+            for name, calls, tokens in rows_of(
+                published,
+                f"select {key}, {measures} from marts.mart_analytics__{mart} where {within} group by 1",
+                workspace,
+            )
+        }
+        shown = {row[0][0]: row[column][1] for row in tables[f"t-{table}"] if row and row[0][0] in expected}
+        assert len(shown) == len(expected)
+        assert any(expected.values()), f"the fixture has nothing unpriced to show in {table}"
+        assert all(
+            title.partition(" + ")[1:] == expected[name].partition(" + ")[1:] for name, title in shown.items()
+        ), table
+    lost = "sum(unattributed_unpriced_call_count)::bigint, sum(unattributed_unpriced_total_tokens)::bigint"
+    ((*orphans,),) = rows_of(
+        published, f"select {lost} from marts.mart_analytics__total_cost where {within}", workspace
+    )
+    parts = {row[0][0]: row[1] for row in tables["t-cost_parts"] if row}
+    assert parts["of which unattributed (run never arrived)"][0].endswith(fmt.unpriced(*orphans))
+    assert orphans[0] or workspace != ACME, "the fixture has nothing unattributed and unpriced to show"
+
+    ((*users,),) = rows_of(
+        published, f"select {measures} from marts.mart_users__summary where workspace_id = ?", workspace
+    )
+    page = (folder / "users.html").read_text()
+    assert f">{fmt.unpriced(*users).strip()}</dd>" in page, "total spend of all users"
+    first = parsed(folder / "users.html").tables["users"][1]
+    ((*of_user,),) = rows_of(
+        published,
+        f"select {measures} from marts.mart_users__summary where workspace_id = ? and user_id = ?",
+        workspace,
+        first[0][0],
+    )
+    assert first[5][0].endswith(fmt.unpriced_short(of_user[0])), "cost of one user"
+    spend = [row[2] for row in parsed(folder / "users.html").tables[""] if row]
+    assert (
+        sum(
+            int(m[1].replace(",", ""))
+            for cell in spend
+            if (m := re.search(r" \+ ([\d,]+) unpriced calls?", cell[1]))
+        )
+        == users[0]
+    )
+    for name, kind in (("prompts", "prompt"), ("workflows", "workflow"), ("agents", "agent")):
+        config = json.loads(
+            re.search(r'id="config">(.*?)</script>', (folder / f"{name}.html").read_text(), re.DOTALL)[1]
+        )
+        ((*runs,),) = rows_of(
+            published,
+            f"select {measures} from marts.mart_logs__{kind}_runs where workspace_id = ?",
+            workspace,
+        )
+        assert [sum(day[6] for day in config["days"]), sum(day[7] for day in config["days"])] == runs, name
+
+
+@pytest.mark.parametrize("workspace", [ACME, HOSTILE])
+def test_unpriced_panel_is_whole(published: Path, site: Path, workspace: str) -> None:
+    """The panel of unpriced usage leaves a model or reason out, or adds up to something else than the totals say."""
+    tables = parsed(site / writer.slug(workspace) / "analytics.html").tables
+    within = "workspace_id = ? and usage_date between '2026-10-11' and '2026-11-09'"
+    groups = rows_of(
+        published,
+        f"""select price_status, coalesce(provider, '(not said)'), coalesce(model, '(not said)'), reason, sum(call_count)::bigint,
+            sum(total_tokens)::bigint, sum(provider_cost_usd) from marts.mart_analytics__unpriced_usage where {within} group by all""",
+        workspace,
+    )
+    rows = [row for row in tables["t-unpriced"] if row]
+    body = [row for row in rows if row[0][0] not in (analytics.ALL_UNPRICED, analytics.ALL_PARTLY_PRICED)]
+    shown = {(row[0][0], row[1][0], row[2][0]): (row[3][0], row[12]) for row in body}
+    assert shown == {
+        (provider, model, analytics.REASONS.get(reason, reason)): (
+            fmt.count(calls),
+            (fmt.MISSING, "") if status == "unpriced" else (fmt.money(cost), fmt.money_exact(cost)),
+        )
+        for status, provider, model, reason, calls, _, cost in groups
+    }
+    assert "a_new_reason" in {key[2] for key in shown}, "a reason without words must be shown as it is named"
+    footers = {row[0][0]: row for row in rows if row not in body}
+    ((calls, tokens),) = rows_of(
+        published,
+        f"select sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint from marts.mart_analytics__total_cost where {within}",
+        workspace,
+    )
+    assert footers[analytics.ALL_UNPRICED][3][0] == fmt.count(calls)
+    assert footers[analytics.ALL_UNPRICED][11][0] == fmt.count_short(tokens)
+    assert analytics.ALL_PARTLY_PRICED in footers
+
+
+def test_cost_differences_panel_is_whole(published: Path, site: Path) -> None:
+    """The panel of reported against computed cost leaves a model out, or a sum of it is not the mart's."""
+    rows = [row for row in parsed(site / "acme" / "analytics.html").tables["t-differences"] if row]
+    measures = "sum(compared_call_count)::bigint, sum(differing_call_count)::bigint, " + ", ".join(
+        f"sum({name})"
+        for name in ("reported_cost_usd", "computed_cost_usd", "difference_usd", "at_stake_usd")
+    )
+    within = "workspace_id = 'acme' and usage_date between '2026-10-11' and '2026-11-09'"
+    expected = rows_of(
+        published,
+        f"""select provider, model, priced_provider || ' / ' || priced_model, {measures}
+        from marts.mart_analytics__cost_differences where {within} group by all order by 9 desc""",
+    )
+    total = rows_of(
+        published,
+        f"select 'All models', '', '', {measures} from marts.mart_analytics__cost_differences where {within}",
+    )
+
+    def cells(row: tuple[object, ...]) -> list[str]:
+        return [*row[:3], *(fmt.count(n) for n in row[3:5]), *(fmt.money_exact(amount) for amount in row[5:])]
+
+    assert [[*(c[0] for c in row[:5]), *(c[1] for c in row[5:])] for row in rows] == [
+        cells(row) for row in (*expected, *total)
+    ]
+    assert any(row[2][0] == "google / gemini-2.5-flash-001" for row in rows), (
+        "a model priced under another name must say so"
+    )
+
+
+def test_price_panels_say_none(published: Path, tmp_path: Path) -> None:
+    """A range without unpriced usage or differences shows an empty table, as if something had not loaded."""
+    copy = tmp_path / "usage.duckdb"
+    copy.write_bytes(published.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(
+            "delete from marts.mart_analytics__unpriced_usage; delete from marts.mart_analytics__cost_differences"
+        )
+    build_site(copy, tmp_path / "site")
+    tables = parsed(tmp_path / "site" / "acme" / "analytics.html").tables
+    assert [row[0][0].split(":")[0] for row in tables["t-unpriced"] + tables["t-differences"] if row] == [
+        "None",
+        "None",
+    ]
+
+
+def test_no_known_cost_is_not_a_range(published: Path, site: Path, tmp_path: Path) -> None:
+    """The users without a known cost stand under '$0.00 – $0.00'."""
+    copy = tmp_path / "usage.duckdb"
+    copy.write_bytes(published.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(
+            "insert into marts.mart_users__cost_distribution by name select 'acme' as workspace_id, 0 as bucket_index, 0 as bucket_lower_usd, "
+            "0 as bucket_upper_usd, 2 as user_count, 3 as unpriced_call_count, 70 as unpriced_total_tokens, 0 as total_cost_usd"
+        )
+    build_site(copy, tmp_path / "site")
+    (row,) = (
+        row
+        for row in parsed(tmp_path / "site" / "acme" / "users.html").tables[""]
+        if row and row[1][0] == "2"
+    )
+    assert row == [
+        ("No known cost", ""),
+        ("2", ""),
+        ("$0.00 + 3 unpriced", "$0.00 + 3 unpriced calls (70 tokens)"),
+    ]
 
 
 def test_log_chunks_hold_every_run(published: Path, site: Path) -> None:
@@ -341,7 +555,7 @@ def test_empty_workspace_says_why(published: Path, tmp_path: Path) -> None:
     copy.write_bytes(published.read_bytes())
     with duckdb.connect(str(copy)) as connection:
         connection.execute(
-            "insert into dimensions.dim_workspace values ('quiet', 'Quiet', 'Mars/Olympus', 'hosted', true)"
+            "insert into dimensions.dim_workspace values ('quiet', 'Quiet', 'Mars/Olympus', 'hosted', false, true)"
         )
     build_site(copy, tmp_path / "site")
     assert "No usage has been published" in (tmp_path / "site" / "quiet" / "analytics.html").read_text()
@@ -355,14 +569,28 @@ def test_no_credit_price_is_said(site: Path) -> None:
     """Credits without a price are counted and marked, not shown as a known zero."""
     hostile = (site / writer.slug(HOSTILE) / "analytics.html").read_text()
     assert analytics.NO_CREDIT_PRICE in hostile
-    assert (
-        analytics.NO_CREDIT_PRICE
-        not in (site / "acme" / "analytics.html")
-        .read_text()
-        .replace('id="config"', "")
-        .split('id="notes"')[1]
-        .split("</div>")[0]
+    priced = (site / "acme" / "analytics.html").read_text().split('id="notes"')[1].split("</div>")[0]
+    assert "credit price" not in priced
+    assert analytics.NO_CREDIT_PRICE_SHORT in (site / writer.slug(HOSTILE) / "users.html").read_text()
+    assert analytics.NO_CREDIT_PRICE_SHORT not in (site / "acme" / "users.html").read_text()
+
+
+def test_days_without_a_credit_price_are_said(site: Path) -> None:
+    """A range that reaches to before the first credit price does not show its credits as free; nor does a
+    price of nothing look like none.
+    """
+    months = months_of(site, "acme")
+    early = analytics.build_view(months, date(2026, 10, 1), date(2026, 10, 6), SINCE_OCTOBER_4)
+    assert early.notes == (
+        "No credit price set on 3 of 6 days with credits: their task credits are counted, with a USD estimate of $0.00.",
     )
+    assert early.tiles[1].note == "no credit price set on 3 of 6 days with credits"
+    later = analytics.build_view(months, date(2026, 10, 4), date(2026, 10, 6), SINCE_OCTOBER_4)
+    assert (later.notes, later.tiles[1].note) == ((), "")
+    for row in months.tables["total"]:
+        row["task_credit_cost_usd"] = 0
+    free = analytics.build_view(months, date(2026, 10, 4), date(2026, 10, 6), SINCE_OCTOBER_4)
+    assert free.notes == (), "credits at a price of $0.00 were taken for credits without a price"
 
 
 def test_published_file_is_opened_for_reading_only(published: Path, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ descendants as (
         pairs.workspace_id,
         pairs.ancestor_run_id,
         count(*) as descendant_run_count,
-        {{ sum_as('own.unpriced_call_count', 'unpriced_call_count') }},
+        {{ sums(unpriced_measures(), from_prefix='own.') }},
         {{ sum_as('own.tool_call_count', 'tool_call_count') }},
         {{ sums(token_measures(), from_prefix='own.', to_prefix='') }},
         {{ sums(money_measures(), from_prefix='own.', to_prefix='') }}
@@ -188,6 +188,7 @@ select
         coalesce(own.{{ measure }}, 0) + coalesce(descendants.{{ measure }}, 0) as {{ inclusive(measure) }},
     {%- endfor %}
     coalesce(own.unpriced_call_count, 0) + coalesce(descendants.unpriced_call_count, 0) as total_unpriced_call_count,
+    coalesce(own.unpriced_total_tokens, 0) + coalesce(descendants.unpriced_total_tokens, 0) as total_unpriced_total_tokens,
     coalesce(own.tool_call_count, 0) + coalesce(descendants.tool_call_count, 0) as total_tool_call_count,
     runs.reported_total_tokens,
     runs.reported_total_cost_usd,

@@ -19,6 +19,7 @@ summed as (
         {{ count_as('failed_run_count', "status = 'failed'") }},
         min(started_at) as first_request_at,
         max(started_at) as last_request_at,
+        {{ sums(unpriced_measures()) }},
         {{ sum_as('own_total_tokens', 'total_tokens') }},
         {{ sums(user_token_measures(), from_prefix='own_') }},
         {{ sums(money_measures(), from_prefix='own_') }}
@@ -38,6 +39,7 @@ select
     failed_run_count,
     first_request_at,
     last_request_at,
+    {{ columns(unpriced_measures()) }},
     total_tokens,
     {{ columns(user_token_measures()) }},
     {{ columns(money_measures()) }}

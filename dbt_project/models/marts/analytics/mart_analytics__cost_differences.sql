@@ -1,4 +1,4 @@
--- Grain: one row per usage_date, workspace, provider and model with calls whose reported and computed cost differ by over 1 %. Additive.
+-- Grain: one row per usage_date, workspace and model with calls whose reported and computed cost differ by over 1 %. Additive.
 with pricing as (
 
     select *

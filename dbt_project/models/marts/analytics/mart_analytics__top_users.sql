@@ -26,6 +26,7 @@ select
     user_id,
     run_count,
     total_tokens,
+    {{ columns(unpriced_measures()) }},
     {{ columns(money_measures()) }},
     cost_rank,
     request_rank,

@@ -1,4 +1,4 @@
--- Grain: one row per usage_date, workspace, model as named and reason. All measures additive. Usage whose cost is unknown or partly so.
+-- Grain: one row per usage_date, workspace, model as named and reason the cost is unknown or partly so. All measures additive.
 with pricing as (
 
     select *
@@ -14,7 +14,7 @@ summed as (
         usage_date,
         workspace_id,
         provider,
-        coalesce(response_model, model) as model,
+        coalesce(response_model, model) as model,  -- noqa: RF04
         price_status,
         coalesce(unpriced_reason, 'partly_priced') as reason,
         {{ sum_as('call_count', 'call_count') }},

@@ -34,6 +34,8 @@ select
     child_runs.duration_ms,
     child_runs.total_tokens,
     child_runs.total_cost_usd,
+    child_runs.total_unpriced_call_count as unpriced_call_count,
+    child_runs.total_unpriced_total_tokens as unpriced_total_tokens,
     child_runs.total_task_credits
 from child_runs
 inner join parent_runs

@@ -15,5 +15,6 @@ select
     run_count,
     failed_run_count,
     total_tokens,
+    {{ columns(unpriced_measures()) }},
     {{ columns(money_measures()) }}
 from user_daily

@@ -20,6 +20,7 @@ users as (
     select
         workspace_id,
         user_id,
+        {{ sums(unpriced_measures()) }},
         {{ sum_as('total_cost_usd', 'total_cost_usd') }}
     from user_daily
     group by
@@ -36,6 +37,7 @@ counted as (
         cost_buckets.bucket_lower_usd,
         cost_buckets.bucket_upper_usd,
         {{ count_as('user_count') }},
+        {{ sums(unpriced_measures(), from_prefix='users.') }},
         {{ sum_as('users.total_cost_usd', 'total_cost_usd') }}
     from users
     inner join cost_buckets
@@ -60,6 +62,7 @@ select
     bucket_lower_usd,
     bucket_upper_usd,
     user_count,
+    {{ columns(unpriced_measures()) }},
     total_cost_usd
 from counted
 order by

@@ -18,6 +18,7 @@ summed as (
         max(last_request_at) as last_request_at,
         {{ sum_as('run_count', 'total_requests') }},
         {{ sum_as('total_tokens', 'total_tokens') }},
+        {{ sums(unpriced_measures()) }},
         {{ sums(money_measures()) }}
     from user_daily
     group by
@@ -33,6 +34,7 @@ select
     last_request_at,
     total_requests,
     total_tokens,
+    {{ columns(unpriced_measures()) }},
     {{ columns(money_measures()) }}
 from summed
 order by
