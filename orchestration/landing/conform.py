@@ -266,7 +266,7 @@ def _typed(entity: Entity, text_rows: str) -> str:
         rows = (
             f"select *, case when is_object({USAGE}) then json({USAGE})::varchar end as {body} from ({rows})"
         )
-        rows = usage_shapes.with_reading(rows, body, "raw")
+        rows = usage_shapes.with_reading(rows, body, f"raw || {USAGE}")
         unknown = f"{usage_shapes.SHAPE} is null and {usage_shapes.text_of('provider_cost_usd')} is null and {body} <> '{{}}'"
         own = f"{body} as {USAGE}, {unknown} as is_usage_unknown,"
     if entity.token_classes:

@@ -443,8 +443,8 @@ def text_of(name: str) -> str:
 def with_reading(relation: str, usage: str, line: str) -> str:
     """SQL of the relation with what a body says, as texts that nobody has judged: see `SHAPE` and `text_of`.
 
-    `usage` and `line` are SQL of two of its columns: the body, a JSON object as text or null, and the text that the row was read
-    from, where amounts have all their digits. Where the body is null nothing is computed.
+    `usage` is SQL of the body, a JSON object as text or null, and `line` of the text that it was read from, where amounts have all
+    their digits. Where the body is null nothing is computed.
     """
     paths = string_list("$." + path for path in _PATHS)
     arms = "\n".join(f"when {_fits(shape)} then {_classes_of(shape)}" for shape in SHAPES)
@@ -456,7 +456,7 @@ def with_reading(relation: str, usage: str, line: str) -> str:
             *,
             case when usage_texts is not null then case {arms} end end as usage_classes,
             case when usage_texts is not null then {_first(_TIER)} end as usage_tier,
-            case when usage_texts is not null then {_cost(line, usage)} end as usage_cost
+            case when usage_texts is not null then {_cost(line)} end as usage_cost
         from (
             select *, case when coalesce({", ".join(_at(path) for path in _LISTS)}) is not null then {sums} end as usage_sums
             from (
@@ -548,20 +548,22 @@ def _classes_of(shape: Shape) -> str:
     return f"{{'shape': {literal(shape.name)}, {', '.join(texts)}}}"
 
 
-def _cost(line: str, body: str) -> str:
+def _cost(line: str) -> str:
     """SQL of the charge that a body tells, in USD, as a text."""
     arms = []
     for cost in REPORTED_COSTS:
         if cost.per_usd == 1:
             keys = [literal(path.rpartition(".")[2]) for path in cost.amounts]
             texts = [
-                f"exact_amount_text({line} || {body}, {key}, {_at(path)})"
+                f"exact_amount_text({line}, {key}, {_at(path)})"
                 for key, path in zip(keys, cost.amounts, strict=True)
             ]
             amount = texts[0] if len(texts) == 1 else f"add_amounts([{', '.join(texts)}])"
         else:
             parts = _at(cost.amounts[0])
-            amount = f"coalesce((as_count({parts})::decimal(27, 0) * {1 / Decimal(cost.per_usd):f})::varchar, {parts})"
+            scaled = f"(as_count({parts})::decimal(27, 0) * {1 / Decimal(cost.per_usd):f})::varchar"
+            # What is no whole number stays no number: it would be read as dollars.
+            amount = f"coalesce({scaled}, {parts} || ' / {cost.per_usd}')"
         # Where one maker has a number another has an object.
         condition = (
             f"{_at(cost.flag)} = 'true'" if cost.flag else f"not starts_with({_at(cost.amounts[0])}, '{{')"
