@@ -39,7 +39,7 @@ REASONS = {
     "no_price": "no price for this model at that time",
     "no_price_for_its_usage": "its prices do not cover what was used",
     "unknown_usage": "no usage came with the call",
-    "partly_priced": "in part: a rate is missing, or another stands in",
+    "partly_priced": "in part: a rate is missing or guessed",
 }
 """Why a cost is unknown, or known in part, in words; a reason that is not listed is shown as it is named."""
 PERCENTILES = (50, 90, 95, 99)
@@ -552,10 +552,14 @@ def _differences(rows: list[dict[str, Any]]) -> Rows:
             *(_money(sums[name]) for name in measures[2:]),
         )
 
+    def priced_as(provider: str | None, model: str | None) -> Cell:
+        text = f"{provider or NOT_SAID} / {model or NOT_SAID}"
+        return Cell(text, text)  # two names are often too long for their column
+
     groups = _grouped(rows, ("provider", "model", "priced_provider", "priced_model"), measures)
     return Rows(
         tuple(
-            line((_said(key[0]), _said(key[1]), Cell(f"{key[2] or NOT_SAID} / {key[3] or NOT_SAID}")), sums)
+            line((_said(key[0]), _said(key[1]), priced_as(key[2], key[3])), sums)
             for key, sums in _ranked(groups, "at_stake_usd", "differing_call_count")
         ),
         (line((Cell("All models"), Cell(""), Cell("")), {m: _total(rows, m) for m in measures}),)

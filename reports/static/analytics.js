@@ -222,7 +222,8 @@
     }
     return {
       rows: ranked(grouped(rows, ["provider", "model", "priced_provider", "priced_model"], measures), ["at_stake_usd", "differing_call_count"]).map(function (g) {
-        return line([said(g.key[0]), said(g.key[1]), plain((g.key[2] || words.not_said) + " / " + (g.key[3] || words.not_said))], g.sums);
+        var pricedAs = (g.key[2] || words.not_said) + " / " + (g.key[3] || words.not_said);
+        return line([said(g.key[0]), said(g.key[1]), [pricedAs, pricedAs]], g.sums);
       }),
       footer: rows.length ? [line([plain("All models"), plain(""), plain("")], sumsOf(rows, measures))] : []
     };

@@ -153,7 +153,7 @@
     var pricedAs = names(read("priced_provider"), read("priced_model"));
     var credits = cash(read("task_credits")), rated = cash(read("computed_task_credits")), price = cash(read("credit_price_usd"));
     var sources = { reported: "reported with the call", priced: "computed from its prices, as none was reported", unpriced: "unpriced: none was reported, and " + why };
-    var statuses = { priced: "priced: all that was used has a rate", free: "free: its price is $0.00", partial: "partly priced: a rate is missing, or another stands in",
+    var statuses = { priced: "priced: all that was used has a rate", free: "free: its price is $0.00", partial: "partly priced: a rate is missing or guessed",
       unpriced: "no price to compare with: " + why };
     var creditSources = { reported: "reported with the call", rated: "by the rate card", unrated: "unrated: the rate varies and none was reported" };
     var different = null;

@@ -220,11 +220,11 @@ def test_the_page_shows_the_totals(loaded: Warehouse) -> None:
     (azure,) = (text for name, text in pages.items() if name.startswith("ws-azure-code"))
     for shown in ("$42.5959075", "56,382,684", "54,693,675", "1,685,320", "187,895", "56,570,579"):
         assert shown in agent, f"the agent's analytics page does not show {shown}"
-    for shown in ("18,059,974", "245,896", "18,305,870", "8,819 unpriced calls"):
+    for shown in ("18,059,974", "245,896", "18,305,870", "8,819 unpriced calls (18.3M tokens)"):
         assert shown in azure, f"the analytics page of the unpriced prompts does not show {shown}"
     index = (site / "index.html").read_text(encoding="utf-8")
     assert "$42.5959075" in index
-    assert "8,819 unpriced calls" in index
+    assert "8,819 unpriced calls (18.3M tokens)" in index
 
 
 def test_loading_again_in_another_guise_changes_nothing(loaded: Warehouse, real: Path) -> None:
