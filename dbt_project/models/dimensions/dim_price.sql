@@ -23,7 +23,7 @@ select
     checked_at
 from prices
 order by
-    source desc,
+    source,
     provider,
     model_rule,
     variant,
