@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
+from orchestration.landing.contract import SPANS as LANDED_SPANS
 from orchestration.quality.database import dates_predicate
 from orchestration.quality.results import Severity
 from orchestration.quality.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -311,6 +312,15 @@ def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Th
             "has_quality_flags",
             limits.max_flagged_share,
         )
+        # The share above hides few among many; each fault has its own cause, so each is counted by name.
+        for flag, meaning in LANDED_SPANS.flags.items():
+            yield table.no_rows(
+                f"no_{flag}",
+                "warning",
+                f"no span is flagged {flag}: {meaning.replace('`', '')}",
+                f"contains(',' || quality_flags || ',', ',{flag},')",
+                "quality_flags",
+            )
         if as_of is not None:
             oldest = as_of - timedelta(hours=limits.freshness_hours)
             newest = as_of + timedelta(hours=limits.future_hours)

@@ -144,7 +144,9 @@ def test_real_totals_agree_with_the_classes(recorded: list[Row], landed: list[Ro
         for record, row in zip(recorded, landed, strict=True)
         if row["quality_flags"] is not None
     ]
-    print(f"\n{len(with_total)} bodies tell a total, {len(flagged)} of them another than that of their classes")
+    print(
+        f"\n{len(with_total)} bodies tell a total, {len(flagged)} of them another than that of their classes"
+    )
     assert len(with_total) == 668
     # Google behind OpenAI's interface counts its thoughts in the total and names them nowhere.
     assert [(body["prompt_tokens"], body["completion_tokens"], body["total_tokens"]) for body in flagged] == [
@@ -160,7 +162,9 @@ def test_real_charges_are_read(recorded: list[Row], landed: list[Row]) -> None:
         for number, record in enumerate(recorded)
         if "cost" in usage_of(record["body"])
     }
-    assert [number for number, row in enumerate(landed) if row["provider_cost_usd"] is not None] == list(charged)
+    assert [number for number, row in enumerate(landed) if row["provider_cost_usd"] is not None] == list(
+        charged
+    )
     own_keys = [number for number, is_own_key in charged.items() if is_own_key]
     assert own_keys, "no body with the customer's own key: this test proves nothing"
     assert [float(landed[number]["provider_cost_usd"]) for number in own_keys] == [

@@ -254,7 +254,8 @@ def test_classes_add_up_in_every_shape(reader: duckdb.DuckDBPyConnection, parts:
     """A class would be counted twice, inside its whole and beside it, or be missing from it."""
     reader.execute("delete from bodies")
     reader.executemany(
-        "insert into bodies values (?, ?)", [[writer.__name__, json.dumps(writer(parts))] for writer in WRITERS]
+        "insert into bodies values (?, ?)",
+        [[writer.__name__, json.dumps(writer(parts))] for writer in WRITERS],
     )
     cursor = reader.execute("select * from said")
     columns = [column[0] for column in cursor.description]

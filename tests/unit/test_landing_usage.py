@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -184,7 +183,12 @@ BODIES: dict[str, tuple[str, Any, Row]] = {
             "prompt_tokens": 32,
             "completion_tokens": 9,
             "total_tokens": 135,
-            "prompt_tokens_details": {"text_tokens": 32, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 6},
+            "prompt_tokens_details": {
+                "text_tokens": 32,
+                "audio_tokens": 0,
+                "image_tokens": 0,
+                "cached_tokens": 6,
+            },
             "completion_tokens_details": {"reasoning_tokens": 94, "audio_tokens": 0},
             "num_sources_used": 0,
             "cost_in_usd_ticks": 37756000,
@@ -358,7 +362,12 @@ BODIES: dict[str, tuple[str, Any, Row]] = {
             "total_tokens": 30,
             "input_tokens": 20,
             "output_tokens": 10,
-            "input_token_details": {"text_tokens": 5, "audio_tokens": 15, "image_tokens": 0, "cached_tokens": 4},
+            "input_token_details": {
+                "text_tokens": 5,
+                "audio_tokens": 15,
+                "image_tokens": 0,
+                "cached_tokens": 4,
+            },
             "output_token_details": {"text_tokens": 3, "audio_tokens": 7},
         },
         {
@@ -437,7 +446,13 @@ BODIES: dict[str, tuple[str, Any, Row]] = {
     ),
     "the contract's own names": (
         "canonical",
-        {"input_tokens": "10", "cached_tokens": 4, "output_tokens": 5, "reasoning_tokens": 2, "image_tokens": 1},
+        {
+            "input_tokens": "10",
+            "cached_tokens": 4,
+            "output_tokens": 5,
+            "reasoning_tokens": 2,
+            "image_tokens": 1,
+        },
         {
             "input_tokens": 10,
             "cached_tokens": 4,
@@ -462,12 +477,12 @@ BODIES: dict[str, tuple[str, Any, Row]] = {
 
 
 @pytest.fixture(scope="module")
-def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Row]]:
+def landed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     """The lake row of each body; landed together, as that is what costs."""
     night = Night(tmp_path_factory.mktemp("bodies"))
     night.land(*(span(name, usage=body) for name, (_, body, _) in BODIES.items()))
     assert night.quarantine() == []
-    yield {row["span_id"]: row for row in night.rows()}
+    return {row["span_id"]: row for row in night.rows()}
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -494,7 +509,13 @@ def test_shapes_and_contract_name_the_same_fields() -> None:
 
 def test_what_the_row_says_itself_wins(night: Night) -> None:
     """A count that the platform corrected would be overwritten by the body it came with."""
-    body = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "cost": 0.5, "service_tier": "flex"}
+    body = {
+        "prompt_tokens": 9,
+        "completion_tokens": 2,
+        "total_tokens": 11,
+        "cost": 0.5,
+        "service_tier": "flex",
+    }
     night.land(
         span("a", input_tokens=5, usage=body),
         span("b", completion_tokens=7, usage=body),
@@ -587,15 +608,27 @@ def test_new_plain_fields(night: Night) -> None:
 @pytest.mark.parametrize(
     ("fields", "flags"),
     [
-        ({"input_tokens": 10, "cached_tokens": 6, "cache_write_tokens": 5}, "input_classes_exceed_input_tokens"),
+        (
+            {"input_tokens": 10, "cached_tokens": 6, "cache_write_tokens": 5},
+            "input_classes_exceed_input_tokens",
+        ),
         ({"input_tokens": 10, "cached_tokens": 6, "cache_write_tokens": 4}, None),
-        ({"input_tokens": 10, "cached_tokens": 11, "cache_write_tokens": 5}, "cached_tokens_exceed_input_tokens"),
-        ({"input_tokens": 10, "cached_tokens": 10, "cache_write_tokens": 1}, "input_classes_exceed_input_tokens"),
+        (
+            {"input_tokens": 10, "cached_tokens": 11, "cache_write_tokens": 5},
+            "cached_tokens_exceed_input_tokens",
+        ),
+        (
+            {"input_tokens": 10, "cached_tokens": 10, "cache_write_tokens": 1},
+            "input_classes_exceed_input_tokens",
+        ),
         ({"input_tokens": 1, "output_tokens": 2, "image_tokens": 3, "total_tokens": 6}, None),
         ({"input_tokens": 1, "output_tokens": 2, "total_tokens": 6}, "total_tokens_mismatch"),
         ({"input_tokens": 1, "output_tokens": 2, "citation_tokens": 3, "total_tokens": 3}, None),
         ({"total_tokens": 6}, "total_tokens_mismatch"),
-        ({"usage": {"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109}}, "total_tokens_mismatch"),
+        (
+            {"usage": {"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109}},
+            "total_tokens_mismatch",
+        ),
         ({"usage": {"some": "thing"}}, "unknown_usage"),
         ({"usage": {}}, None),
         ({"usage": {"cost": 0.5}}, None),
@@ -692,7 +725,7 @@ def test_bodies_in_tables(tmp_path: Path) -> None:
         "a.jsonl": jsonl(row),
         "a.csv": csv_bytes(row),
         "text.parquet": parquet_bytes(f"select {columns}, '{json.dumps(body)}' as usage", tmp_path),
-        "struct.parquet": parquet_bytes(f"select {columns}, {structure} as \"Usage\"", tmp_path),
+        "struct.parquet": parquet_bytes(f'select {columns}, {structure} as "Usage"', tmp_path),
     }
     rows = []
     for number, (name, data) in enumerate(forms.items()):

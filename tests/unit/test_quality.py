@@ -20,6 +20,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.landing import contract
 from orchestration.quality import results as quality_results
 from orchestration.quality.reconciliation import IDENTITIES, reconcile
 from orchestration.quality.results import CheckResult, blocking_failures
@@ -116,6 +117,10 @@ SUITE_FAULTS = [
     ),
     ("unflagged subset", SPANS, "cached_tokens = 99999", "fct_span_usage__subsets_flagged", "warning"),
     ("micro-dollars", SPANS, "total_cost_usd = 13000000", "fct_span_usage__call_cost_possible", "blocking"),
+    *(
+        (flag, SPANS, f"quality_flags = 'other,{flag}'", f"fct_span_usage__no_{flag}", "warning")
+        for flag in contract.SPANS.flags
+    ),
     ("dear call", SPANS, "total_cost_usd = 5000", "fct_span_usage__call_cost_usual", "warning"),
     ("credit flood", SPANS, "task_credits = 5000", "fct_span_usage__call_credits_usual", "warning"),
     (
