@@ -373,7 +373,10 @@ def test_changed_settings_or_models_build_everything_and_say_why(published: Ware
     assert night.candidate.make_plan(settings, manifests).is_empty, "unchanged settings must not rebuild"
     changed = published.with_settings(default_charge_type="personal")
     plan = night.candidate.make_plan(changed.settings, manifests)
-    assert (plan.is_full_build, plan.reason) == (True, "models changed, or the time zone, default charge type or rate card of a workspace")
+    assert (plan.is_full_build, plan.reason) == (
+        True,
+        "models changed, or the time zone, default charge type or rate card of a workspace",
+    )
     with mock.patch.object(night.candidate, "fingerprint", lambda _: "another model"):
         assert night.candidate.make_plan(settings, manifests).is_full_build
     publication = changed.night(with_tests=False)
