@@ -52,6 +52,11 @@ _NAME_COLUMNS = {
     "priced_model": "varchar",
     "price_rule": "varchar",
     "is_tier_unknown": "boolean",
+    "catalogue_provider": "varchar",
+    "catalogue_model": "varchar",
+    "file_provider": "varchar",
+    "file_pattern": "varchar",
+    "variant": "varchar",
 }
 # Each guess is told apart, because a call that uses none of a guessed meter is priced in full.
 GUESSABLE = tuple(meter.name for meter in MEASURED if meter.fallback_is_partial)
@@ -167,9 +172,13 @@ def credit_prices(settings: Settings) -> tuple[tuple[str, date | None, date | No
     return tuple(rows)
 
 
-def build(settings: Settings, files: UserFiles, names: Iterable[Names]) -> PriceTables:
-    """Resolve the names and lay out every table."""
-    resolutions = tuple(resolve_all(names, files.prices))
+def build(
+    settings: Settings, files: UserFiles, names: Iterable[Names], resolved: Iterable[Resolution] = ()
+) -> PriceTables:
+    """Resolve the names and lay out every table. `resolved` are taken as they are."""
+    known = list(resolved)
+    new = set(names) - {item.names for item in known}
+    resolutions = (*known, *resolve_all(new, files.prices))
     book = PriceBook(catalogue.prices(), files.prices)
     return PriceTables(
         prices=(*files.prices, *catalogue.prices()),
@@ -181,33 +190,56 @@ def build(settings: Settings, files: UserFiles, names: Iterable[Names]) -> Price
     )
 
 
-def known_names(connection: duckdb.DuckDBPyConnection, span_parts: Sequence[str]) -> set[Names]:
-    """Combinations of names in these lake parts and in the last publication. Wants `plan.spans_shape`."""
-    found: set[Names] = set()
-    if span_parts:
-        names = connection.execute(
-            """
-            select distinct
-                coalesce(provider, ''),
-                coalesce(model, ''),
-                coalesce(response_model, ''),
-                coalesce(service_tier, '')
-            from (
-                -- the empty table brings columns that parts of an earlier contract lack
-                select * from plan.spans_shape
-                union all by name
-                select * from read_parquet(?, union_by_name = true)
+def names_of_spans(connection: duckdb.DuckDBPyConnection, span_parts: Sequence[str]) -> set[Names]:
+    """Combinations of names in these lake parts. Wants `plan.spans_shape`."""
+    if not span_parts:
+        return set()
+    names = connection.execute(
+        """
+        select distinct
+            coalesce(provider, ''),
+            coalesce(model, ''),
+            coalesce(response_model, ''),
+            coalesce(service_tier, '')
+        from (
+            -- the empty table brings columns that parts of an earlier contract lack
+            select * from plan.spans_shape
+            union all by name
+            select * from read_parquet(?, union_by_name = true)
+        )
+        where model is not null or response_model is not null
+        """,
+        [list(span_parts)],
+    ).fetchall()
+    return {Names(*row) for row in names}
+
+
+def published_resolutions(connection: duckdb.DuckDBPyConnection) -> list[Resolution]:
+    """How the last publication read its names. They hold as long as its prices do, and looking up a name anew costs up to 1 ms."""
+    if not _exists(connection, "dim_model_name"):
+        return []
+    columns = ", ".join(map(identifier, _NAME_COLUMNS))
+    found = []
+    for row in connection.execute(f"select {columns} from dimensions.dim_model_name order by all").fetchall():
+        value = dict(zip(_NAME_COLUMNS, row, strict=True))
+        found.append(
+            Resolution(
+                names=Names(*(value[name] for name in _NAME_KEY)),
+                price_key=value["price_key"],
+                provider=value["priced_provider"],
+                model=value["priced_model"],
+                rule=value["price_rule"],
+                is_tier_unknown=value["is_tier_unknown"],
+                listed=_pair(value["catalogue_provider"], value["catalogue_model"]),
+                filed=_pair(value["file_provider"], value["file_pattern"]),
+                variant=value["variant"],
             )
-            where model is not null or response_model is not null
-            """,
-            [list(span_parts)],
-        ).fetchall()
-        found |= {Names(*row) for row in names}
-    if _exists(connection, "dim_model_name"):
-        columns = ", ".join(_NAME_KEY)
-        rows = connection.execute(f"select {columns} from dimensions.dim_model_name").fetchall()
-        found |= {Names(*row) for row in rows}
+        )
     return found
+
+
+def _pair(provider: str | None, model: str | None) -> tuple[str, str] | None:
+    return None if model is None else (provider or "", model)
 
 
 def write(connection: duckdb.DuckDBPyConnection, tables: PriceTables) -> None:
@@ -228,6 +260,9 @@ def write(connection: duckdb.DuckDBPyConnection, tables: PriceTables) -> None:
                 r.model,
                 r.rule,
                 r.is_tier_unknown,
+                *(r.listed or (None, None)),
+                *(r.filed or (None, None)),
+                r.variant,
             )
             for r in tables.resolutions
         ],

@@ -283,15 +283,16 @@ def _write_plan(
         connection.execute(
             f"create table plan.{entity.name}_shape (lake_date date, batch_seq integer, {columns_sql})"
         )
-    names = pricing.known_names(
-        connection,
-        [
-            path
-            for entity, _, _, path, is_new, _ in parts
-            if entity == SPANS.name and (is_new or plan.is_full_build)
-        ],
-    )
-    pricing.write(connection, pricing.build(settings, pricing.read_files(settings), names))
+    span_parts = [
+        path
+        for entity, _, _, path, is_new, _ in parts
+        if entity == SPANS.name and (is_new or plan.is_full_build)
+    ]
+    names = pricing.names_of_spans(connection, span_parts)
+    known = pricing.published_resolutions(connection)
+    if plan.is_repricing:
+        names, known = names | {item.names for item in known}, []
+    pricing.write(connection, pricing.build(settings, pricing.read_files(settings), names, known))
 
 
 def touched_dates(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[date]:

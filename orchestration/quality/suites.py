@@ -52,6 +52,9 @@ STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 RUN_TYPES = ("prompt", "workflow", "agent")
 BILLING_ROLES = ("call", "duplicate", "rollup", "none")
 COST_SOURCES = ("reported", "priced", "unpriced")
+PRICE_STATUSES = ("priced", "partial", "unpriced", "free")
+UNPRICED_REASONS = ("no_model_named", "no_price", "no_price_for_its_usage", "unknown_usage")
+CREDIT_SOURCES = ("reported", "rated", "unrated")
 SPAN_KINDS = (
     "run",
     "completion",
@@ -224,13 +227,16 @@ def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Th
         yield table.in_set("status", "blocking", STATUSES)
         yield table.in_set("billing_role", "blocking", BILLING_ROLES)
         yield table.in_set("cost_source", "blocking", COST_SOURCES)
+        yield table.in_set("price_status", "blocking", PRICE_STATUSES)
+        yield table.in_set("unpriced_reason", "blocking", UNPRICED_REASONS)
+        yield table.in_set("credit_source", "blocking", CREDIT_SOURCES)
         yield table.not_negative(
             "tokens_not_negative", "token counts and units are never negative", (*TOKENS, "units")
         )
         yield table.not_negative(
             "money_not_negative",
             "costs and credits are never negative",
-            ("reported_provider_cost_usd", *MONEY),
+            ("reported_provider_cost_usd", "computed_provider_cost_usd", "computed_task_credits", *MONEY),
         )
         yield table.no_rows(
             "measures_on_calls_only",

@@ -100,6 +100,27 @@ SUITE_FAULTS = [
     ("unknown kind", SPANS, "span_kind = 'llm'", "fct_span_usage__span_kind_known", "blocking"),
     ("unknown source", SPANS, "cost_source = 'guess'", "fct_span_usage__cost_source_known", "blocking"),
     (
+        "unknown price status",
+        SPANS,
+        "price_status = 'guess'",
+        "fct_span_usage__price_status_known",
+        "blocking",
+    ),
+    (
+        "unknown reason",
+        SPANS,
+        "unpriced_reason = 'guess'",
+        "fct_span_usage__unpriced_reason_known",
+        "blocking",
+    ),
+    (
+        "unknown credit source",
+        SPANS,
+        "credit_source = 'guess'",
+        "fct_span_usage__credit_source_known",
+        "blocking",
+    ),
+    (
         "reported without cost",
         SPANS,
         "provider_cost_usd = null",

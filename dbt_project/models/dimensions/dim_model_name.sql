@@ -15,7 +15,12 @@ select
     priced_provider,
     priced_model,
     price_rule,
-    is_tier_unknown
+    is_tier_unknown,
+    catalogue_provider,
+    catalogue_model,
+    file_provider,
+    file_pattern,
+    variant
 from model_names
 order by
     provider_name,
