@@ -155,10 +155,12 @@ class TextRows:
                         ',',
                         unknown,
                         nullif(array_to_string(list_transform(
-                            odd_keys,
-                            lambda k: to_json(k)::varchar || ':' || strict_json(
-                                json_extract(line, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
-                            )
+                            -- Looked up once: the macro mentions its value again and again.
+                            list_transform(odd_keys, lambda k: {{
+                                'key': k,
+                                'value': json_extract(line, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
+                            }}),
+                            lambda odd: to_json(odd.key)::varchar || ':' || strict_json(odd.value)
                         ), ','), '')
                     ), '')
                 end as extra,

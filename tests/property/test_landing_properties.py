@@ -36,6 +36,17 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
     lambda text: text.strip()[:1] not in ("", "{", "[")
 )
 COUNTS = st.one_of(st.none(), st.integers(0, 10**12), st.integers(0, 999).map(str))
+BODIES = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "input_tokens": st.integers(0, 10**6),
+            "cache_read_input_tokens": st.integers(0, 10**6),
+            "odd": TEXTS,
+        }
+    ),
+    st.fixed_dictionaries({"prompt_tokens": st.integers(0, 10**6), "cost": st.floats(0, 1)}),
+    st.dictionaries(TEXTS, TEXTS, max_size=2),
+)
 MONEY = st.decimals(0, 1000, places=14).map(str)
 GARBAGE = st.one_of(
     st.text(
@@ -85,6 +96,7 @@ def rich_rows(draw: st.DrawFn) -> Row:
             st.fixed_dictionaries({"input_tokens": COUNTS, "cached_tokens": COUNTS}),
             st.fixed_dictionaries({"prompt_tokens": COUNTS}),
             st.fixed_dictionaries({"output_tokens": st.fixed_dictionaries({"total_tokens": COUNTS})}),
+            st.fixed_dictionaries({"usage": BODIES, "total_tokens": COUNTS}),
         )
     )
     return span(
