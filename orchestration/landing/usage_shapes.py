@@ -418,13 +418,13 @@ MACROS = (
             )
         end
     """,
-    # Null where one is missing: the rest alone would be no charge.
+    # Null where one is missing: the rest alone would be no charge. With fewer decimals than as_decimal no sum overflows.
     """
     create or replace temp macro add_amounts(amounts) as
         case
             when len(list_filter(amounts, lambda t: t is null)) = 0 then coalesce(
-                list_filter(amounts, lambda t: coalesce(as_decimal(t), -1) not between 0 and 1000000000)[1],
-                list_sum(list_transform(amounts, lambda t: as_decimal(t)))::varchar
+                list_filter(amounts, lambda t: coalesce(as_decimal(t), -1) < 0)[1],
+                list_sum(list_transform(amounts, lambda t: as_decimal(t)::decimal(38, 20)))::varchar
             )
         end
     """,

@@ -669,6 +669,11 @@ def test_flags(night: Night, fields: Row, flags: str | None) -> None:
             "provider_cost_usd",
             "impossible_value",
         ),
+        (
+            {"is_byok": True, "cost": 9999999999, "cost_details": {"upstream_inference_cost": 9999999999}},
+            "provider_cost_usd",
+            "impossible_value",
+        ),
         ({"prompt_tokens": 1, "cost_in_usd_ticks": "1.5"}, "provider_cost_usd", "wrong_type"),
     ],
 )
