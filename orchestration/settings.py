@@ -80,7 +80,7 @@ class Settings:
     #: Memory limit of DuckDB, per process: a size such as `2GB`, or a share of the machine such as `50%`.
     #: Work that does not fit spills to the data folder's `tmp/`.
     memory_limit: str = "2GB"
-    #: Threads of DuckDB when landing and auditing; 0 is one per core.
+    #: Threads of DuckDB; 0 is one per core.
     threads: int = 0
     #: How many earlier publications are kept for `credit-usage rollback`, the current one not counted.
     keep_publications: int = 3

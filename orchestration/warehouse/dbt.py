@@ -50,6 +50,7 @@ def _environment(settings: Settings, database: Path) -> Iterator[None]:
         "CREDIT_USAGE_CANDIDATE": str(database),
         "CREDIT_USAGE_MEMORY_LIMIT": settings.memory_limit,
         "CREDIT_USAGE_TEMP_DIR": str(settings.temp_dir),
+        "CREDIT_USAGE_THREADS": str(settings.threads or os.cpu_count() or 1),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }
