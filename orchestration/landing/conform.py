@@ -45,26 +45,6 @@ MACROS = (
             when regexp_full_match(t, {literal(_NUMBER)}) then coalesce(try_cast(t as decimal(38, 28)), -1)
         end
     """,
-    # round_even() on a DECIMAL column goes through a double in DuckDB 2.0, so the tie is settled by hand: the
-    # cast rounds half up, and where that was a tie that went to an odd digit, one unit of the last place is
-    # taken back. Values are never negative here.
-    """
-    create or replace temp macro half_even_12(x) as
-        case
-            when x::decimal(38, 12) - x = 0.0000000000005
-                and (x::decimal(38, 12) * 1000000000000)::hugeint % 2 = 1
-                then x::decimal(38, 12) - 0.000000000001
-            else x::decimal(38, 12)
-        end
-    """,
-    """
-    create or replace temp macro half_even_6(x) as
-        case
-            when x::decimal(38, 6) - x = 0.0000005 and (x::decimal(38, 6) * 1000000)::hugeint % 2 = 1
-                then x::decimal(38, 6) - 0.000001
-            else x::decimal(38, 6)
-        end
-    """,
     # ISO 8601 allows a comma for the point, lower-case letters and the minus sign U+2212.
     """
     create or replace temp macro as_timestamp(t) as
@@ -162,8 +142,8 @@ def _stored(item: Field) -> str:
     """What the lake keeps of the typed value."""
     value = identifier(item.name)
     if item.kind is Kind.MONEY:
-        return f"half_even_12({value})"
-    return f"half_even_6({value})" if item.kind is Kind.CREDITS else value
+        return f"round_even({value}, 12)"
+    return f"round_even({value}, 6)" if item.kind is Kind.CREDITS else value
 
 
 def _is_word(item: Field, value: str) -> str:

@@ -17,7 +17,7 @@ from orchestration.publication.candidate import DBT_PROJECT
 if TYPE_CHECKING:
     from orchestration.settings import Settings
 
-# Unit tests judge the code, not the data: they run in the test suite and in `credit-usage check`, not every night.
+# Unit tests judge the code, not the data: they run in the test suite, not every night.
 NIGHTLY_ARGS = ("build", "--exclude-resource-type", "unit_test")
 
 
