@@ -186,8 +186,8 @@ def _tiers(
             PriceSet(
                 price_set_id=_identity(price_key, -1 if lowest else above, rates, guessed),
                 price_key=price_key,
-                valid_from=_at(days[0], BEGIN),
-                valid_to=_at(days[1], END),
+                valid_from=start_of(days[0], BEGIN),
+                valid_to=start_of(days[1], END),
                 daily_from_s=window[0],
                 daily_to_s=window[1],
                 # The lowest tier takes requests without input too; a tier starts above its threshold.
@@ -262,5 +262,6 @@ def _seconds(at: time) -> int:
     return at.hour * 3600 + at.minute * 60 + at.second
 
 
-def _at(day: date | None, otherwise: datetime) -> datetime:
+def start_of(day: date | None, otherwise: datetime) -> datetime:
+    """Midnight of a UTC date; `otherwise` where the date is open."""
     return datetime.combine(day, time.min) if day else otherwise

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from decimal import Decimal
 
-from orchestration.pricing.price_sets import BEGIN, END
+from orchestration.pricing.price_sets import BEGIN, END, start_of
 from orchestration.pricing.prices import ServiceRate
+from orchestration.settings import CHARGE_TYPES
 
-CHARGE_TYPES = ("hosted", "personal")
 DEEP_SEARCH_DEPTH = 40
 """A search that asks for more results than this is `deep`; so is one on the backup search (domain: rate card facts)."""
 
@@ -67,13 +67,22 @@ def _stretches(
             continue
         rate = max(active, key=lambda item: (bool(item.charge_type), item.applies == "deep"))
         identity = _identity(card, service, charge_type, is_deep, rate)
-        if found and found[-1].service_rate_id == identity and found[-1].valid_to == _at(start, BEGIN):
+        if found and found[-1].service_rate_id == identity and found[-1].valid_to == start_of(start, BEGIN):
             found[-1] = _row(
-                identity, card, service, charge_type, is_deep, rate, found[-1].valid_from, _at(end, END)
+                identity, card, service, charge_type, is_deep, rate, found[-1].valid_from, start_of(end, END)
             )
         else:
             found.append(
-                _row(identity, card, service, charge_type, is_deep, rate, _at(start, BEGIN), _at(end, END))
+                _row(
+                    identity,
+                    card,
+                    service,
+                    charge_type,
+                    is_deep,
+                    rate,
+                    start_of(start, BEGIN),
+                    start_of(end, END),
+                )
             )
     return found
 
@@ -95,7 +104,3 @@ def _identity(card: str, service: str, charge_type: str, is_deep: bool, rate: Se
     credits = "varies" if rate.task_credits is None else f"{rate.task_credits.normalize():f}"
     text = "\x1f".join([card, service, charge_type, str(is_deep), rate.unit, credits])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _at(day: date | None, otherwise: datetime) -> datetime:
-    return datetime.combine(day, time.min) if day else otherwise
