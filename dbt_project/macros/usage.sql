@@ -17,11 +17,6 @@
     ({{ prefix }}span_kind in ('run', 'step', 'agent'))
 {%- endmacro %}
 
-{% macro has_usage(relation="") -%}
-    {%- set prefix = relation ~ "." if relation else "" -%}
-    ({{ has_provider_usage(relation) }} or {{ prefix }}reported_task_credits is not null)
-{%- endmacro %}
-
 {#- A tool call: a span of kind tool, or a billed call of anything but a model, the run's own charge (kinds run, agent, step) left
     out. Duplicates are the same call seen twice. -#}
 {% macro is_tool_call() -%}
