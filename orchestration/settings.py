@@ -72,6 +72,31 @@ class WorkspaceSettings:
 
 
 @dataclass(frozen=True)
+class SourceMapping:
+    """Whose the spans of a foreign source are: what it sets, for spans that fit all the conditions it gives."""
+
+    #: Condition: the file's path below the landing folder fits this pattern, such as `langfuse/*` (`*` reaches into subfolders).
+    path: str | None = None
+    #: Condition: the resource attribute `service.name`, as it stands.
+    service_name: str | None = None
+    #: Condition: the project: Langfuse's project id, LiteLLM's team id, of OpenTelemetry the project that the resource names.
+    project: str | None = None
+    #: Workspace of the spans. Without one it is what the file says, else `default`.
+    workspace_id: str | None = None
+    #: Who pays the provider: `hosted` or `personal`.
+    charge_type: str | None = None
+    #: Id and name of the API key, where the file names none or another.
+    api_key_id: str | None = None
+    api_key_name: str | None = None
+    #: Workspace member.
+    collaborator: str | None = None
+    #: Deployment.
+    deployment: str | None = None
+
+    CONDITIONS = ("path", "service_name", "project")
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, resolved. Paths are absolute; sizes are DuckDB size strings; times are seconds."""
 
@@ -105,6 +130,14 @@ class Settings:
     price_file: Path | None = None
     #: CSV or YAML file with task credits per service, in place of the platform's rate card. Relative paths as for `price_file`.
     rate_file: Path | None = None
+    #: Whether prompts, completions and tool arguments of foreign files are kept, for the run sheet: cut, and with what looks like a
+    #: key, an e-mail address or a card number taken out. Off, they do not reach the lake.
+    keep_content: bool = False
+    #: Characters of each kept text.
+    content_max_characters: int = 4000
+    #: Whose spans of foreign sources are: the tables `[[sources]]` of the settings file. Of those that fit, the first that names a
+    #: thing decides it. They hold for files that land from then on.
+    sources: tuple[SourceMapping, ...] = ()
     #: What is known of single workspaces: the tables `[workspaces.<id>]` of the settings file.
     workspaces: Mapping[str, WorkspaceSettings] = field(default_factory=dict)
 
@@ -170,12 +203,16 @@ class Settings:
         )
 
 
+_TABLES = ("workspaces", "sources")
 _SCALARS: dict[str, type] = {
-    item.name: {"Path": Path, "str": str, "int": int, "float": float}[str(item.type).removesuffix(" | None")]
+    item.name: {"Path": Path, "str": str, "int": int, "float": float, "bool": bool}[
+        str(item.type).removesuffix(" | None")
+    ]
     for item in fields(Settings)
-    if item.name != "workspaces"
+    if item.name not in _TABLES
 }
-_KINDS = {Path: "a path", str: "text", int: "a whole number", float: "a number"}
+_KINDS = {Path: "a path", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _USER_FILES = ("price_file", "rate_file")
 _CRON_FIELDS = 5
 _MEMORY_LIMIT = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
@@ -229,10 +266,11 @@ def load(
     values: dict[str, Any] = {}
     sources: dict[str, str | _Place] = dict.fromkeys(_SCALARS, "default")
     workspaces = document.pop("workspaces", {})
+    sources_table = document.pop("sources", [])
     for name, value in document.items():
         sources[name] = _Place(file, (name,))
         if name not in _SCALARS:
-            known = ", ".join((*sorted(_SCALARS), "and tables [workspaces.<id>]"))
+            known = ", ".join((*sorted(_SCALARS), "and tables [workspaces.<id>] and [[sources]]"))
             raise SettingsError(f"{sources[name]}: unknown setting '{name}'; known are {known}")
         values[name] = _convert(name, value, sources[name])
         if isinstance(values[name], Path):
@@ -248,7 +286,11 @@ def load(
             values[name] = Path(values[name]).expanduser().absolute()
     settings = Settings(**values)
     _validate(settings, sources)
-    return replace(settings, workspaces=_workspaces(workspaces, settings, file))
+    return replace(
+        settings,
+        workspaces=_workspaces(workspaces, settings, file),
+        sources=_source_mappings(sources_table, file),
+    )
 
 
 def _read(named: Path | None) -> tuple[_File, dict[str, Any]]:
@@ -273,6 +315,11 @@ def _convert(name: str, value: Any, source: str | _Place) -> Any:
     kind = _SCALARS[name]
     if name in _USER_FILES and value == "":
         return None
+    if kind is bool:
+        known = value if isinstance(value, bool) else _BOOLEANS.get(str(value).strip().lower())
+        if known is None:
+            raise SettingsError(f"{source}: '{name}' must be {_KINDS[kind]}, got {exact.shown(value)}")
+        return known
     try:
         if isinstance(value, bool):
             raise ValueError
@@ -291,7 +338,7 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     if not _MEMORY_LIMIT.match(settings.memory_limit):
         where = f"{sources['memory_limit']}: 'memory_limit'"
         raise SettingsError(f"{where} must look like '2GB', got {settings.memory_limit!r}")
-    for name in ("threads", "keep_publications", "settle_seconds"):
+    for name in ("threads", "keep_publications", "settle_seconds", "content_max_characters"):
         if getattr(settings, name) < 0:
             raise SettingsError(
                 f"{sources[name]}: '{name}' must not be negative, got {getattr(settings, name)}"
@@ -330,6 +377,33 @@ def _charge_type(value: Any, where: str) -> str:
     if value not in CHARGE_TYPES:
         raise SettingsError(f"{where} must be one of {', '.join(CHARGE_TYPES)}, got {value!r}")
     return str(value)
+
+
+def _source_mappings(table: Any, file: _File) -> tuple[SourceMapping, ...]:
+    """The `[[sources]]` tables, in order."""
+    if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
+        raise SettingsError(f"{_Place(file, ('sources',))}: 'sources' must be tables like [[sources]]")
+    known = [item.name for item in fields(SourceMapping)]
+    mappings = []
+    for number, entry in enumerate(table):
+        where = f"{_Place(file, ('sources', str(number)))}: [[sources]] entry {number + 1}"
+        if unknown := [key for key in entry if key not in known]:
+            raise SettingsError(
+                f"{where}: '{unknown[0]}' is no setting of a source; known are {', '.join(known)}"
+            )
+        for key, value in entry.items():
+            if not isinstance(value, str) or not value.strip():
+                raise SettingsError(
+                    f"{where}: '{key}' must be a text that is not empty, got {exact.shown(value)}"
+                )
+        if "charge_type" in entry:
+            _charge_type(entry["charge_type"], f"{where}: 'charge_type'")
+        if all(key in SourceMapping.CONDITIONS for key in entry):
+            raise SettingsError(
+                f"{where} sets nothing: give it a 'workspace_id' or another of {', '.join(known)}"
+            )
+        mappings.append(SourceMapping(**entry))
+    return tuple(mappings)
 
 
 def _workspaces(table: Any, settings: Settings, file: _File) -> dict[str, WorkspaceSettings]:

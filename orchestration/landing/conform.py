@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 
 from orchestration.landing import contract, usage_shapes
-from orchestration.landing.contract import LAKE_TYPES, USAGE, Entity, Field, Kind, Reason
+from orchestration.landing.contract import LAKE_TYPES, NATIVE, USAGE, Entity, Field, Kind, Reason
 from orchestration.landing.readers import UNMOVED
 from orchestration.sql import identifier, literal, string_list
 
 LINEAGE_COLUMNS = ("file_no",)
 TELLING_COLUMNS = ("source_format", "token_convention")
 """Columns that tell how a row was written. Two rows that differ in nothing else say the same."""
-NATIVE = "native"
-"""`source_format` of files of the contract."""
 
 _NUMBER = r"\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\s*"
 
@@ -54,6 +52,17 @@ MACROS = (
                 replace(replace(replace(upper(trim(t)), ',', '.'), ' +', '+'), chr(8722), '-') as timestamptz
             )
         end) at time zone 'UTC'
+    """,
+    # Other formats also count from 1970, in seconds, milli-, micro- or nanoseconds: the number of digits tells, from 2001 to 2286.
+    """
+    create or replace temp macro as_any_timestamp(t) as
+        case
+            when not regexp_full_match(t, '[0-9]{10,19}([.][0-9]+)?') then as_timestamp(t)
+            when length(t) = 19 then make_timestamp(try_cast(t as bigint) // 1000)
+            when length(t) = 16 then make_timestamp(try_cast(t as bigint))
+            when length(t) = 13 then make_timestamp(try_cast(t as bigint) * 1000)
+            else make_timestamp(try_cast(try_cast(t as decimal(30, 12)) * 1000000 as bigint))
+        end
     """,
     """
     create or replace temp macro is_object(t) as
@@ -96,6 +105,8 @@ def _part(entity: Entity, item: Field, source: str) -> str:
 
 def _cleaned(entity: Entity, item: Field) -> str:
     """The field's text from the first source that has one."""
+    if item not in entity.read_fields:
+        return "null::varchar"
     parts = [_part(entity, item, source) for source in item.read_from]
     return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
 
@@ -114,14 +125,14 @@ def _token_convention(entity: Entity) -> str:
     return f"case {' '.join(f'when {test} is not null then {word}' for word, test in tests)} end"
 
 
-def _value(item: Field) -> str:
+def _value(entity: Entity, item: Field) -> str:
     """The typed value of the text `t_<name>`; null where it cannot be read. Money is not rounded yet."""
     text = identifier("t_" + item.name)
     by_kind = {
         Kind.COUNT: f"as_count({text})",
         Kind.MONEY: f"as_decimal({text})",
         Kind.CREDITS: f"as_decimal({text})",
-        Kind.TIMESTAMP: f"as_timestamp({text})",
+        Kind.TIMESTAMP: f"as_any_timestamp({text})" if entity.is_plain else f"as_timestamp({text})",
         # Minified, so that the same object is the same text from every format.
         Kind.OBJECT: f"case when is_object({text}) then json({text})::varchar end",
     }
@@ -212,7 +223,7 @@ def _rules(item: Field) -> list[_Rule]:
 def _faults(entity: Entity) -> list[tuple[Field, Reason, str, str]]:
     """Every rule as (field, reason, condition that it is broken, message), in the contract's order."""
     faults: list[tuple[Field, Reason, str, str]] = []
-    for item in entity.fields:
+    for item in entity.read_fields:
         text = identifier("t_" + item.name)
         if item.required:
             missing = literal(f"required field '{item.name}' is missing")
@@ -232,7 +243,16 @@ def _typed(entity: Entity, text_rows: str) -> str:
     cleaned = ",\n".join(
         f"{_cleaned(entity, item)} as {identifier('t_' + item.name)}" for item in entity.fields
     )
-    values = ",\n".join(f"{_value(item)} as {identifier(item.name)}" for item in entity.columns)
+    values = ",\n".join(f"{_value(entity, item)} as {identifier(item.name)}" for item in entity.columns)
+    if entity.is_plain:
+        return f"""
+            select *, {values}, {UNMOVED}
+            from (
+                select
+                    file_no, line_number, raw, problem, not_text, token_convention, flags, attributes, {cleaned}
+                from ({text_rows})
+            )
+        """
     nested = _nested_sources(entity)
     objects = "".join(
         f", case when is_object({identifier(name)}) then {identifier(name)} end as {_object(name)}"
@@ -287,6 +307,8 @@ def _attributes(entity: Entity) -> str:
     The row's own keys stay at the top unless one of the others has the same name; then they go one level
     down.
     """
+    if entity.is_plain:
+        return "attributes"
     replaced = [item for item in entity.fields if item.fallback]
     kept = [
         f"case when {_was_replaced(item)} then {literal(json.dumps(item.name) + ':')} "
@@ -330,6 +352,11 @@ def _flags(entity: Entity) -> str:
         flags[contract.UNKNOWN_USAGE] = "is_usage_unknown"
     if not flags:
         return "null::varchar"
+    if entity.is_plain:
+        names = ", ".join(
+            f"case when {condition} then {literal(flag)} end" for flag, condition in flags.items()
+        )
+        return f"nullif(concat_ws(',', {names}, flags), '')"
     names = ", ".join(f"case when {condition} then {literal(flag)} end" for flag, condition in flags.items())
     return f"nullif(concat_ws(',', {names}), '')"
 
@@ -343,7 +370,7 @@ def lake_columns(entity: Entity) -> dict[str, str]:
     }
 
 
-def typed(entity: Entity, text_rows: str) -> str:
+def typed(entity: Entity, text_rows: str, source_format: str = NATIVE) -> str:
     """SQL of the conforming rows: the lake's columns and `lake_date`, the UTC date of the row's start."""
     broken = " or ".join(f"coalesce({condition}, false)" for _, _, condition, _ in _faults(entity))
     version = ", ".join(identifier(name) for name in entity.version)
@@ -351,7 +378,7 @@ def typed(entity: Entity, text_rows: str) -> str:
         "file_no": "file_no",
         **{item.name: _stored(item) for item in entity.columns},
         "version_at": f"coalesce({version})",
-        "source_format": literal(NATIVE),
+        "source_format": literal(source_format),
         "token_convention": "token_convention",
         "quality_flags": _flags(entity),
         "attributes": _attributes(entity),

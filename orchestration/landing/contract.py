@@ -12,10 +12,12 @@ from enum import StrEnum
 
 from orchestration.landing import usage_shapes
 
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 """Recorded with each batch. Raise it when a change makes the same file land differently, or gives the lake a new column: parts of
 an earlier version are then read apart, with NULL in the columns that they lack."""
 
+NATIVE = "native"
+"""`source_format` of files of the contract."""
 USAGE = "usage"
 """As the last of a field's sources: what the row's usage body says, by the shape that it has."""
 
@@ -96,7 +98,8 @@ class Field:
     `"input_tokens.total_tokens"` a key of a nested object. A value that is not in `vocabulary` is
     quarantined; with `fallback` set it becomes that value, and the original is kept in `attributes`.
     `spellings` maps older or foreign spellings to ours. With `is_column` False the lake has no column of it: others are
-    read from it, and it is kept in `attributes` as it came.
+    read from it, and it is kept in `attributes` as it came. With `is_foreign` only the modules of `formats` fill it: in a file of
+    the contract the name is no field, and stays in `attributes`.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Field:
     spellings: dict[str, str] = field(default_factory=dict)
     fallback: str | None = None
     is_column: bool = True
+    is_foreign: bool = False
 
     @property
     def read_from(self) -> tuple[str, ...]:
@@ -249,6 +253,8 @@ class Entity:
     derived: tuple[Derived, ...] = (_VERSION_AT, *_QUALITY)
     token_classes: tuple[str, ...] = ()
     """Fields whose sources tell `token_convention`, the telling ones first."""
+    is_plain: bool = False
+    """Whether each field is read from the column of its own name and from nowhere else: rows that a module of `formats` made."""
 
     def field(self, name: str) -> Field:
         """The field of that name."""
@@ -258,6 +264,16 @@ class Entity:
     def columns(self) -> tuple[Field, ...]:
         """The fields that the lake has columns of."""
         return tuple(item for item in self.fields if item.is_column)
+
+    @property
+    def read_fields(self) -> tuple[Field, ...]:
+        """The fields that a row may give."""
+        return tuple(item for item in self.fields if self.is_plain or not item.is_foreign)
+
+    @property
+    def plain(self) -> Entity:
+        """The entity for rows that a module of `formats` made: the same lake columns, each field from the column of its name."""
+        return replace(self, fields=tuple(replace(item, sources=()) for item in self.columns), is_plain=True)
 
     @property
     def usage(self) -> Field | None:
@@ -292,7 +308,9 @@ class Entity:
     @property
     def source_fields(self) -> tuple[str, ...]:
         """Top-level names that a row may carry; everything else goes to `attributes`."""
-        names = dict.fromkeys(source.partition(".")[0] for item in self.fields for source in item.read_from)
+        names = dict.fromkeys(
+            source.partition(".")[0] for item in self.read_fields for source in item.read_from
+        )
         return (*names, "attributes")
 
     @property
@@ -329,6 +347,32 @@ STATUS_SPELLINGS = {
     "in_progress": "running",
 }
 CHARGE_TYPES = ("hosted", "personal")
+
+CALL_MARKERS = ("call", "not_call")
+
+
+def _foreign(name: str, description: str, **more: object) -> Field:
+    return Field(name, more.pop("kind", Kind.TEXT), description, is_foreign=True, **more)  # type: ignore[arg-type]
+
+
+FOREIGN_FIELDS = (
+    _foreign(
+        "call_marker",
+        "What the source's own markers say of a span with usage: that it is a call, or that it is none; absent where it has no marker.",
+        vocabulary=CALL_MARKERS,
+    ),
+    _foreign("scope", "The instrumentation, SDK or gateway that reported the span."),
+    _foreign("session_id", "Session or conversation, for the run that is made of the trace."),
+    _foreign("user_id", "Tracked end user, likewise."),
+    _foreign("user_metadata", "Flat object of the caller's own keys, likewise.", kind=Kind.OBJECT),
+    _foreign("resource_id", "Id of the prompt, workflow or agent, likewise."),
+    _foreign("resource_name", "Its name."),
+    _foreign("api_key_id", "Id of the API key, likewise."),
+    _foreign("api_key_name", "Its name."),
+    _foreign("collaborator", "Workspace member, likewise."),
+    _foreign("deployment", "Deployment or environment, likewise."),
+)
+"""What only foreign sources say of a span: evidence of whose call it is, and what a trace tells of the run it becomes."""
 
 RUNS = Entity(
     name="runs",
@@ -513,6 +557,8 @@ SPANS = Entity(
         ),
         Field("task_credits", Kind.CREDITS, "Platform credits charged as reported."),
         _text("error_message", "Why it failed."),
+        _text("response_id", "The provider's id of the answer: spans that share it saw the same call."),
+        *FOREIGN_FIELDS,
         Field(
             USAGE,
             Kind.OBJECT,
@@ -557,7 +603,7 @@ def markdown() -> str:
             "| field | type | meaning | read from | allowed |",
             "| --- | --- | --- | --- | --- |",
         ]
-        for item in entity.fields:
+        for item in entity.read_fields:
             allowed = ", ".join(item.vocabulary)
             if item.fallback:
                 allowed += f"; anything else becomes {item.fallback} and is flagged"
@@ -569,6 +615,15 @@ def markdown() -> str:
             star = "*" if item.required else ""
             lines.append(f"| {item.name}{star} | {item.kind} | {item.description} | {sources} | {allowed} |")
         lines.append("")
+        if foreign := [item for item in entity.fields if item.is_foreign]:
+            lines += [
+                "Only files of other formats (`docs/sources.md`) fill these; in a file of the contract the names are no fields:",
+                "",
+                "| column | type | meaning |",
+                "| --- | --- | --- |",
+                *(f"| {item.name} | {item.kind} | {item.description} |" for item in foreign),
+                "",
+            ]
         lines += [
             f"Landing adds to `{entity.name}`, beside the lineage columns of the lake:",
             "",

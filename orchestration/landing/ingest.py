@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import sql
-from orchestration.landing import conform, readers, salvage, streams
-from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, RUNS, Entity
+from orchestration.landing import conform, formats, readers, salvage, streams
+from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, RUNS, Entity
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
+from orchestration.landing.foreign import ForeignRows
+from orchestration.landing.formats import Layout, SourceFormat
 from orchestration.landing.lake import COUNTS, FileEntry, Lake, LakeError, Manifest, Part
 from orchestration.sql import identifier, literal, string_list
 
@@ -38,6 +40,19 @@ _GROUP_FILES = 500
 
 class IngestError(RuntimeError):
     """The books of a batch do not balance. A bug, never bad data: nothing was committed."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a file is: its foreign format, None for one of the contract, and how records lie in it."""
+
+    format: SourceFormat | None
+    layout: Layout
+
+    @property
+    def name(self) -> str:
+        """What the books call the format."""
+        return self.format.name if self.format else NATIVE
 
 
 @dataclass
@@ -94,6 +109,7 @@ class _Batch:
     """State of one batch under construction."""
 
     def __init__(self, settings: Settings, lake: Lake, batch_seq: int, manifests: list[Manifest]) -> None:
+        self.settings = settings
         self.lake = lake
         self.batch_seq = batch_seq
         self.manifests = manifests
@@ -106,6 +122,7 @@ class _Batch:
         # A few open partition writers at a time keep memory flat however many dates a file spans.
         self.connection.execute("set partitioned_write_flush_threshold = 65536")
         self.entries: dict[int, FileEntry] = {}
+        self.origins: dict[int, Origin] = {}
         self.units = 0
 
     def close(self) -> None:
@@ -116,9 +133,12 @@ class _Batch:
         self, files: list[LandingFile], skipped: list[Skipped], progress: Progress | None, now: datetime
     ) -> Manifest:
         numbered = list(enumerate(files, start=1))
+        for file_no, file in numbered:
+            sniff = readers.sniff(file)
+            self.origins[file_no] = Origin(formats.detect(sniff), sniff.layout)
         total = sum(file.fingerprint.size_bytes for file in files) or 1
         done = 0
-        for group in _grouped(numbered):
+        for group in _grouped(numbered, self.origins):
             if progress:
                 progress(f"Landing {group[0][1].name}", done, total)
             self._land(group, skipped)
@@ -151,7 +171,7 @@ class _Batch:
         self.units += 1
         unit = self.units
         try:
-            rows = readers.open_source(self.connection, source, self.scratch, salvaging=salvaging)
+            rows = self._open(source, salvaging=salvaging)
             read, quarantined = self._write(unit, rows)
         except (streams.UnreadableFileError, salvage.NeedsSalvageError, duckdb.Error, OSError) as error:
             self._forget(unit)
@@ -171,9 +191,9 @@ class _Batch:
             if refused and not salvaging and readers.can_salvage(source):
                 self._land(group, skipped, salvaging=True)
                 return
-            self.entries[file_no] = _entry(
-                file_no, file, status="unreadable", reason=self._reason(error, file)
-            )
+            entry = _entry(file_no, file, status="unreadable", reason=self._reason(error, file))
+            entry.source_format = self.origins[file_no].name
+            self.entries[file_no] = entry
             return
         if changed := [item for item in group if self._changed(item[1])]:
             self._forget(unit)
@@ -183,9 +203,25 @@ class _Batch:
             return
         for file_no, file in group:
             entry = _entry(file_no, file, status="loaded", reason=None)
+            entry.source_format = self.origins[file_no].name
             entry.rows_read = read[file_no]
             entry.rows_quarantined = quarantined.get(file_no, 0)
             self.entries[file_no] = entry
+
+    def _open(self, source: readers.Source, *, salvaging: bool) -> readers.TextRows | ForeignRows:
+        """The rows of files that are all of one format."""
+        origin = self.origins[source.files[0][0]]
+        if origin.format is None:
+            return readers.open_source(self.connection, source, self.scratch, salvaging=salvaging)
+        return readers.open_foreign(
+            self.connection,
+            source,
+            self.scratch,
+            origin.format,
+            origin.layout,
+            self.settings,
+            salvaging=salvaging,
+        )
 
     def _reason(self, error: Exception, file: LandingFile) -> str:
         """The first line of a message, with the landing file's name in place of our link to it."""
@@ -210,7 +246,9 @@ class _Batch:
     def _quarantine_file(self, unit: int, entity: Entity) -> Path:
         return self.scratch / f"quarantine-{unit:06d}-{entity.name}.parquet"
 
-    def _write(self, unit: int, rows: readers.TextRows) -> tuple[dict[int, int], dict[int, int]]:
+    def _write(
+        self, unit: int, rows: readers.TextRows | ForeignRows
+    ) -> tuple[dict[int, int], dict[int, int]]:
         """Write the conforming rows by date; only if some are missing, look for the other entity and
         quarantine the rest. Returns the rows read and the rows quarantined, each per file_no.
         """
@@ -243,13 +281,13 @@ class _Batch:
             )
         return read, counted
 
-    def _write_typed(self, unit: int, entity: Entity, rows: readers.TextRows) -> int:
+    def _write_typed(self, unit: int, entity: Entity, rows: readers.TextRows | ForeignRows) -> int:
         folder = self._unit_folder(entity, unit)
         folder.mkdir(parents=True)
         if not rows.may_have_usage:
             entity = entity.without_usage
         return self._execute_count(f"""
-            copy ({conform.typed(entity, rows.select(entity))}) to {literal(folder)}
+            copy ({conform.typed(entity, rows.select(entity), rows.source_format)}) to {literal(folder)}
             (
                 format parquet,
                 compression zstd,
@@ -481,18 +519,22 @@ def _entry(file_no: int, file: LandingFile, *, status: str, reason: str | None) 
     )
 
 
-def _grouped(files: list[tuple[int, LandingFile]]) -> Iterator[list[tuple[int, LandingFile]]]:
-    """Small JSON Lines files of one compression together, everything else alone; order within a group is
+def _grouped(
+    files: list[tuple[int, LandingFile]], origins: dict[int, Origin]
+) -> Iterator[list[tuple[int, LandingFile]]]:
+    """Small JSON Lines files of one format and compression together, everything else alone; order within a group is
     kept.
     """
     groups: dict[str, list[tuple[int, LandingFile]]] = {}
     for item in files:
-        file = item[1]
-        if file.format != "jsonl" or file.fingerprint.size_bytes > _GROUP_BYTES // 4:
+        file_no, file = item
+        origin = origins[file_no]
+        is_alone = origin.format is not None and origin.layout != "lines"
+        if file.format != "jsonl" or is_alone or file.fingerprint.size_bytes > _GROUP_BYTES // 4:
             yield [item]
             continue
         # Runs and spans apart where the names tell: a mixed group is read twice.
-        kind = f"{file.compression}/{'span' in file.name.lower()}"
+        kind = f"{origin.name}/{file.compression}/{'span' in file.name.lower()}"
         group = groups.setdefault(kind, [])
         size = sum(other.fingerprint.size_bytes for _, other in group) + file.fingerprint.size_bytes
         if group and (size > _GROUP_BYTES or len(group) >= _GROUP_FILES):

@@ -43,6 +43,8 @@ class FileEntry:
     rows_superseded: int = 0
     rows_quarantined: int = 0
     rows_flagged: int = 0
+    #: Before contract version 3 there was one format, and no key to say so.
+    source_format: str = "native"
 
 
 @dataclass

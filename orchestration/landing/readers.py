@@ -19,14 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.landing import salvage, streams
-from orchestration.landing.contract import ENTITIES, RUNS, SPANS, USAGE, Entity, Kind, Reason
+from orchestration.landing import documents, salvage, streams
+from orchestration.landing.contract import ENTITIES, NATIVE, RUNS, SPANS, USAGE, Entity, Kind, Reason
 from orchestration.landing.files import LandingFile
+from orchestration.landing.foreign import ForeignRows
+from orchestration.landing.formats import Convert, Layout, Sniff, SourceFormat
 from orchestration.landing.streams import UnreadableFileError
 from orchestration.sql import identifier, literal, string_list
 
 if TYPE_CHECKING:
     import duckdb
+
+    from orchestration.settings import Settings
 
 # One text column per line: no quotes, and a delimiter that no line can hold. Any other would cut a line in
 # two, and DuckDB would drop the second half without a word.
@@ -75,6 +79,7 @@ class TextRows:
     relation: str
     numbered: Callable[[], str]
     columns: tuple[Column, ...] | None = None
+    source_format: str = NATIVE
     may_be_mixed: bool = False
     """JSON Lines may hold runs and spans in one file; a table holds one entity."""
 
@@ -358,9 +363,129 @@ def open_source(
     return _open_jsonl(connection, source, scratch, measures, salvaging=salvaging)
 
 
+def open_foreign(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    scratch: Path,
+    source_format: SourceFormat,
+    layout: Layout,
+    settings: Settings,
+    *,
+    salvaging: bool = False,
+) -> ForeignRows:
+    """Make a source of a foreign format readable. Raises UnreadableFileError.
+
+    `salvaging` cuts a JSON file up in Python, record by record, into `scratch`: for a file that DuckDB refused.
+    """
+    for statement in source_format.macros:
+        connection.execute(statement)
+    if layout == "table":
+        records = _table_records(connection, source, scratch, salvaging=salvaging)
+    else:
+        for _, file in source.files:
+            _refuse_foreign(file)
+        records = _json_records(source, scratch, source_format, layout, salvaging=salvaging)
+    convert = Convert(settings.keep_content, settings.content_max_characters)
+    return ForeignRows(source_format, source.files, records, convert, settings.sources)
+
+
+def _table_records(
+    connection: duckdb.DuckDBPyConnection, source: Source, scratch: Path, *, salvaging: bool
+) -> Callable[[bool], str]:
+    """Rows of a table as records: JSON objects of texts, nested values as they are."""
+    file_no, file = source.files[0]
+    if file.format == "parquet":
+        rows = _open_parquet(connection, source, SPANS.plain)
+    else:
+        _refuse_foreign(file)
+        measures = {file_no: streams.measure(file)}
+        rows = _open_csv(connection, source, scratch, measures, salvaging=salvaging, entity=SPANS.plain)
+
+    def records(numbered: bool) -> str:
+        relation = rows.numbered() if numbered else rows.relation
+        if rows.columns is None:
+            return f"select file_no, line_number, line as record, problem from ({relation})"
+        cells = ", ".join(
+            f"{literal(column.name)}, {column.cell if column.is_text else f'{column.cell}::json'}"
+            for column in rows.columns
+        )
+        return f"select file_no, line_number, json_object({cells})::varchar as record, null::varchar as problem from ({relation})"
+
+    return records
+
+
+def _json_records(
+    source: Source, scratch: Path, source_format: SourceFormat, layout: Layout, *, salvaging: bool
+) -> Callable[[bool], str]:
+    """Records of JSON files: lines, elements of a list, or documents; a huge one in pieces."""
+    measures = {file_no: streams.measure(file, are_lines_bound=False) for file_no, file in source.files}
+    longest = max(measure.longest_bytes for measure in measures.values())
+    files = [(file_no, file, link) for (file_no, file), link in zip(source.files, source.links, strict=True)]
+    if layout == "lines" and longest <= salvage.HUGE_LINE_BYTES and not salvaging:
+
+        def records(numbered: bool) -> str:
+            lines = _json_lines(files, measures, numbered=numbered)
+            return f"select file_no, line_number, line as record, problem from ({lines})"
+
+        return records
+
+    file_no, file, link = files[0]
+    size = file.fingerprint.size_bytes
+    if layout == "array" and not salvaging:
+        scan = (
+            f"read_json_objects({literal(link)}, format = 'array', compression = {literal(file.compression)}, "
+            f"maximum_object_size = {4 * salvage.HUGE_LINE_BYTES})"
+        )
+        # A list has no lines: its elements are counted.
+        return lambda numbered: (
+            f"""
+            select {file_no} as file_no, {"row_number() over ()" if numbered else "0"} as line_number,
+                json::varchar as record, null::varchar as problem
+            from {scan}
+        """
+        )
+    if (
+        layout == "document"
+        and not salvaging
+        and size <= salvage.HUGE_LINE_BYTES
+        and file.compression == "none"
+    ):
+        scan = (
+            f"read_json_objects({literal(link)}, format = 'unstructured', compression = 'none', "
+            f"maximum_object_size = {salvage.HUGE_LINE_BYTES + 1})"
+        )
+        return lambda numbered: (
+            f"""
+            select {file_no} as file_no, {"row_number() over ()" if numbered else "0"} as line_number,
+                json::varchar as record, null::varchar as problem
+            from {scan}
+        """
+        )
+    relation = documents.pieces(file_no, file, scratch, source_format.split_at)
+    return lambda numbered: f"select file_no, line_number, record, problem from ({relation})"
+
+
 def can_salvage(source: Source) -> bool:
     """Whether there is a second, slower way to read the source."""
     return len(source.files) == 1 and source.files[0][1].format != "parquet"
+
+
+def sniff(file: LandingFile) -> Sniff:
+    """Layout and first names of a landing file, for telling its format. Damage is for reading to find."""
+    if file.format == "jsonl":
+        return documents.sniff(file)
+    try:
+        if file.format == "csv":
+            names, _ = _csv_header(file)
+        else:
+            import duckdb  # noqa: PLC0415
+
+            with duckdb.connect(":memory:") as connection:
+                query = f"describe select * from read_parquet({literal(file.path)})"
+                names = [str(row[0]) for row in connection.execute(query).fetchall()]
+    except (UnreadableFileError, OSError, RuntimeError):  # DuckDB's errors are RuntimeErrors
+        names = []
+    return Sniff("table", frozenset(names))
 
 
 def _refuse_foreign(file: LandingFile) -> None:
@@ -455,12 +580,14 @@ def _majority(connection: duckdb.DuckDBPyConnection, relation: str) -> Entity:
 # -- tables ---------------------------------------------------------------------------------------------
 
 
-def _open_parquet(connection: duckdb.DuckDBPyConnection, source: Source) -> TextRows:
+def _open_parquet(
+    connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity | None = None
+) -> TextRows:
     file_no, _ = source.files[0]
     scan = f"read_parquet({literal(source.links[0])}, file_row_number = true)"
     described = connection.execute(f"describe select * from {scan}").fetchall()
     columns = [(str(row[0]), str(row[1])) for row in described if row[0] != "file_row_number"]
-    entity = _entity_of_columns([name for name, _ in columns])
+    entity = entity or _entity_of_columns([name for name, _ in columns])
     cells = [Column(number, name, not _is_odd(kind)) for number, (name, kind) in enumerate(columns)]
     texts = ", ".join(
         f"{_column_text(name, kind)} as {cell.cell}"
@@ -510,10 +637,12 @@ def _open_csv(
     measures: dict[int, streams.Measure],
     *,
     salvaging: bool,
+    entity: Entity | None = None,
 ) -> TextRows:
+    """`entity` None: the one that the columns are of, where they name all that it requires."""
     file_no, file = source.files[0]
     names, delimiter = _csv_header(file)
-    entity = _entity_of_columns(names)
+    entity = entity or _entity_of_columns(names)
     at_most = {file_no: max(0, measures[file_no].lines - 1)}
 
     def salvaged() -> str:

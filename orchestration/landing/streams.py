@@ -38,10 +38,10 @@ class Measure:
     longest_bytes: int
 
 
-def measure(file: LandingFile) -> Measure:
+def measure(file: LandingFile, *, are_lines_bound: bool = True) -> Measure:
     """Read the file once to its end.
 
-    Raises UnreadableFileError where its compression is damaged or a line is too long to be read.
+    Raises UnreadableFileError where its compression is damaged or a line is too long to be read (with `are_lines_bound`).
     """
     feeds = returns = pairs = pending = longest = 0
     last = b""
@@ -59,7 +59,7 @@ def measure(file: LandingFile) -> Measure:
             longest = max(longest, pending + first_end + 1, last_end - first_end)
             pending = len(chunk) - last_end - 1
         longest = max(longest, pending)
-        if pending > MAX_LINE_BYTES:
+        if are_lines_bound and pending > MAX_LINE_BYTES:
             number = feeds + returns - pairs + 1
             raise UnreadableFileError(
                 f"line {number} is longer than {MAX_LINE_BYTES >> 20} MiB, the most that is read"
