@@ -472,18 +472,18 @@ def can_salvage(source: Source) -> bool:
 
 def sniff(file: LandingFile) -> Sniff:
     """Layout and first names of a landing file, for telling its format. Damage is for reading to find."""
+    import duckdb  # noqa: PLC0415
+
     if file.format == "jsonl":
         return documents.sniff(file)
     try:
         if file.format == "csv":
             names, _ = _csv_header(file)
         else:
-            import duckdb  # noqa: PLC0415
-
             with duckdb.connect(":memory:") as connection:
                 query = f"describe select * from read_parquet({literal(file.path)})"
                 names = [str(row[0]) for row in connection.execute(query).fetchall()]
-    except (UnreadableFileError, OSError, RuntimeError):  # DuckDB's errors are RuntimeErrors
+    except (UnreadableFileError, OSError, duckdb.Error):
         names = []
     return Sniff("table", frozenset(names))
 
