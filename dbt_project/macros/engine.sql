@@ -58,3 +58,39 @@
 {% macro duckdb__json_text(json, key) -%}
     json_extract_string({{ json }}, '$.{{ key }}')
 {%- endmacro %}
+
+{#- The values of a group as a list, by the order of another column. -#}
+{% macro list_in_order(value, sorted_by) -%}
+    {{ adapter.dispatch("list_in_order", "credit_usage")(value, sorted_by) }}
+{%- endmacro %}
+
+{% macro duckdb__list_in_order(value, sorted_by) -%}
+    list({{ value }} order by {{ sorted_by }})
+{%- endmacro %}
+
+{#- A column's value in the first row, by the order of another, that has one. -#}
+{% macro first_present(value, sorted_by) -%}
+    {{ adapter.dispatch("first_present", "credit_usage")(value, sorted_by) }}
+{%- endmacro %}
+
+{% macro duckdb__first_present(value, sorted_by) -%}
+    arg_min({{ value }}, {{ sorted_by }})
+{%- endmacro %}
+
+{#- A list's values as a relation of (name, place from 1), to be joined with `cross join`. -#}
+{% macro unnested_with_place(list, relation, name) -%}
+    {{ adapter.dispatch("unnested_with_place", "credit_usage")(list, relation, name) }}
+{%- endmacro %}
+
+{% macro duckdb__unnested_with_place(list, relation, name) -%}
+    unnest({{ list }}) with ordinality as {{ relation }} ({{ name }}, place)
+{%- endmacro %}
+
+{#- Condition: two lists have a value in common. -#}
+{% macro lists_overlap(one, other) -%}
+    {{ adapter.dispatch("lists_overlap", "credit_usage")(one, other) }}
+{%- endmacro %}
+
+{% macro duckdb__lists_overlap(one, other) -%}
+    list_has_any({{ one }}, {{ other }})
+{%- endmacro %}

@@ -17,6 +17,14 @@
     ]) }}
 {% endmacro %}
 
+{#- What a span reports of a call's usage, total_tokens left out: it is made of these. -#}
+{% macro usage_classes() %}
+    {{ return(
+        token_measures() | reject('equalto', 'total_tokens') | list
+        + ['cache_write_1h_tokens', 'image_input_tokens', 'web_search_count']
+    ) }}
+{% endmacro %}
+
 {% macro money_measures() %}
     {{ return([
         'provider_cost_usd', 'wallet_cost_usd', 'external_cost_usd', 'task_credits', 'task_credit_cost_usd',

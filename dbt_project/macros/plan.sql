@@ -53,6 +53,12 @@
     {{ return(rows | length > 0 and rows[0][0] and not is_full_build()) }}
 {%- endmacro %}
 
+{#- True when the lake has files of a foreign format: then calls of the contract may have been seen by them, too. -#}
+{% macro has_foreign_sources() -%}
+    {%- set rows = plan_rows_once("plan", "night", "select has_foreign_sources from plan.night") -%}
+    {{ return(rows | length > 0 and rows[0][0]) }}
+{%- endmacro %}
+
 {#- Predicate: the column's date is rebuilt tonight. `true` on a full build. -#}
 {% macro touched(column) -%}
     {%- if is_full_build() -%}

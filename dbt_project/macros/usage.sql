@@ -33,3 +33,12 @@
 {% macro inclusive(measure) -%}
     {{ measure if measure.startswith("total_") else "total_" ~ measure }}
 {%- endmacro %}
+
+{#- How many of these columns hold something. -#}
+{% macro count_of_present(names, relation) -%}
+    (
+        {%- for name in names %}
+        case when {{ relation }}.{{ name }} is not null then 1 else 0 end{{ " +" if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
