@@ -3,6 +3,18 @@
     gathers the evidence, `int_calls__judged` decides.
 #}
 
+{#- The names by which a call is priced: always those of one span, because names are resolved together. -#}
+{% macro names_of_calls() -%}
+    {{ return(["provider", "model", "response_model", "service_tier"]) }}
+{%- endmacro %}
+
+{#- What one span of a call may know and another not, beside its usage. -#}
+{% macro words_of_calls() -%}
+    {{ return(names_of_calls() + [
+        "reported_provider_cost_usd", "charge_type", "session_id", "user_id", "api_key_id", "api_key_name", "collaborator", "deployment",
+    ]) }}
+{%- endmacro %}
+
 {#- Spans are walked upward this far: a chain of parents that is longer, or a circle, ends there. -#}
 {% macro max_depth_of_calls() -%} 64 {%- endmacro %}
 
@@ -214,4 +226,20 @@
         union all
         {{ pairs_by_nesting(of, among) }}
     ) as pairs
+{%- endmacro %}
+
+{#- The columns of int_calls__candidates by which pairs are found. -#}
+{% macro evidence_of_claims() -%}
+    {{ return([
+        "workspace_id", "run_id", "span_id", "response_id", "scope", "model_key", "start_bucket", "started_at", "ended_at", "has_tokens",
+        "input_tokens", "output_tokens", "call_ancestors",
+    ]) }}
+{%- endmacro %}
+
+{#- True when tonight's spans may be of calls that are published: something is, and it keeps evidence. -#}
+{% macro may_have_twins() -%}
+    {%- set rows = plan_rows_once(
+        "intermediate", "int_calls__candidates", "select count(*) > 0 from (select 1 from intermediate.int_calls__candidates limit 1)"
+    ) -%}
+    {{ return(rows | length > 0 and rows[0][0] and not is_full_build()) }}
 {%- endmacro %}

@@ -94,3 +94,15 @@
 {% macro duckdb__lists_overlap(one, other) -%}
     list_has_any({{ one }}, {{ other }})
 {%- endmacro %}
+
+{#- A JSON object in text with a session's id among its keys. -#}
+{% macro with_session(user_metadata, session_id) -%}
+    {{ adapter.dispatch("with_session", "credit_usage")(user_metadata, session_id) }}
+{%- endmacro %}
+
+{% macro duckdb__with_session(user_metadata, session_id) -%}
+    case
+        when {{ session_id }} is null then {{ user_metadata }}
+        else cast(json_merge_patch(coalesce({{ user_metadata }}, '{}'), json_object('session_id', {{ session_id }})) as varchar)
+    end
+{%- endmacro %}

@@ -19,13 +19,15 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- int_spans__current: completions of run r in workspace w, unless a row says otherwise. -#}
+{#- int_spans__judged: completions of run r in workspace w, unless a row says otherwise. -#}
 {% macro fixture_of_spans(rows) -%}
     {%- set columns = {'usage_date': 'date', 'is_orphan': 'boolean', 'is_child_run': 'boolean'} -%}
     {%- for name in [
         'workspace_id', 'run_id', 'span_id', 'trace_id', 'parent_span_id', 'span_name', 'span_kind', 'service',
         'provider', 'model', 'response_model', 'service_tier', 'charge_type', 'status', 'error_message', 'source_format',
-        'token_convention', 'quality_flags', 'attributes',
+        'token_convention', 'quality_flags', 'attributes', 'response_id', 'call_marker', 'scope', 'session_id', 'user_id',
+        'user_metadata', 'resource_id', 'resource_name', 'api_key_id', 'api_key_name', 'collaborator', 'deployment',
+        'judged_role', 'judged_reason', 'judged_run_id', 'judged_span_id', 'billing_flags',
     ] -%}
         {%- do columns.update({name: 'varchar'}) -%}
     {%- endfor -%}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import sql
 from orchestration.landing import conform
-from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, SPANS
+from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, SPANS
 from orchestration.landing.lake import Manifest
 from orchestration.pricing import tables as pricing
 from orchestration.settings import REPOSITORY
@@ -137,6 +137,10 @@ def make_plan(
         reason = "models changed, or the time zone, default charge type or rate card of a workspace"
     elif not set(published["applied_batches"]) <= set(batches):
         reason = "a published batch is no longer in the lake"
+    elif has_foreign_sources(manifests) and not has_foreign_sources(
+        [manifest for manifest in manifests if manifest.batch_seq in set(published["applied_batches"])]
+    ):
+        reason = "the first files of another format: what is published may have been seen by them, too"
     applied = () if published is None or reason else tuple(published["applied_batches"])
     return Plan(
         night_seq=(int(published["night_seq"]) if published else 0) + 1,
@@ -149,6 +153,11 @@ def make_plan(
         prices=prices,
         is_repricing=published is not None and not reason and published.get("prices") != prices,
     )
+
+
+def has_foreign_sources(manifests: Sequence[Manifest]) -> bool:
+    """Whether a batch has files of another format than the contract's."""
+    return any(entry.source_format != NATIVE for manifest in manifests for entry in manifest.files)
 
 
 def prepare(
@@ -236,10 +245,15 @@ def _write_plan(
     for name in ("int_dates__touched", "int_dates__family"):
         connection.execute(f"drop table if exists intermediate.{name}")
     connection.execute(
-        "create table plan.night (night_seq integer, is_full_build boolean, contract_version integer)"
+        """
+        create table plan.night (
+            night_seq integer, is_full_build boolean, contract_version integer, has_foreign_sources boolean
+        )
+        """
     )
     connection.execute(
-        "insert into plan.night values (?, ?, ?)", [plan.night_seq, plan.is_full_build, CONTRACT_VERSION]
+        "insert into plan.night values (?, ?, ?, ?)",
+        [plan.night_seq, plan.is_full_build, CONTRACT_VERSION, has_foreign_sources(manifests)],
     )
     connection.execute("create table plan.requested_dates (usage_date date)")
     declared = ", ".join(f"{name} {kind}" for name, kind in _WORKSPACE_COLUMNS.items())

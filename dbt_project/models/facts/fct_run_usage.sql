@@ -211,7 +211,7 @@ left join directory as parents
     on
         runs.workspace_id = parents.workspace_id
         and runs.parent_run_id = parents.run_id
-        and parents.has_run
+        and (parents.has_run or parents.is_foreign)
 left join workspaces
     on runs.workspace_id = workspaces.workspace_id
 order by

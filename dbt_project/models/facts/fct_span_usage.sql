@@ -2,7 +2,7 @@
 with recursive spans as (
 
     select *
-    from {{ ref('int_spans__current') }}
+    from {{ ref('int_spans__judged') }}
 
 ),
 
@@ -208,9 +208,14 @@ resolved as (
         end as billed_service,
         {{ milliseconds_from('rated.started_at', 'rated.ended_at') }} as duration_ms,
         coalesce(
-            rated.is_wrapper
-            and rated.has_provider_usage
-            and (runs_with_usage.has_calls or wrappers_of_carriers.span_id is not null),
+            rated.judged_role in ('duplicate', 'rollup')
+            or (rated.call_marker = 'not_call' and rated.has_provider_usage)
+            or (
+                rated.is_wrapper
+                and rated.source_format = 'native'
+                and rated.has_provider_usage
+                and (runs_with_usage.has_calls or wrappers_of_carriers.span_id is not null)
+            ),
             false
         ) as repeats_usage,
         rated.parent_span_id is not null and parents.parent_span_id is null and not rated.is_child_run as is_parent_missing,
@@ -244,7 +249,9 @@ roles as (
     select
         *,
         case
-            when span_kind in ('completion', 'embedding', 'image_generation') then 'call'
+            when judged_role is not null then judged_role
+            when call_marker = 'not_call' and has_provider_usage then 'rollup'
+            when call_marker = 'call' or span_kind in ('completion', 'embedding', 'image_generation') then 'call'
             when is_wrapper and has_own_charge then 'call'
             when not has_provider_usage and reported_task_credits is null and (service is null or is_wrapper) then 'none'
             when repeats_usage then 'rollup'
@@ -262,7 +269,11 @@ judged as (
         billing_role = 'call' and not repeats_usage as bears_usage,
         billing_role = 'call'
         and not repeats_usage
-        and (span_kind in ('completion', 'embedding', 'image_generation') or model is not null) as is_model_call
+        and (
+            coalesce(call_marker = 'call', false)
+            or span_kind in ('completion', 'embedding', 'image_generation')
+            or model is not null
+        ) as is_model_call
     from roles
 
 ),
@@ -388,11 +399,20 @@ select
     duration_ms,
     attempt,
     billing_role,
-    case when is_call then span_id end as billed_span_id,
     case
+        when is_call and judged_span_id is null then run_id
+        when judged_span_id is not null then judged_run_id
+    end as billed_run_id,
+    case
+        when is_call and judged_span_id is null then span_id
+        else judged_span_id
+    end as billed_span_id,
+    case
+        when judged_reason is not null then judged_reason
+        when call_marker = 'not_call' and billing_role = 'rollup' then 'its source says that it is no call'
         when billing_role = 'rollup' then 'repeats usage of the calls in its run'
         when billing_role = 'none' then 'carries no usage'
-        when span_kind in ('completion', 'embedding', 'image_generation') then 'model call'
+        when call_marker = 'call' or span_kind in ('completion', 'embedding', 'image_generation') then 'model call'
         when is_wrapper and has_own_charge then 'own charge of the rate card'
         when is_wrapper and has_provider_usage then 'only carrier of usage in its run'
         else 'service call'
@@ -447,10 +467,12 @@ select
     case when repeats_usage then output_tokens end as rollup_reported_output_tokens,
     case when repeats_usage then total_tokens end as rollup_reported_total_tokens,
     case when repeats_usage then reported_provider_cost_usd end as rollup_reported_provider_cost_usd,
-    case when billing_role = 'rollup' then reported_task_credits end as rollup_reported_task_credits,
+    case when billing_role in ('rollup', 'duplicate') then reported_task_credits end as rollup_reported_task_credits,
     error_message,
+    scope,
+    response_id,
     source_format,
-    quality_flags,
+    nullif(concat_ws(',', quality_flags, billing_flags), '') as quality_flags,
     attributes
 from charged
 order by

@@ -14,15 +14,10 @@ with recursive spans as (
         source_format,
         coalesce(scope, source_format) as scope,
         response_id,
-        provider,
-        model,
-        response_model,
-        service_tier,
         status,
         started_at,
         ended_at,
-        {{ columns(usage_classes()) }},
-        reported_provider_cost_usd,
+        {{ columns(words_of_calls() + usage_classes()) }},
         {{ is_marked_call() }} as is_marked,
         {{ has_provider_usage() }} as bears_usage,
         input_tokens is not null or output_tokens is not null as has_tokens,
@@ -202,10 +197,6 @@ select
     claims.source_format,
     claims.scope,
     claims.response_id,
-    claims.provider,
-    claims.model,
-    claims.response_model,
-    claims.service_tier,
     nullif({{ model_key('coalesce(claims.response_model, claims.model)') }}, '') as model_key,
     claims.status,
     claims.started_at,
@@ -222,8 +213,7 @@ select
         when claims.parent_span_id is null then claims.is_call
         else coalesce({{ list_holds('calls_above.call_ancestors', 'tops.top_span_id') }}, false)
     end as is_in_trace_of_its_own,
-    {{ columns(usage_classes(), 'claims') }},
-    claims.reported_provider_cost_usd
+    {{ columns(words_of_calls() + usage_classes(), 'claims') }}
 from claims
 left join calls_above
     on

@@ -636,7 +636,17 @@ ranked as (
                 class_count desc,
                 started_at asc,
                 node asc
-        ) as usage_place
+        ) as usage_place,
+        row_number() over (
+            partition by group_id
+            order by
+                coalesce(model, response_model) is not null desc,
+                has_tokens desc,
+                nearness desc,
+                class_count desc,
+                started_at asc,
+                node asc
+        ) as name_place
     from members
 
 ),
@@ -648,7 +658,10 @@ merged as (
         max(case when billing_place = 1 then run_id end) as billed_run_id,
         max(case when billing_place = 1 then span_id end) as billed_span_id,
         max(case when billing_place = 1 then node end) as billed_node,
-        {%- for name in ['provider', 'model', 'response_model', 'service_tier', 'reported_provider_cost_usd'] %}
+        {%- for name in names_of_calls() %}
+            max(case when name_place = 1 then {{ name }} end) as {{ name }},
+        {%- endfor %}
+        {%- for name in words_of_calls() if name not in names_of_calls() %}
             {{ first_present(name, 'usage_place') }} as {{ name }},
         {%- endfor %}
         {%- for name in usage_classes() %}
@@ -693,12 +706,7 @@ of_groups as (
         case
             when merged.has_conflict then 'usage_conflict'
         end as billing_flags,
-        merged.provider,
-        merged.model,
-        merged.response_model,
-        merged.service_tier,
-        {{ columns(usage_classes(), 'merged') }},
-        merged.reported_provider_cost_usd
+        {{ columns(words_of_calls() + usage_classes(), 'merged') }}
     from ranked
     inner join merged
         on ranked.group_id = merged.group_id
@@ -708,8 +716,6 @@ of_groups as (
         on merged.billed_node = ids_of_billed.node
 
 ),
-
-{%- set own_words = 'provider, model, response_model, service_tier, ' ~ usage_classes() | join(', ') ~ ', reported_provider_cost_usd' %}
 
 views as (
 
@@ -726,9 +732,7 @@ views as (
         case when inner_calls.is_view and inner_calls.inner_count = 1 then inners.span_id end as billed_span_id,
         false as is_merged,
         'nested_usage_mismatch' as billing_flags,
-        {{ columns(['provider', 'model', 'response_model', 'service_tier'], 'outers') }},
-        {{ columns(usage_classes(), 'outers') }},
-        outers.reported_provider_cost_usd
+        {{ columns(words_of_calls() + usage_classes(), 'outers') }}
     from inner_calls
     inner join ranked as outers
         on inner_calls.node = outers.node
@@ -751,9 +755,7 @@ silent_views as (
         cast(null as varchar) as billed_span_id,
         false as is_merged,
         cast(null as varchar) as billing_flags,
-        {{ columns(['provider', 'model', 'response_model', 'service_tier'], 'clusters') }},
-        {{ columns(usage_classes(), 'clusters') }},
-        clusters.reported_provider_cost_usd
+        {{ columns(words_of_calls() + usage_classes(), 'clusters') }}
     from silent_outers
     inner join clusters
         on silent_outers.node = clusters.node
@@ -774,7 +776,7 @@ unmarked as (
         cast(null as varchar) as billed_span_id,
         false as is_merged,
         cast(null as varchar) as billing_flags,
-        {{ own_words }}
+        {{ columns(words_of_calls() + usage_classes()) }}
     from {{ ref('int_calls__candidates') }}
     where not is_call
 
@@ -813,7 +815,7 @@ select
     billed_span_id,
     is_merged,
     billing_flags,
-    {{ own_words }}
+    {{ columns(words_of_calls() + usage_classes()) }}
 from judged
 where {{ touched('usage_date') }}
 order by

@@ -2,7 +2,7 @@
 {{ config(materialized='table') }}
 
 -- A date is rebuilt when a run of it is new or changed (its old date too), when spans of its runs arrived, when a descendant of
--- one of its runs changed (inclusive totals), when the missing parent of one of its runs arrived, for a backfill, or when prices
+-- one of its runs changed (inclusive totals), when a call of one of its runs may also have been seen by a span that arrived, when the missing parent of one of its runs arrived, for a backfill, or when prices
 -- or rates changed what a call of it costs; descendants' dates re-open their ancestors' there too.
 with recursive directory as (
 
@@ -176,7 +176,98 @@ with_new_spans as (
 
 {% endif %}
 
+{% if may_have_twins() %}
+
+    runs_with_news as (
+
+        select
+            workspace_id,
+            run_id
+        from changed
+
+        union distinct
+
+        select
+            workspace_id,
+            run_id
+        from with_new_spans
+
+    ),
+
+    -- As last published, by name: it is built after the dates are known.
+    published_claims as (
+
+        select {{ columns(evidence_of_claims()) }}
+        from intermediate.int_calls__candidates
+
+    ),
+
+    hop_0 as (
+
+        select
+            workspace_id,
+            run_id,
+            span_id,
+            response_id,
+            coalesce(scope, source_format) as scope,
+            {{ model_key('coalesce(response_model, model)') }} as model_key,
+            {{ time_bucket('started_at') }} as start_bucket,
+            started_at,
+            ended_at,
+            input_tokens is not null or output_tokens is not null as has_tokens,
+            input_tokens,
+            output_tokens,
+            cast([] as varchar []) as call_ancestors
+        from {{ ref('stg_native__spans') }}
+        where {{ in_new_batches() }}
+
+        union all
+
+        select published_claims.*
+        from published_claims
+        inner join runs_with_news
+            on
+                published_claims.workspace_id = runs_with_news.workspace_id
+                and published_claims.run_id = runs_with_news.run_id
+
+    ),
+
+    {% for hop in range(1, 4) %}
+
+        hop_{{ hop }} as (
+
+            select published_claims.*
+            from published_claims
+            inner join (
+                {{ neighbours('hop_' ~ (hop - 1), 'published_claims') }}
+            ) as near
+                on
+                    published_claims.workspace_id = near.workspace_id
+                    and published_claims.run_id = near.run_id
+                    and published_claims.span_id = near.span_id
+
+        ),
+
+    {% endfor %}
+
+{% endif %}
+
 seeds as (
+
+    {% if may_have_twins() %}
+
+        {% for hop in range(1, 4) %}
+
+            select
+                workspace_id,
+                run_id
+            from hop_{{ hop }}
+
+            union distinct
+
+        {% endfor %}
+
+    {% endif %}
 
     {% if is_repricing() %}
 

@@ -1,4 +1,4 @@
--- Grain: one row per arrived run of the touched dates, its winning version (workspace_id, run_id). No measures.
+-- Grain: one row per run of the touched dates (workspace_id, run_id): the winning version, or what a trace makes. No measures.
 {{ config(materialized='ephemeral') }}
 
 with versions as (
@@ -17,6 +17,16 @@ directory as (
         has_run
         and {{ touched('usage_date') }}
 
+),
+
+derived as (
+
+    select *
+    from {{ ref('int_runs__derived') }}
+    where
+        {{ touched('usage_date') }}
+        and not is_repetition
+
 )
 
 -- depends_on: {{ ref('int_dates__touched') }}
@@ -29,3 +39,8 @@ inner join directory
         versions.workspace_id = directory.workspace_id
         and versions.run_id = directory.run_id
         and versions.batch_seq = directory.batch_seq
+
+union all by name
+
+select derived.* exclude (is_repetition)
+from derived

@@ -8,7 +8,7 @@
 }}
 
 -- Says where a run lives: its usage date and the lake part of its winning version. Until a run arrives, its spans hold its place
--- with the date of the earliest of them, so that all spans of a run always share one date. Winning is the maximum of a total
+-- with the date of the earliest of them (a trace of another format becomes a run itself: `is_foreign`), so that all spans of a run always share one date. Winning is the maximum of a total
 -- order, so merging tonight's versions into the stored winner equals choosing among all versions ever landed. A placeholder is no
 -- maximum (a new version of a span may start later), so it is worked out anew from all spans of its run whenever one arrives.
 with run_versions as (
@@ -53,7 +53,8 @@ spans_without_run as (
     select
         spans.workspace_id,
         spans.run_id,
-        {{ at_latest_batch('spans.started_at', 'spans.version_at', 'spans.batch_seq') }} as started_at
+        {{ at_latest_batch('spans.started_at', 'spans.version_at', 'spans.batch_seq') }} as started_at,
+        bool_or(spans.source_format <> 'native') as is_foreign
     from {{ ref('stg_native__spans') }} as spans
     left join arrived
         on
@@ -74,7 +75,8 @@ span_placeholders as (
     select
         workspace_id,
         run_id,
-        min(started_at) as started_at
+        min(started_at) as started_at,
+        bool_or(is_foreign) as is_foreign
     from spans_without_run
     group by
         workspace_id,
@@ -118,6 +120,7 @@ candidates as (
         workspace_id,
         run_id,
         true as has_run,
+        false as is_foreign,
         parent_run_id,
         started_at,
         version_at,
@@ -131,6 +134,7 @@ candidates as (
         workspace_id,
         run_id,
         false as has_run,
+        is_foreign,
         null as parent_run_id,
         started_at,
         null as version_at,
@@ -146,6 +150,7 @@ candidates as (
             workspace_id,
             run_id,
             has_run,
+            is_foreign,
             parent_run_id,
             started_at,
             version_at,
@@ -182,6 +187,7 @@ winners as (
         ranked.workspace_id,
         ranked.run_id,
         ranked.has_run,
+        ranked.is_foreign,
         ranked.parent_run_id,
         ranked.started_at,
         ranked.version_at,
@@ -204,6 +210,7 @@ winners as (
         winners.workspace_id,
         winners.run_id,
         winners.has_run,
+        winners.is_foreign,
         winners.parent_run_id,
         winners.started_at,
         winners.version_at,
@@ -221,6 +228,7 @@ winners as (
     where
         known.run_id is null
         or winners.has_run <> known.has_run
+        or winners.is_foreign <> known.is_foreign
         or winners.started_at <> known.started_at
         or winners.batch_seq is distinct from known.batch_seq
 
@@ -231,6 +239,7 @@ winners as (
         workspace_id,
         run_id,
         has_run,
+        is_foreign,
         parent_run_id,
         started_at,
         version_at,

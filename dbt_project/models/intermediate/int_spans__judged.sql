@@ -1,0 +1,35 @@
+-- Grain: one row per span of the touched dates (workspace_id, run_id, span_id), with what its call's other spans know. Not additive.
+{{ config(materialized='ephemeral') }}
+
+with spans as (
+
+    select *
+    from {{ ref('int_spans__current') }}
+
+),
+
+judged as (
+
+    select *
+    from {{ ref('int_calls__judged') }}
+    where {{ touched('usage_date') }}
+
+)
+
+-- depends_on: {{ ref('int_dates__touched') }}
+select
+    spans.* exclude ({{ columns(words_of_calls() + usage_classes()) }}),
+    {%- for name in words_of_calls() + usage_classes() %}
+        case when judged.is_merged then judged.{{ name }} else spans.{{ name }} end as {{ name }},
+    {%- endfor %}
+    judged.billing_role as judged_role,
+    judged.billing_reason as judged_reason,
+    judged.billed_run_id as judged_run_id,
+    judged.billed_span_id as judged_span_id,
+    judged.billing_flags
+from spans
+left join judged
+    on
+        spans.workspace_id = judged.workspace_id
+        and spans.run_id = judged.run_id
+        and spans.span_id = judged.span_id
