@@ -405,7 +405,7 @@ def rejected(entity: Entity, text_rows: str) -> str:
     )
     unreadable = " ".join(
         f"when {literal(reason)} then {literal(contract.REASON_DESCRIPTIONS[reason])}"
-        for reason in (Reason.NOT_JSON, Reason.NOT_UTF8, Reason.MALFORMED_ROW)
+        for reason in contract.UNREADABLE
     )
     return f"""
         select

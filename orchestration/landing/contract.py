@@ -73,6 +73,8 @@ class Reason(StrEnum):
     NOT_JSON = "not_json"
     NOT_UTF8 = "not_utf8"
     MALFORMED_ROW = "malformed_row"
+    NOT_A_ROW = "not_a_row"
+    BROKEN_DOCUMENT = "broken_document"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     IMPOSSIBLE_VALUE = "impossible_value"
@@ -83,11 +85,23 @@ REASON_DESCRIPTIONS = {
     Reason.NOT_JSON: "the line is not a JSON object",
     Reason.NOT_UTF8: "the line is not valid UTF-8",
     Reason.MALFORMED_ROW: "the CSV row does not fit its header (columns, quotes)",
+    Reason.NOT_A_ROW: "the record is JSON, and nothing that its format has rows in (metrics, logs, scores, …)",
+    Reason.BROKEN_DOCUMENT: "from here on the JSON document is damaged; what stood before it was read",
     Reason.MISSING_FIELD: "a required field is absent or empty",
     Reason.WRONG_TYPE: "the value cannot be read as the field's type",
     Reason.IMPOSSIBLE_VALUE: "the value is out of its range, or an end lies before its start",
     Reason.UNKNOWN_VALUE: "the value is not in the field's closed vocabulary",
 }
+
+
+UNREADABLE = (
+    Reason.NOT_JSON,
+    Reason.NOT_UTF8,
+    Reason.MALFORMED_ROW,
+    Reason.NOT_A_ROW,
+    Reason.BROKEN_DOCUMENT,
+)
+"""Reasons that a record is no row at all; the others are of one of its fields."""
 
 
 @dataclass(frozen=True)

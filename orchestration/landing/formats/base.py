@@ -62,6 +62,8 @@ class SourceFormat:
     """Names that only this format puts into `quality_flags`, with their meaning."""
     documentation: str = ""
     """Its part of `docs/sources.md`, Markdown: how to get the export, what becomes what, what is not there."""
+    are_records_long: bool = False
+    """A record holds many rows: few are read at a time, and blank lines come along, as blank records."""
     macros: tuple[str, ...] = ()
     """Statements that create what `spans` needs."""
     split_at: tuple[str, ...] = ()

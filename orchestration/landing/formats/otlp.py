@@ -1,0 +1,626 @@
+"""OpenTelemetry traces as OTLP/JSON, the way the Collector's file exporter writes them.
+
+What belongs here: which attributes of which convention say what (tables below, from which SQL and documentation are generated), and
+how a request is taken apart into spans. What does not: which span is billed (dbt).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from orchestration.landing.contract import SPANS, Convention
+from orchestration.landing.formats import redaction
+from orchestration.landing.formats.base import Convert, Sniff, SourceFormat
+from orchestration.sql import identifier, literal, string_list
+
+# -- what attributes say -------------------------------------------------------------------------------------------------------
+# Of several names the first that a span carries counts, never their sum. Names are matched whole: `gen_ai.aggregated_usage.*`,
+# `gen_ai.request.max_tokens` and the like must not be read by a prefix.
+
+TOKENS: Mapping[str, Sequence[str]] = {
+    "input_tokens": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "ai.usage.inputTokens",
+        "ai.usage.promptTokens",
+        "ai.usage.tokens",
+        "llm.usage.prompt_tokens",
+        "embedding.token_count.prompt",
+    ),
+    "output_tokens": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.token_count.completion",
+        "ai.usage.outputTokens",
+        "ai.usage.completionTokens",
+        "llm.usage.completion_tokens",
+    ),
+    "cached_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.cached_input_tokens",
+        "gen_ai.usage.cached_tokens",
+        "gen_ai.usage.input_tokens.cached",
+        "gen_ai.usage.prompt_tokens_details.cached_tokens",
+        "llm.token_count.prompt_details.cache_read",
+        "ai.usage.inputTokenDetails.cacheReadTokens",
+        "ai.usage.cachedInputTokens",
+        "llm.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
+        "gen_ai.usage.details.cache_read_input_tokens",
+        "gen_ai.usage.details.cached_tokens",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+        "ai.usage.inputTokenDetails.cacheWriteTokens",
+        "llm.usage.cache_creation_input_tokens",
+        "gen_ai.usage.details.cache_creation_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.output_tokens.reasoning",
+        "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+        "ai.usage.outputTokenDetails.reasoningTokens",
+        "ai.usage.reasoningTokens",
+        "llm.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
+    ),
+    "audio_input_tokens": ("llm.token_count.prompt_details.audio", "gen_ai.usage.details.input_audio_tokens"),
+    "audio_output_tokens": (
+        "llm.token_count.completion_details.audio",
+        "gen_ai.usage.details.output_audio_tokens",
+    ),
+    "reported_total_tokens": (
+        "gen_ai.usage.total_tokens",
+        "llm.usage.total_tokens",
+        "llm.token_count.total",
+        "ai.usage.totalTokens",
+    ),
+}
+COST = (
+    "gen_ai.usage.cost",
+    "gen_ai.usage.cost_usd",
+    "operation.cost",
+    "llm.cost.total",
+    "gen_ai.cost.total_cost",
+)
+NAMES: Mapping[str, Sequence[str]] = {
+    "provider": (
+        "gen_ai.provider.name",
+        "gen_ai.system",
+        "llm.provider",
+        "llm.system",
+        "ai.model.provider",
+        "llm.vendor",
+    ),
+    "model": (
+        "gen_ai.request.model",
+        "llm.model_name",
+        "ai.model.id",
+        "embedding.model_name",
+        "llm.request.model",
+        "langfuse.observation.model.name",
+        "model_name",
+    ),
+    "response_model": ("gen_ai.response.model", "ai.response.model", "llm.response.model"),
+    "service_tier": (
+        "gen_ai.openai.response.service_tier",
+        "openai.response.service_tier",
+        "gen_ai.response.service_tier",
+    ),
+    "response_id": ("gen_ai.response.id", "ai.response.id", "llm.openai.id", "llm.anthropic.id"),
+    "session_id": (
+        "session.id",
+        "gen_ai.conversation.id",
+        "langfuse.session.id",
+        "traceloop.association.properties.session_id",
+        "ai.telemetry.metadata.sessionId",
+        "langsmith.trace.session_id",
+    ),
+    "user_id": (
+        "user.id",
+        "enduser.id",
+        "langfuse.user.id",
+        "traceloop.association.properties.user_id",
+        "ai.telemetry.metadata.userId",
+        "llm.user",
+        "gen_ai.user.id",
+    ),
+    "resource_id": ("gen_ai.agent.id", "gen_ai.workflow.id"),
+    "resource_name": (
+        "gen_ai.agent.name",
+        "gen_ai.workflow.name",
+        "langfuse.trace.name",
+        "agent.name",
+        "agent_name",
+        "traceloop.workflow.name",
+        "ai.telemetry.functionId",
+    ),
+    "tool_name": ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "traceloop.entity.name"),
+    "user_metadata": ("metadata", "langfuse.trace.metadata"),
+    "workspace_id": ("credit_usage.workspace_id", "workspace.id", "workspace_id", "tenant.id", "tenant_id"),
+    "charge_type": ("credit_usage.charge_type", "charge_type"),
+    "api_key_id": ("credit_usage.api_key_id", "api_key.id"),
+    "api_key_name": ("credit_usage.api_key_name", "api_key.name"),
+    "collaborator": ("credit_usage.collaborator",),
+    "deployment": (
+        "credit_usage.deployment",
+        "deployment.environment.name",
+        "deployment.environment",
+        "langfuse.environment",
+    ),
+    "project": (
+        "credit_usage.project",
+        "langfuse.project.id",
+        "openinference.project.name",
+        "project.name",
+        "langsmith.trace.project",
+    ),
+    "service_name": ("service.name",),
+    "status_text": ("error.type", "exception.message"),
+    "attempt": ("gen_ai.request.attempt", "http.request.resend_count"),
+}
+MARKERS = {
+    "openinference": "openinference.span.kind",
+    "ai_sdk": "ai.operationId",
+    "traceloop": "traceloop.span.kind",
+    "gen_ai": "gen_ai.operation.name",
+    "llm": "llm.request.type",
+    "langfuse": "langfuse.observation.type",
+}
+_BODIES = ("langfuse.observation.usage_details", "langfuse.observation.cost_details", "output.value", "db.system")
+_RESOURCE_FIELDS = (
+    "workspace_id",
+    "charge_type",
+    "api_key_id",
+    "api_key_name",
+    "collaborator",
+    "deployment",
+    "project",
+    "service_name",
+    "session_id",
+    "user_id",
+)
+
+# Prompts, completions, arguments and documents.
+CONTENT = (
+    "gen_ai[.](prompt|completion|input[.]messages|output[.]messages|system_instructions|tool[.](definitions|call[.](arguments|result)|message)"
+    "|content|choice|event).*|(input|output)[.]value|llm[.](input_messages|output_messages|prompts|completions|tools|prompt_template"
+    "|function_call).*|embedding[.](embeddings|text|vector).*|(retrieval|reranker|document)[.].*|tool[._](parameters|arguments|response|description)"
+    "|traceloop[.]entity[.](input|output)|ai[.](prompt|response[.](text|object|toolCalls|reasoning|messages|files)|toolCall[.](args|result)"
+    "|value|embedding|settings[.]prompt).*|(request|response)_data|(all_|new_)?messages.*|pydantic_ai[.](all_|new_)?messages.*|final_result"
+    "|langfuse[.](observation|trace)[.](input|output).*|events|db[.](statement|query[.].*)|exception[.].*|model_request_parameters|logfire[.].*"
+)
+
+CONVENTIONS = (
+    Convention("otel_gen_ai", "OpenTelemetry GenAI attributes: input includes cached reads and writes, output includes reasoning", ()),
+    Convention("openinference", "OpenInference's `llm.token_count.*`: inclusive", ()),
+    Convention("ai_sdk_otel", "the Vercel AI SDK's `ai.usage.*`: inclusive", ()),
+    Convention("openllmetry", "OpenLLMetry's `llm.usage.*`: inclusive", ()),
+    Convention("langfuse_otel", "Langfuse's `usage_details` on a span: buckets that exclude one another", ()),
+    Convention("input_without_cache", "any of these, where only input without cached reads and writes adds up; they are added", ()),
+)  # fmt: skip
+FLAGS = {
+    "end_before_start": "the span ended before it started: its end was left out",
+    "reasoning_beside_output": "only output without reasoning adds up to the reported total: reasoning was added",
+    "input_without_cache": "only input without cached reads and writes adds up: they were added",
+}
+
+# -- SQL -----------------------------------------------------------------------------------------------------------------------
+
+_KEY_VALUES = [
+    {
+        "key": "VARCHAR",
+        "value": {
+            "stringValue": "VARCHAR",
+            "intValue": "VARCHAR",
+            "doubleValue": "VARCHAR",
+            "boolValue": "VARCHAR",
+            "arrayValue": "VARCHAR",
+            "kvlistValue": "VARCHAR",
+            "bytesValue": "VARCHAR",
+        },
+    }
+]
+_SPAN = {
+    "traceId": "VARCHAR",
+    "spanId": "VARCHAR",
+    "parentSpanId": "VARCHAR",
+    "name": "VARCHAR",
+    "startTimeUnixNano": "VARCHAR",
+    "endTimeUnixNano": "VARCHAR",
+    "attributes": _KEY_VALUES,
+    "status": {"code": "VARCHAR", "message": "VARCHAR"},
+}
+_SCOPE_SPANS = [{"scope": {"name": "VARCHAR"}, "spans": [_SPAN]}]
+_REQUEST = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": _KEY_VALUES},
+            "scopeSpans": _SCOPE_SPANS,
+            "instrumentationLibrarySpans": [{"instrumentationLibrary": {"name": "VARCHAR"}, "spans": [_SPAN]}],
+        }
+    ]
+}
+
+MACROS = (
+    redaction.MACRO,
+    "create or replace temp macro otlp_text(v) as coalesce(v.\"stringValue\", v.\"intValue\", v.\"doubleValue\", v.\"boolValue\", "
+    "v.\"arrayValue\", v.\"kvlistValue\", v.\"bytesValue\")",
+    "create or replace temp macro otlp_json(v) as case when v.\"stringValue\" is not null then to_json(v.\"stringValue\")::varchar "
+    "when v.\"bytesValue\" is not null then to_json(v.\"bytesValue\")::varchar "
+    "else coalesce(v.\"intValue\", v.\"doubleValue\", v.\"boolValue\", v.\"arrayValue\", v.\"kvlistValue\", 'null') end",
+    # Protobuf's own JSON has ids in base64, the Collector's in hexadecimal.
+    """
+    create or replace temp macro otlp_id(t, digits) as
+        case
+            when t is null or t = '' or t = repeat('0', digits) then null
+            when length(t) = digits then lower(t)
+            when regexp_full_match(t, '0+') then null
+            when regexp_full_match(t, '[A-Za-z0-9+/]+={0,2}') and length(t) % 4 = 0 and length(t) < digits
+                then lower(hex(from_base64(t)))
+            else lower(t)
+        end
+    """,
+)
+
+
+def _first(names: Sequence[str], keys: str = "keys", values: str = "vals") -> str:
+    found = [f"{values}[list_position({keys}, {literal(name)})]" for name in names]
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
+
+def detect(sniff: Sniff) -> bool:
+    """Whether a file holds trace requests."""
+    return sniff.layout != "table" and any(
+        path == "resourceSpans" or path.startswith("resourceSpans[]") for path in sniff.paths
+    )
+
+
+def row_count(records: str) -> str:
+    """Spans per file, by the lengths of the lists alone; a record that is no request counts as one row."""
+    lengths = " + ".join(
+        f"coalesce(list_sum(json_array_length(record, '$.resourceSpans[*].{path}')), 0)"
+        for path in ("scopeSpans[*].spans", "instrumentationLibrarySpans[*].spans")
+    )
+    return f"""
+        select file_no, sum(case
+            when problem is null and {_IS_REQUEST} then {lengths} when problem is null and {_IS_BLANK} then 0 else 1
+        end)::bigint
+        from ({records})
+        group by file_no
+    """
+
+
+# Asked of every record before it is taken apart; json_valid first, because extraction from what is no JSON is an error.
+_IS_REQUEST = "coalesce(json_valid(record) and json_type(record, '$.resourceSpans') = 'ARRAY', false)"
+_IS_BLANK = "coalesce(trim(record, ' \t\r'), '') = ''"
+_ALL_NAMES = (*(name for names in (*TOKENS.values(), *NAMES.values()) for name in names), *COST, *MARKERS.values(), *_BODIES)
+_NOT_KEPT = frozenset(_ALL_NAMES)
+
+
+def spans(records: str, convert: Convert) -> str:
+    """SQL of the spans of trace requests as plain text rows."""
+    resource_words = ", ".join(
+        f"{_first(NAMES[name], 'resource_keys', 'resource_vals')} as resource_{name}" for name in _RESOURCE_FIELDS
+    )
+    words = ", ".join(f"{_first(names)} as {name}" for name, names in NAMES.items())
+    tokens = ", ".join(f"{_first(names)} as {name}" for name, names in TOKENS.items())
+    marks = ", ".join(f"{_first([name])} as mark_{short}" for short, name in MARKERS.items())
+    plain = {item.name: "null::varchar" for item in SPANS.plain.columns}
+    plain |= _columns(convert)
+    chosen = ", ".join(f"({value})::varchar as {identifier(name)}" for name, value in plain.items())
+    return f"""
+        with requests as (
+            select file_no, line_number, problem, {_IS_REQUEST} and problem is null as is_request, record from ({records})
+        ),
+        -- One stream from request to span; a record that is no request goes along as one row without a span.
+        resource_spans as (
+            select file_no, line_number, problem, is_request, case when not is_request then record end as bad_record,
+                unnest(case
+                    when is_request then r."resourceSpans" when problem is null and {_IS_BLANK} then [] else [null]
+                end) as rs
+            from (
+                select *, case when is_request then from_json(record, {literal(json.dumps(_REQUEST))}) end as r from requests
+            )
+        ),
+        scopes as (
+            select * exclude (rs, resource_keys, resource_vals, scope_spans), {resource_words}, unnest(scope_spans) as s
+            from (
+                select *,
+                    list_transform(rs.resource.attributes, lambda a: a.key) as resource_keys,
+                    list_transform(rs.resource.attributes, lambda a: otlp_text(a.value)) as resource_vals,
+                    case when is_request then coalesce(
+                        rs."scopeSpans",
+                        list_transform(
+                            rs."instrumentationLibrarySpans",
+                            lambda l: {{'scope': {{'name': l."instrumentationLibrary".name}}, 'spans': l.spans}}
+                        )
+                    ) else [null] end as scope_spans
+                from resource_spans
+            )
+        ),
+        all_spans as (
+            select * exclude (s), s.scope.name as scope_name, unnest(case when is_request then s.spans else [null] end) as span
+            from scopes
+        ),
+        attributed as (
+            select *,
+                list_transform(span.attributes, lambda a: a.key) as keys,
+                list_transform(span.attributes, lambda a: otlp_text(a.value)) as vals
+            from all_spans
+        ),
+        worded as (
+            select *, {words}, {tokens}, {marks},
+                {_first(COST)} as provider_cost_usd,
+                {_first(["langfuse.observation.usage_details"])} as langfuse_usage,
+                {_first(["langfuse.observation.cost_details"])} as langfuse_cost,
+                {_first(["output.value"])} as output_value,
+                {_first(["db.system"])} as database
+            from attributed
+        ),
+        {_judged()}
+        rows as (
+            select file_no, line_number, coalesce(bad_record, to_json(span)::varchar) as raw,
+                case when not is_request then coalesce(problem, case when json_valid(bad_record) then 'not_a_row' else 'not_json' end) end
+                    as problem,
+                null::varchar[] as not_text, convention as token_convention, flags, {_attributes(convert)} as attributes,
+                coalesce(project, resource_project) as project, coalesce(service_name, resource_service_name) as service_name,
+                {chosen}
+            from (
+                select *, {_KIND} as kind, otlp_id(span."traceId", 32) as trace from judged
+            )
+        )
+        select * from rows
+    """
+
+
+def _judged() -> str:
+    """CTEs that settle what a span is, and how its counts are to be read."""
+    call_operations = string_list(("chat", "text_completion", "completion", "generate_content", "embeddings"))
+    usage = "from_json(langfuse_usage, '\"MAP(VARCHAR, VARCHAR)\"')"
+    return f"""
+        marked as (
+            select *,
+                lower(mark_openinference) as oi, lower(mark_traceloop) as tl, lower(mark_gen_ai) as op, lower(mark_langfuse) as lf,
+                lower(mark_llm) as rt,
+                case
+                    when mark_openinference is not null
+                        then case when lower(mark_openinference) in ('llm', 'embedding') then 'call' else 'not_call' end
+                    when mark_ai_sdk is not null
+                        then case when regexp_matches(mark_ai_sdk, '(doGenerate|doStream|doEmbed)$') then 'call' else 'not_call' end
+                    when mark_traceloop is not null then 'not_call'
+                    when mark_gen_ai is not null
+                        then case when list_contains({call_operations}, lower(mark_gen_ai)) then 'call' else 'not_call' end
+                    when mark_llm is not null
+                        then case when lower(mark_llm) in ('chat', 'completion', 'embedding') then 'call' else 'not_call' end
+                    when mark_langfuse is not null
+                        then case when lower(mark_langfuse) in ('generation', 'embedding') then 'call' else 'not_call' end
+                end as call_marker,
+                case when starts_with(ltrim(langfuse_usage), '{{') then try({usage}) end as buckets
+            from worded
+        ),
+        bucketed as (
+            select * replace (
+                coalesce(input_tokens, bucket_sum(buckets, 'input%')) as input_tokens,
+                coalesce(output_tokens, bucket_sum(buckets, 'output%')) as output_tokens,
+                coalesce(cached_tokens, bucket_sum(buckets, 'input%cache%read%'), bucket_sum(buckets, 'input_cached%')) as cached_tokens,
+                coalesce(cache_write_tokens, bucket_sum(buckets, 'input%cache%creat%')) as cache_write_tokens,
+                coalesce(reasoning_tokens, bucket_sum(buckets, 'output_reasoning%')) as reasoning_tokens,
+                coalesce(provider_cost_usd, case when starts_with(ltrim(langfuse_cost), '{{')
+                    then try(json_extract_string(langfuse_cost, '$.total')) end) as provider_cost_usd
+            ),
+            as_count(input_tokens) as n_input, as_count(output_tokens) as n_output, as_count(cached_tokens) as n_cached,
+            as_count(cache_write_tokens) as n_write, as_count(reasoning_tokens) as n_reasoning,
+            as_count(reported_total_tokens) as n_total
+            from marked
+        ),
+        read as (
+            select *,
+                coalesce(n_cached, 0) + coalesce(n_write, 0) as n_cache,
+                -- What does not fit into input was never part of it; or the total proves that it is beside it.
+                coalesce(
+                    n_cached + coalesce(n_write, 0) > n_input or n_write > n_input
+                    or (n_total = n_input + coalesce(n_output, 0) + coalesce(n_cached, 0) + coalesce(n_write, 0)
+                        and coalesce(n_cached, 0) + coalesce(n_write, 0) > 0),
+                    false
+                ) as is_input_exclusive,
+                coalesce(
+                    n_reasoning > 0
+                    and n_total = coalesce(n_input, 0) + n_output + n_reasoning, false
+                ) or coalesce(n_reasoning > n_output, false) as is_output_exclusive
+            from bucketed
+        ),
+        judged as (
+            select *,
+                case when is_input_exclusive and n_input is not null then (n_input + n_cache)::varchar else input_tokens end as all_input,
+                case when is_output_exclusive and n_output is not null then (n_output + n_reasoning)::varchar else output_tokens end
+                    as all_output,
+                case
+                    when input_tokens is null and output_tokens is null then null
+                    when is_input_exclusive then 'input_without_cache'
+                    when buckets is not null then 'langfuse_otel'
+                    when {_first(TOKENS["input_tokens"][:2])} is not null or {_first(TOKENS["output_tokens"][:2])} is not null
+                        then 'otel_gen_ai'
+                    when {_first(["llm.token_count.prompt", "llm.token_count.completion"])} is not null then 'openinference'
+                    when {_first(["llm.usage.prompt_tokens", "llm.usage.completion_tokens"])} is not null then 'openllmetry'
+                    else 'ai_sdk_otel'
+                end as convention,
+                nullif(span."endTimeUnixNano", '0') as end_nano,
+                nullif(span."startTimeUnixNano", '0') as start_nano,
+                coalesce(
+                    try_cast(span."endTimeUnixNano" as hugeint) < try_cast(span."startTimeUnixNano" as hugeint)
+                    and try_cast(span."endTimeUnixNano" as hugeint) > 0, false
+                ) as is_reversed,
+                nullif(concat_ws(',',
+                    case when is_input_exclusive then 'input_without_cache' end,
+                    case when is_output_exclusive then 'reasoning_beside_output' end,
+                    case when is_reversed then 'end_before_start' end
+                ), '') as flags
+            from read
+        ),
+    """
+
+
+_KIND = """
+    case
+        when oi in ('embedding') or rt = 'embedding' or op = 'embeddings' or lf = 'embedding'
+            or regexp_matches(mark_ai_sdk, 'doEmbed$') then 'embedding'
+        when call_marker = 'call' then 'completion'
+        when oi = 'agent' or tl = 'agent' or op in ('invoke_agent', 'create_agent') or lf = 'agent' then 'agent'
+        when oi = 'tool' or tl = 'tool' or op = 'execute_tool' or lf = 'tool' or mark_ai_sdk = 'ai.toolCall' then 'tool'
+        when oi in ('retriever', 'reranker') or lf = 'retriever' or rt = 'rerank' or op = 'retrieval'
+            or database in ('pinecone', 'chroma', 'chromadb', 'qdrant', 'weaviate', 'milvus', 'lancedb', 'marqo') then 'retrieval'
+        when oi = 'chain' or tl is not null or lf = 'chain' or mark_ai_sdk is not null or op = 'invoke_workflow' then 'step'
+        when op is null and oi is null and (list_contains(keys, 'agent_name') or list_contains(keys, 'gen_ai.agent.name')) then 'agent'
+        when call_marker is null and (n_input is not null or n_output is not null) then 'completion'
+        else 'other'
+    end
+"""
+
+
+def _columns(convert: Convert) -> dict[str, str]:
+    """SQL of the contract's columns."""
+    del convert
+    tool = """
+        case
+            when kind = 'completion' then 'AI Model'
+            when kind = 'embedding' then 'Embedding'
+            when kind = 'retrieval' then 'Retrieval'
+            when kind = 'tool' then case lower(regexp_replace(coalesce(tool_name, span.name), '[^A-Za-z]', '', 'g'))
+                when 'googlesearch' then 'Google Search' when 'bingsearch' then 'Bing Search' when 'exasearch' then 'Exa Search'
+                when 'googlenews' then 'Google News' when 'websitescrape' then 'Website Scrape' when 'webscrape' then 'Website Scrape'
+                else coalesce(tool_name, span.name)
+            end
+        end
+    """
+    is_failed = "span.status.code in ('2', 'STATUS_CODE_ERROR', 'ERROR', 'Error')"
+    response_id = """
+        coalesce(
+            response_id,
+            case when oi = 'llm' and starts_with(output_value, '{') and contains(output_value, '"id"') then coalesce(
+                try(json_extract_string(output_value, '$.id')),
+                try(json_extract_string(output_value, '$.response_metadata.id')),
+                try(json_extract_string(output_value, '$.generations[0][0].message.kwargs.response_metadata.id')),
+                try(json_extract_string(output_value, '$.generations[0][0].message.response_metadata.id')),
+                try(json_extract_string(output_value, '$.messages[0].response_metadata.id'))
+            ) end
+        )
+    """
+    return {
+        "span_id": 'otlp_id(span."spanId", 16)',
+        "trace_id": "trace",
+        "run_id": "trace",
+        "parent_span_id": 'otlp_id(span."parentSpanId", 16)',
+        "workspace_id": "coalesce(workspace_id, resource_workspace_id)",
+        "name": "coalesce(nullif(span.name, ''), 'unnamed')",
+        "kind": "kind",
+        "service": tool,
+        "provider": _provider(),
+        "model": "model",
+        "response_model": "case when response_model is distinct from model then response_model end",
+        "service_tier": "service_tier",
+        "charge_type": "coalesce(charge_type, resource_charge_type)",
+        "status": f"case when {is_failed} then 'failed' when end_nano is null then 'running' else 'completed' end",
+        "started_at": "start_nano",
+        "ended_at": "case when not is_reversed then end_nano end",
+        "attempt": "attempt",
+        "input_tokens": "all_input",
+        "cached_tokens": "cached_tokens",
+        "cache_write_tokens": "cache_write_tokens",
+        "output_tokens": "all_output",
+        "reasoning_tokens": "reasoning_tokens",
+        "audio_input_tokens": "audio_input_tokens",
+        "audio_output_tokens": "audio_output_tokens",
+        "reported_total_tokens": "reported_total_tokens",
+        "provider_cost_usd": "provider_cost_usd",
+        "error_message": f"case when {is_failed} then left(coalesce(nullif(span.status.message, ''), status_text), 2000) end",
+        "response_id": response_id,
+        "call_marker": "call_marker",
+        "scope": "coalesce(nullif(scope_name, ''), 'otlp')",
+        "session_id": "coalesce(session_id, resource_session_id)",
+        "user_id": "coalesce(user_id, resource_user_id)",
+        "user_metadata": "case when is_object(user_metadata) then user_metadata end",
+        "resource_id": "resource_id",
+        "resource_name": "case when call_marker is distinct from 'call' then resource_name end",
+        "api_key_id": "coalesce(api_key_id, resource_api_key_id)",
+        "api_key_name": "coalesce(api_key_name, resource_api_key_name)",
+        "collaborator": "coalesce(collaborator, resource_collaborator)",
+        "deployment": "coalesce(deployment, resource_deployment)",
+    }
+
+
+def _provider() -> str:
+    """The provider as the price catalogue calls it; what telemetry says may be a framework, or an operation."""
+    word = "lower(split_part(provider, '.', 1))"
+    known = {
+        "az": "azure",
+        "azure": "azure",
+        "aws": "aws",
+        "amazon": "aws",
+        "gcp": "google",
+        "google": "google",
+        "vertexai": "google",
+        "vertex_ai": "google",
+        "gemini": "google",
+        "google_genai": "google",
+        "mistral_ai": "mistral",
+        "mistralai": "mistral",
+        "x_ai": "x-ai",
+        "xai": "x-ai",
+    }
+    plain = (
+        "openai", "anthropic", "cohere", "groq", "deepseek", "mistral", "perplexity", "together", "fireworks", "openrouter",
+        "ollama", "huggingface", "replicate", "cerebras", "moonshotai",
+    )  # fmt: skip
+    arms = " ".join(f"when {word} = {literal(name)} then {literal(ours)}" for name, ours in known.items())
+    # `az.ai.openai` is Azure, `aws.bedrock` Amazon; nonsense is left to the model's name.
+    return (
+        f"case when provider is null then null {arms} when list_contains({string_list(plain)}, {word}) then {word} "
+        "when regexp_matches(lower(provider), 'agents|langchain|agno|pydantic|litellm') then null else lower(provider) end"
+    )
+
+
+def _attributes(convert: Convert) -> str:
+    """What else a span said as a JSON object: no content, and nothing that has a column."""
+    keep = f"not list_contains({string_list(sorted(_NOT_KEPT))}, a.key) and not regexp_full_match(a.key, {literal(CONTENT)})"
+    others = f"""array_to_string(list_transform(
+        list_filter(span.attributes, lambda a: {keep}), lambda a: to_json(a.key)::varchar || ':' || otlp_json(a.value)
+    ), ',')"""
+    if convert.keep_content:
+        content = f"""array_to_string(list_transform(
+            list_filter(span.attributes, lambda a: regexp_full_match(a.key, {literal(CONTENT)})),
+            lambda a: to_json(a.key)::varchar || ':' || to_json(redacted(left(otlp_text(a.value), {int(convert.content_max_characters)})))::varchar
+        ), ',')"""
+        others = f"concat_ws(',', nullif({others}, ''), '\"content\":{{' || nullif({content}, '') || '}}')"
+    return f"'{{' || nullif({others}, '') || '}}'"
+
+
+_BUCKET_SUM = """
+    create or replace temp macro bucket_sum(buckets, pattern) as
+        list_sum(list_transform(
+            list_filter(map_entries(buckets), lambda e: e.key like pattern), lambda e: as_count(e.value)
+        ))::varchar
+"""
+
+FORMAT = SourceFormat(
+    name="otlp",
+    title="OpenTelemetry (OTLP/JSON)",
+    detect=detect,
+    spans=spans,
+    row_count=row_count,
+    conventions=CONVENTIONS,
+    flags=FLAGS,
+    are_records_long=True,
+    macros=(*MACROS, _BUCKET_SUM),
+    split_at=("resourceSpans[]", "resourceSpans[].scopeSpans[]", "resourceSpans[].scopeSpans[].spans[]"),
+)
