@@ -22,7 +22,9 @@ def _value(value: Any) -> dict[str, Any]:
     return {"stringValue": value}
 
 
-def _span(scope: str, trace: str, span: str, parent: str, name: str, start: int, end: int, **attributes: Any) -> tuple[str, dict[str, Any]]:
+def _span(
+    scope: str, trace: str, span: str, parent: str, name: str, start: int, end: int, **attributes: Any
+) -> tuple[str, dict[str, Any]]:
     document = {
         "traceId": trace,
         "spanId": span,
@@ -32,7 +34,9 @@ def _span(scope: str, trace: str, span: str, parent: str, name: str, start: int,
         "kind": 3,
         "startTimeUnixNano": str(start),
         "endTimeUnixNano": str(end),
-        "attributes": [{"key": key.replace("__", "."), "value": _value(value)} for key, value in attributes.items()],
+        "attributes": [
+            {"key": key.replace("__", "."), "value": _value(value)} for key, value in attributes.items()
+        ],
         "status": {},
     }
     return scope, document
@@ -101,6 +105,13 @@ def write(path: Path, spans: int, *, per_line: int = 300, seed: int = 1) -> int:
                     held += 1
                 number += 1
             written += held
-            listed = [{"scope": {"name": name, "version": "1.0"}, "spans": items} for name, items in scopes.items()]
-            stream.write(json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": listed}]}, separators=(",", ":")) + "\n")
+            listed = [
+                {"scope": {"name": name, "version": "1.0"}, "spans": items} for name, items in scopes.items()
+            ]
+            stream.write(
+                json.dumps(
+                    {"resourceSpans": [{"resource": resource, "scopeSpans": listed}]}, separators=(",", ":")
+                )
+                + "\n"
+            )
     return written

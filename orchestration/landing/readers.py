@@ -424,11 +424,15 @@ def _json_records(
     if layout == "lines" and longest <= salvage.HUGE_LINE_BYTES and not salvaging:
 
         def records(numbered: bool) -> str:
-            lines = _json_lines(files, measures, numbered=numbered, are_lines_long=source_format.are_records_long)
+            lines = _json_lines(
+                files, measures, numbered=numbered, are_lines_long=source_format.are_records_long
+            )
             return f"select file_no, line_number, line as record, problem from ({lines})"
 
         return records
 
+    if len(files) > 1:  # one of them has a huge line: each is read on its own
+        raise salvage.NeedsSalvageError
     file_no, file, link = files[0]
     size = file.fingerprint.size_bytes
     if layout == "array" and not salvaging:
@@ -461,7 +465,10 @@ def _json_records(
             from {scan}
         """
         )
-    relation = documents.pieces(file_no, file, scratch, source_format.split_at)
+    is_short_of_lines = longest <= streams.MAX_LINE_BYTES
+    relation = documents.pieces(
+        file_no, file, scratch, source_format.split_at, are_lines=layout == "lines" and is_short_of_lines
+    )
     return lambda numbered: f"select file_no, line_number, record, problem from ({relation})"
 
 

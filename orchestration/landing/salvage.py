@@ -42,7 +42,9 @@ class _Row:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
+    """A line with its end, and whether its bytes are UTF-8."""
+
     text: str
     is_utf8: bool
 
@@ -96,7 +98,7 @@ def _written(scratch: Path, file_no: int, rows: Iterator[_Row]) -> str:
 
 
 def _json_rows(file: LandingFile, known: Set[str]) -> Iterator[_Row]:
-    for number, line in enumerate(_lines(file), start=1):
+    for number, line in enumerate(raw_lines(file), start=1):
         text = line.text.rstrip("\r\n")
         if text.strip(" \t\r"):
             if not line.is_utf8:
@@ -147,9 +149,9 @@ def _split(text: str, known: Set[str]) -> tuple[str, dict[str, str]] | None:
 
 
 def _csv_rows(file: LandingFile, columns: list[str], delimiter: str) -> Iterator[_Row]:
-    source = enumerate(_lines(file), start=1)
+    source = enumerate(raw_lines(file), start=1)
     next(source, None)
-    ahead: list[tuple[int, _Line]] = []
+    ahead: list[tuple[int, Line]] = []
     while True:
         if not ahead:
             following = next(source, None)
@@ -184,7 +186,7 @@ def _embedded(cell: str) -> str | dict[str, object] | list[object]:
 
 
 def _csv_row(
-    ahead: list[tuple[int, _Line]], source: Iterator[tuple[int, _Line]], delimiter: str
+    ahead: list[tuple[int, Line]], source: Iterator[tuple[int, Line]], delimiter: str
 ) -> tuple[int, list[str] | None]:
     """How many lines the row takes that starts with `ahead`, and its cells; None where no row starts there.
 
@@ -216,7 +218,7 @@ def _csv_row(
             closed = '"' in line.text
 
 
-def _lines(file: LandingFile) -> Iterator[_Line]:
+def raw_lines(file: LandingFile) -> Iterator[Line]:
     """The file's lines with their ends, bytes that are no UTF-8 replaced and told."""
     with streams.open_bytes(file) as stream:
         reader = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
@@ -227,6 +229,6 @@ def _lines(file: LandingFile) -> Iterator[_Line]:
                 is_first = False
             data = text.encode("utf-8", errors="surrogateescape")
             try:
-                yield _Line(data.decode("utf-8"), True)
+                yield Line(data.decode("utf-8"), True)
             except UnicodeDecodeError:
-                yield _Line(data.decode("utf-8", errors="replace"), False)
+                yield Line(data.decode("utf-8", errors="replace"), False)

@@ -177,7 +177,12 @@ MARKERS = {
     "llm": "llm.request.type",
     "langfuse": "langfuse.observation.type",
 }
-_BODIES = ("langfuse.observation.usage_details", "langfuse.observation.cost_details", "output.value", "db.system")
+_BODIES = (
+    "langfuse.observation.usage_details",
+    "langfuse.observation.cost_details",
+    "output.value",
+    "db.system",
+)
 _RESOURCE_FIELDS = (
     "workspace_id",
     "charge_type",
@@ -247,18 +252,20 @@ _REQUEST = {
         {
             "resource": {"attributes": _KEY_VALUES},
             "scopeSpans": _SCOPE_SPANS,
-            "instrumentationLibrarySpans": [{"instrumentationLibrary": {"name": "VARCHAR"}, "spans": [_SPAN]}],
+            "instrumentationLibrarySpans": [
+                {"instrumentationLibrary": {"name": "VARCHAR"}, "spans": [_SPAN]}
+            ],
         }
     ]
 }
 
 MACROS = (
     redaction.MACRO,
-    "create or replace temp macro otlp_text(v) as coalesce(v.\"stringValue\", v.\"intValue\", v.\"doubleValue\", v.\"boolValue\", "
-    "v.\"arrayValue\", v.\"kvlistValue\", v.\"bytesValue\")",
-    "create or replace temp macro otlp_json(v) as case when v.\"stringValue\" is not null then to_json(v.\"stringValue\")::varchar "
-    "when v.\"bytesValue\" is not null then to_json(v.\"bytesValue\")::varchar "
-    "else coalesce(v.\"intValue\", v.\"doubleValue\", v.\"boolValue\", v.\"arrayValue\", v.\"kvlistValue\", 'null') end",
+    'create or replace temp macro otlp_text(v) as coalesce(v."stringValue", v."intValue", v."doubleValue", v."boolValue", '
+    'v."arrayValue", v."kvlistValue", v."bytesValue")',
+    'create or replace temp macro otlp_json(v) as case when v."stringValue" is not null then to_json(v."stringValue")::varchar '
+    'when v."bytesValue" is not null then to_json(v."bytesValue")::varchar '
+    'else coalesce(v."intValue", v."doubleValue", v."boolValue", v."arrayValue", v."kvlistValue", \'null\') end',
     # Protobuf's own JSON has ids in base64, the Collector's in hexadecimal.
     """
     create or replace temp macro otlp_id(t, digits) as
@@ -301,17 +308,23 @@ def row_count(records: str) -> str:
     """
 
 
-# Asked of every record before it is taken apart; json_valid first, because extraction from what is no JSON is an error.
-_IS_REQUEST = "coalesce(json_valid(record) and json_type(record, '$.resourceSpans') = 'ARRAY', false)"
+# Asked of every record before it is taken apart. `try` costs nothing where there is no error; json_valid beside it would parse again.
+_IS_REQUEST = "coalesce(try(json_type(record, '$.resourceSpans')) = 'ARRAY', false)"
 _IS_BLANK = "coalesce(trim(record, ' \t\r'), '') = ''"
-_ALL_NAMES = (*(name for names in (*TOKENS.values(), *NAMES.values()) for name in names), *COST, *MARKERS.values(), *_BODIES)
+_ALL_NAMES = (
+    *(name for names in (*TOKENS.values(), *NAMES.values()) for name in names),
+    *COST,
+    *MARKERS.values(),
+    *_BODIES,
+)
 _NOT_KEPT = frozenset(_ALL_NAMES)
 
 
 def spans(records: str, convert: Convert) -> str:
     """SQL of the spans of trace requests as plain text rows."""
     resource_words = ", ".join(
-        f"{_first(NAMES[name], 'resource_keys', 'resource_vals')} as resource_{name}" for name in _RESOURCE_FIELDS
+        f"{_first(NAMES[name], 'resource_keys', 'resource_vals')} as resource_{name}"
+        for name in _RESOURCE_FIELDS
     )
     words = ", ".join(f"{_first(names)} as {name}" for name, names in NAMES.items())
     tokens = ", ".join(f"{_first(names)} as {name}" for name, names in TOKENS.items())
@@ -597,9 +610,11 @@ def _attributes(convert: Convert) -> str:
         list_filter(span.attributes, lambda a: {keep}), lambda a: to_json(a.key)::varchar || ':' || otlp_json(a.value)
     ), ',')"""
     if convert.keep_content:
+        is_content = f"regexp_full_match(a.key, {literal(CONTENT)})"
+        text = f"redacted(left(otlp_text(a.value), {int(convert.content_max_characters)}))"
         content = f"""array_to_string(list_transform(
-            list_filter(span.attributes, lambda a: regexp_full_match(a.key, {literal(CONTENT)})),
-            lambda a: to_json(a.key)::varchar || ':' || to_json(redacted(left(otlp_text(a.value), {int(convert.content_max_characters)})))::varchar
+            list_filter(span.attributes, lambda a: {is_content}),
+            lambda a: to_json(a.key)::varchar || ':' || to_json({text})::varchar
         ), ',')"""
         others = f"concat_ws(',', nullif({others}, ''), '\"content\":{{' || nullif({content}, '') || '}}')"
     return f"'{{' || nullif({others}, '') || '}}'"
