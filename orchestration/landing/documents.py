@@ -254,17 +254,22 @@ class _Cutter:
         held: list[str] = []
         size = 0
         is_cut_further = any(other.startswith(path + ".") for other in self._split_at)
-        while self._peek() != "]":
-            if is_cut_further and self._peek() == "{":
-                yield from self._object(path)
-            else:
-                held.append(self._value())
-                size += len(held[-1])
-                if size >= _PIECE_CHARACTERS:
-                    yield ",".join(held)
-                    held, size = [], 0
-            if self._peek() == ",":
-                self._take(",")
-        self._take("]")
+        try:
+            while self._peek() != "]":
+                if is_cut_further and self._peek() == "{":
+                    yield from self._object(path)
+                else:
+                    held.append(self._value())
+                    size += len(held[-1])
+                    if size >= _PIECE_CHARACTERS:
+                        yield ",".join(held)
+                        held, size = [], 0
+                if self._peek() == ",":
+                    self._take(",")
+            self._take("]")
+        except _DamagedError:
+            if held:
+                yield ",".join(held)
+            raise
         if held:
             yield ",".join(held)
