@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from orchestration import settings as settings_module
-from orchestration.landing import contract
+from orchestration.landing import contract, formats
 from orchestration.pricing import price_file, rate_card
 from orchestration.pricing.files import Column
 from orchestration.pricing.meters import MEASURED
@@ -63,6 +63,7 @@ def generated(settings: Settings) -> dict[str, str]:
     }
     return {
         "docs/contract.md": contract.markdown(),
+        "docs/sources.md": formats.markdown(),
         "docs/data-dictionary.md": data_dictionary(read_manifest(settings)),
         EXAMPLE: example(),
         **{
@@ -109,7 +110,11 @@ def field_comments(class_name: str) -> dict[str, str]:
 
 def _defaults() -> dict[str, Any]:
     """Defaults of the plain settings, in the order of the class."""
-    return {item.name: item.default for item in fields(Settings) if item.default is not MISSING}
+    return {
+        item.name: item.default
+        for item in fields(Settings)
+        if item.default is not MISSING and item.name != "sources"
+    }
 
 
 def settings_tables() -> str:
@@ -129,6 +134,11 @@ def settings_tables() -> str:
         _table(("setting", "environment variable", "default", "meaning"), rows)
         + "\nIn a table `[workspaces.<id>]` of the file, for single workspaces:\n\n"
         + _table(("setting", "default", "meaning"), workspace_rows)
+        + f"\nIn tables `[[sources]]`: {meanings['sources']}\n\n"
+        + _table(
+            ("setting", "meaning"),
+            [(f"`{name}`", meaning) for name, meaning in field_comments("SourceMapping").items() if meaning],
+        )
     )
 
 
@@ -142,6 +152,8 @@ def _workspace_defaults() -> dict[str, str]:
 def _shown(name: str, default: Any) -> str:
     if default is None:
         return "unset"
+    if isinstance(default, bool):
+        return str(default).lower()
     return "data" if name == "data_dir" else f"{default}"
 
 
@@ -153,9 +165,11 @@ def example() -> str:
     ]
     meanings = field_comments("Settings")
     for name, default in _defaults().items():
-        value = f'"{_shown(name, default)}"' if isinstance(default, str | Path) else f"{default}"
+        value = f'"{_shown(name, default)}"' if isinstance(default, str | Path) else _shown(name, default)
         value = '""' if default is None else value
         lines += ["", *_comment(meanings[name]), f"# {name} = {value}"]
+    lines += ["", *_comment(meanings["sources"]), "[[sources]]", 'service_name = "checkout"']
+    lines += ['workspace_id = "ws_acme"', 'charge_type = "personal"']
     lines += ["", *_comment(meanings["workspaces"]), "[workspaces.ws_acme]", 'name = "Acme"']
     lines += ['time_zone = "America/New_York"', 'default_charge_type = "hosted"', 'credit_price_usd = "0.01"']
     lines += ['rate_card = "platform"', 'monthly_budget_usd = "500"']

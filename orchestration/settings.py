@@ -85,8 +85,9 @@ class SourceMapping:
     workspace_id: str | None = None
     #: Who pays the provider: `hosted` or `personal`.
     charge_type: str | None = None
-    #: Id and name of the API key, where the file names none or another.
+    #: Id of the API key, where the file names none or another.
     api_key_id: str | None = None
+    #: Its name.
     api_key_name: str | None = None
     #: Workspace member.
     collaborator: str | None = None

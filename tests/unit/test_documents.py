@@ -52,7 +52,11 @@ _JSON = st.recursive(
 _SPANS = st.lists(_JSON, max_size=5)
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=5), _JSON, max_size=3), max_size=5), st.integers(1, 40), st.booleans())
+@given(
+    st.lists(st.dictionaries(st.text(max_size=5), _JSON, max_size=3), max_size=5),
+    st.integers(1, 40),
+    st.booleans(),
+)
 def test_records_are_what_the_document_says(rows: list[dict[str, object]], step: int, is_list: bool) -> None:
     """Whatever the pieces that it is read in, each object comes out once, unchanged, in order."""
     text = json.dumps(rows, indent=1) if is_list else "\n".join(json.dumps(row, indent=2) for row in rows)
@@ -66,7 +70,10 @@ def test_cutting_loses_no_span(resources: list[list[list[object]]], step: int) -
     """A request cut at its lists has the same spans, each with its resource and scope."""
     request = {
         "resourceSpans": [
-            {"resource": number, "scopeSpans": [{"scope": f"s{place}", "spans": spans} for place, spans in enumerate(scopes)]}
+            {
+                "resource": number,
+                "scopeSpans": [{"scope": f"s{place}", "spans": spans} for place, spans in enumerate(scopes)],
+            }
             for number, scopes in enumerate(resources)
         ]
     }
@@ -79,7 +86,11 @@ def test_cutting_loses_no_span(resources: list[list[list[object]]], step: int) -
             for span in scope.get("spans", [])
         ]  # type: ignore[attr-defined]
 
-    found = [json.loads(record) for record, problem in _cut(json.dumps(request), OTLP, step=step) if problem is None]
+    found = [
+        json.loads(record)
+        for record, problem in _cut(json.dumps(request), OTLP, step=step)
+        if problem is None
+    ]
     assert [item for piece in found for item in flat(piece)] == flat(request)
 
 
@@ -90,7 +101,9 @@ def test_damage_costs_what_is_damaged(rows: list[dict[str, object]], data: st.Da
     broken = text[: data.draw(st.integers(1, len(text) - 1))]
     *whole, (_, problem) = _cut(broken)
     assert problem == "broken_document", "a broken end must be told"
-    assert [json.loads(record) for record, _ in whole] == rows[: len(whole)], "whole elements must come out unchanged"
+    assert [json.loads(record) for record, _ in whole] == rows[: len(whole)], (
+        "whole elements must come out unchanged"
+    )
 
 
 def test_what_stands_after_its_list_is_refused() -> None:

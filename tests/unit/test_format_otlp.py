@@ -27,7 +27,9 @@ def value(content: Any) -> dict[str, Any]:
     if isinstance(content, list):
         return {"arrayValue": {"values": [value(item) for item in content]}}
     if isinstance(content, dict):
-        return {"kvlistValue": {"values": [{"key": key, "value": value(item)} for key, item in content.items()]}}
+        return {
+            "kvlistValue": {"values": [{"key": key, "value": value(item)} for key, item in content.items()]}
+        }
     return {"stringValue": content}
 
 
@@ -51,12 +53,17 @@ def span(
     return {key: item for key, item in (document | fields).items() if item is not ...}
 
 
-def request(*spans: dict[str, Any], resource: dict[str, Any] | None = None, scope: str = "test.scope") -> dict[str, Any]:
+def request(
+    *spans: dict[str, Any], resource: dict[str, Any] | None = None, scope: str = "test.scope"
+) -> dict[str, Any]:
     """An ExportTraceServiceRequest."""
     attributes = [{"key": key, "value": value(item)} for key, item in (resource or {}).items()]
     return {
         "resourceSpans": [
-            {"resource": {"attributes": attributes}, "scopeSpans": [{"scope": {"name": scope}, "spans": list(spans)}]}
+            {
+                "resource": {"attributes": attributes},
+                "scopeSpans": [{"scope": {"name": scope}, "spans": list(spans)}],
+            }
         ]
     }
 
@@ -92,44 +99,156 @@ GEN_AI = {
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [
-        (GEN_AI, {"input_tokens": 100, "output_tokens": 20, "provider": "openai", "model": "gpt-4o", "response_id": "chatcmpl-1",
-                  "response_model": "gpt-4o-2024-08-06", "call_marker": "call", "kind": "completion", "service": "AI Model",
-                  "token_convention": "otel_gen_ai"}),
-        ({"llm.request.type": "chat", "gen_ai.system": "Anthropic", "gen_ai.usage.prompt_tokens": 9, "gen_ai.usage.completion_tokens": 4,
-          "gen_ai.usage.cache_read_input_tokens": 5, "gen_ai.usage.cache_creation_input_tokens": 2},
-         {"input_tokens": 9, "output_tokens": 4, "cached_tokens": 5, "cache_write_tokens": 2, "provider": "anthropic", "call_marker": "call"}),
-        ({"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.token_count.prompt": 30, "llm.token_count.completion": 7,
-          "llm.token_count.prompt_details.cache_read": 11, "llm.token_count.completion_details.reasoning": 3,
-          "output.value": '{"id": "chatcmpl-9", "choices": []}'},
-         {"input_tokens": 30, "output_tokens": 7, "cached_tokens": 11, "reasoning_tokens": 3, "response_id": "chatcmpl-9",
-          "token_convention": "openinference", "call_marker": "call"}),
-        ({"openinference.span.kind": "AGENT", "gen_ai.usage.input_tokens": 5}, {"call_marker": "not_call", "kind": "agent", "input_tokens": 5}),
-        ({"ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "m", "ai.usage.inputTokens": 12, "ai.usage.outputTokens": 3,
-          "ai.usage.cachedInputTokens": 4, "ai.response.id": "r"},
-         {"input_tokens": 12, "output_tokens": 3, "cached_tokens": 4, "response_id": "r", "call_marker": "call", "token_convention": "ai_sdk_otel"}),
-        ({"ai.operationId": "ai.generateText", "ai.usage.inputTokens": 12}, {"call_marker": "not_call", "kind": "step"}),
-        ({"traceloop.span.kind": "workflow", "gen_ai.usage.input_tokens": 1}, {"call_marker": "not_call", "kind": "step"}),
-        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "Bot", "gen_ai.usage.input_tokens": 8},
-         {"call_marker": "not_call", "kind": "agent", "resource_name": "Bot"}),
-        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "google_search"},
-         {"call_marker": "not_call", "kind": "tool", "service": "Google Search"}),
-        ({"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 6}, {"kind": "embedding", "service": "Embedding", "call_marker": "call"}),
-        ({"gen_ai.usage.input_tokens": 6, "gen_ai.request.model": "m"}, {"call_marker": None, "input_tokens": 6, "kind": "completion"}),
-        ({"gen_ai.aggregated_usage.input_tokens": 6, "gen_ai.request.max_tokens": 99}, {"input_tokens": None, "output_tokens": None}),
+        (
+            GEN_AI,
+            {
+                "input_tokens": 100,
+                "output_tokens": 20,
+                "provider": "openai",
+                "model": "gpt-4o",
+                "response_id": "chatcmpl-1",
+                "response_model": "gpt-4o-2024-08-06",
+                "call_marker": "call",
+                "kind": "completion",
+                "service": "AI Model",
+                "token_convention": "otel_gen_ai",
+            },
+        ),
+        (
+            {
+                "llm.request.type": "chat",
+                "gen_ai.system": "Anthropic",
+                "gen_ai.usage.prompt_tokens": 9,
+                "gen_ai.usage.completion_tokens": 4,
+                "gen_ai.usage.cache_read_input_tokens": 5,
+                "gen_ai.usage.cache_creation_input_tokens": 2,
+            },
+            {
+                "input_tokens": 9,
+                "output_tokens": 4,
+                "cached_tokens": 5,
+                "cache_write_tokens": 2,
+                "provider": "anthropic",
+                "call_marker": "call",
+            },
+        ),
+        (
+            {
+                "openinference.span.kind": "LLM",
+                "llm.model_name": "gpt-4o",
+                "llm.token_count.prompt": 30,
+                "llm.token_count.completion": 7,
+                "llm.token_count.prompt_details.cache_read": 11,
+                "llm.token_count.completion_details.reasoning": 3,
+                "output.value": '{"id": "chatcmpl-9", "choices": []}',
+            },
+            {
+                "input_tokens": 30,
+                "output_tokens": 7,
+                "cached_tokens": 11,
+                "reasoning_tokens": 3,
+                "response_id": "chatcmpl-9",
+                "token_convention": "openinference",
+                "call_marker": "call",
+            },
+        ),
+        (
+            {"openinference.span.kind": "AGENT", "gen_ai.usage.input_tokens": 5},
+            {"call_marker": "not_call", "kind": "agent", "input_tokens": 5},
+        ),
+        (
+            {
+                "ai.operationId": "ai.generateText.doGenerate",
+                "ai.model.id": "m",
+                "ai.usage.inputTokens": 12,
+                "ai.usage.outputTokens": 3,
+                "ai.usage.cachedInputTokens": 4,
+                "ai.response.id": "r",
+            },
+            {
+                "input_tokens": 12,
+                "output_tokens": 3,
+                "cached_tokens": 4,
+                "response_id": "r",
+                "call_marker": "call",
+                "token_convention": "ai_sdk_otel",
+            },
+        ),
+        (
+            {"ai.operationId": "ai.generateText", "ai.usage.inputTokens": 12},
+            {"call_marker": "not_call", "kind": "step"},
+        ),
+        (
+            {"traceloop.span.kind": "workflow", "gen_ai.usage.input_tokens": 1},
+            {"call_marker": "not_call", "kind": "step"},
+        ),
+        (
+            {
+                "gen_ai.operation.name": "invoke_agent",
+                "gen_ai.agent.name": "Bot",
+                "gen_ai.usage.input_tokens": 8,
+            },
+            {"call_marker": "not_call", "kind": "agent", "resource_name": "Bot"},
+        ),
+        (
+            {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "google_search"},
+            {"call_marker": "not_call", "kind": "tool", "service": "Google Search"},
+        ),
+        (
+            {"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 6},
+            {"kind": "embedding", "service": "Embedding", "call_marker": "call"},
+        ),
+        (
+            {"gen_ai.usage.input_tokens": 6, "gen_ai.request.model": "m"},
+            {"call_marker": None, "input_tokens": 6, "kind": "completion"},
+        ),
+        (
+            {"gen_ai.aggregated_usage.input_tokens": 6, "gen_ai.request.max_tokens": 99},
+            {"input_tokens": None, "output_tokens": None},
+        ),
         # Input without cached reads and writes: the total proves it, or it could not hold them.
-        ({**GEN_AI, "gen_ai.usage.cache_read.input_tokens": 300, "gen_ai.usage.cache_creation.input_tokens": 40},
-         {"input_tokens": 440, "cached_tokens": 300, "cache_write_tokens": 40, "quality_flags": "input_without_cache"}),
-        ({**GEN_AI, "gen_ai.usage.cache_read.input_tokens": 30, "gen_ai.usage.total_tokens": 150},
-         {"input_tokens": 130, "quality_flags": "input_without_cache"}),
-        ({**GEN_AI, "gen_ai.usage.reasoning.output_tokens": 50, "gen_ai.usage.total_tokens": 170},
-         {"output_tokens": 70, "reasoning_tokens": 50, "quality_flags": "reasoning_beside_output"}),
-        ({"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m",
-          "langfuse.observation.usage_details": '{"input": 10, "input_cached_tokens": 90, "output": 5, "total": 105}',
-          "langfuse.observation.cost_details": '{"total": 0.0125}'},
-         {"input_tokens": 100, "cached_tokens": 90, "output_tokens": 5, "provider_cost_usd": "0.012500000000", "call_marker": "call"}),
-        ({"gen_ai.usage.input_tokens": 3, "operation.cost": 0.000123}, {"provider_cost_usd": "0.000123000000"}),
+        (
+            {
+                **GEN_AI,
+                "gen_ai.usage.cache_read.input_tokens": 300,
+                "gen_ai.usage.cache_creation.input_tokens": 40,
+            },
+            {
+                "input_tokens": 440,
+                "cached_tokens": 300,
+                "cache_write_tokens": 40,
+                "quality_flags": "input_without_cache",
+            },
+        ),
+        (
+            {**GEN_AI, "gen_ai.usage.cache_read.input_tokens": 30, "gen_ai.usage.total_tokens": 150},
+            {"input_tokens": 130, "quality_flags": "input_without_cache"},
+        ),
+        (
+            {**GEN_AI, "gen_ai.usage.reasoning.output_tokens": 50, "gen_ai.usage.total_tokens": 170},
+            {"output_tokens": 70, "reasoning_tokens": 50, "quality_flags": "reasoning_beside_output"},
+        ),
+        (
+            {
+                "langfuse.observation.type": "generation",
+                "langfuse.observation.model.name": "m",
+                "langfuse.observation.usage_details": '{"input": 10, "input_cached_tokens": 90, "output": 5, "total": 105}',
+                "langfuse.observation.cost_details": '{"total": 0.0125}',
+            },
+            {
+                "input_tokens": 100,
+                "cached_tokens": 90,
+                "output_tokens": 5,
+                "provider_cost_usd": "0.012500000000",
+                "call_marker": "call",
+            },
+        ),
+        (
+            {"gen_ai.usage.input_tokens": 3, "operation.cost": 0.000123},
+            {"provider_cost_usd": "0.000123000000"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_attributes_become(night: Night, attributes: dict[str, Any], expected: dict[str, Any]) -> None:
     """Each convention's names end in the contract's columns, by the contract's reading."""
     (row,) = _landed(night, request(span(attributes=attributes)))
@@ -144,14 +263,25 @@ def test_a_span_is_placed_by_its_resource(night: Night) -> None:
     (row,) = _landed(
         night,
         request(
-            span(attributes={**GEN_AI, "session.id": "s", "user.id": "u", "custom.key": 7}, parentSpanId="00f067aa0ba902b8"),
+            span(
+                attributes={**GEN_AI, "session.id": "s", "user.id": "u", "custom.key": 7},
+                parentSpanId="00f067aa0ba902b8",
+            ),
             resource={"service.name": "shop", "workspace.id": "acme", "deployment.environment": "prod"},
         ),
     )
     expected = {
-        "workspace_id": "acme", "run_id": TRACE, "trace_id": TRACE, "parent_span_id": "00f067aa0ba902b8", "deployment": "prod",
-        "session_id": "s", "user_id": "u", "scope": "test.scope", "status": "completed", "source_format": "otlp",
-    }  # fmt: skip
+        "workspace_id": "acme",
+        "run_id": TRACE,
+        "trace_id": TRACE,
+        "parent_span_id": "00f067aa0ba902b8",
+        "deployment": "prod",
+        "session_id": "s",
+        "user_id": "u",
+        "scope": "test.scope",
+        "status": "completed",
+        "source_format": "otlp",
+    }
     assert {name: row[name] for name in expected} == expected
     assert json.loads(row["attributes"])["custom.key"] == 7, "what has no column stays in attributes"
 
@@ -166,7 +296,9 @@ def test_settings_say_whose_spans_they_are(tmp_path: Path) -> None:
     from orchestration.settings import load
 
     night = Night(tmp_path)
-    night.settings = load({}, tmp_path / "credit_usage.toml", data_dir=night.settings.data_dir, settle_seconds=0.0)
+    night.settings = load(
+        {}, tmp_path / "credit_usage.toml", data_dir=night.settings.data_dir, settle_seconds=0.0
+    )
     night.write("a.jsonl", lines(request(span("00000000000000a1"), resource={"service.name": "shop"})))
     night.write("team/b.jsonl", lines(request(span("00000000000000a2"), resource={"service.name": "other"})))
     night.write("c.jsonl", lines(request(span("00000000000000a3"))))
@@ -177,22 +309,31 @@ def test_settings_say_whose_spans_they_are(tmp_path: Path) -> None:
 
 def test_content_is_left_out_unless_asked_for(tmp_path: Path) -> None:
     """Prompts do not reach the lake; with the setting they do, cut and redacted."""
-    attributes = {**GEN_AI, "gen_ai.prompt.0.content": "mail bob@example.com with sk-abcdefghijklmnop " + "x" * 100, "input.value": "secret"}
+    attributes = {
+        **GEN_AI,
+        "gen_ai.prompt.0.content": "mail bob@example.com with sk-abcdefghijklmnop " + "x" * 100,
+        "input.value": "secret",
+    }
     rows = {}
     for keep in ("false", "true"):
         folder = tmp_path / keep
         folder.mkdir()
-        (folder / "credit_usage.toml").write_text(f"keep_content = {keep}\ncontent_max_characters = 60\n", encoding="utf-8")
+        (folder / "credit_usage.toml").write_text(
+            f"keep_content = {keep}\ncontent_max_characters = 60\n", encoding="utf-8"
+        )
         from orchestration.settings import load
 
         night = Night(folder)
-        night.settings = load({}, folder / "credit_usage.toml", data_dir=night.settings.data_dir, settle_seconds=0.0)
+        night.settings = load(
+            {}, folder / "credit_usage.toml", data_dir=night.settings.data_dir, settle_seconds=0.0
+        )
         (rows[keep],) = _landed(night, request(span(attributes=attributes)))
     assert "secret" not in str(rows["false"].values()), "content must not be loaded by default"
     content = json.loads(rows["true"]["attributes"])["content"]
     assert content["input.value"] == "secret"
     text = content["gen_ai.prompt.0.content"]
-    assert "bob@" not in text and "sk-abc" not in text, "kept content must be redacted"
+    assert "bob@" not in text, "kept content must be redacted"
+    assert "sk-abc" not in text, "kept content must be redacted"
     assert len(text) <= 80, "kept content must be cut"
 
 
@@ -226,8 +367,14 @@ def test_odd_spans(night: Night, fields: dict[str, Any], expected: dict[str, Any
         ({"traceId": ""}, "missing_field"),
         ({"spanId": ...}, "missing_field"),
         ({"startTimeUnixNano": "soon"}, "wrong_type"),
-        ({"attributes": [{"key": "gen_ai.usage.input_tokens", "value": {"intValue": "-4"}}]}, "impossible_value"),
-        ({"attributes": [{"key": "gen_ai.usage.input_tokens", "value": {"stringValue": "many"}}]}, "wrong_type"),
+        (
+            {"attributes": [{"key": "gen_ai.usage.input_tokens", "value": {"intValue": "-4"}}]},
+            "impossible_value",
+        ),
+        (
+            {"attributes": [{"key": "gen_ai.usage.input_tokens", "value": {"stringValue": "many"}}]},
+            "wrong_type",
+        ),
     ],
 )
 def test_a_span_that_is_none_is_quarantined(night: Night, fields: dict[str, Any], reason: str) -> None:
@@ -243,21 +390,37 @@ def test_attributes_of_every_type(night: Night) -> None:
     """Strings, booleans, numbers, lists, objects and bytes are kept."""
     document = span(attributes={"s": "t", "b": True, "i": 3, "d": 1.5, "l": ["x", 1], "o": {"k": "v"}})
     document["attributes"] += [
-        {"key": "y", "value": {"bytesValue": "AAEC"}}, {"key": "n", "value": {"intValue": 7}}, {"key": "e", "value": {}}, {"key": "z"},
-    ]  # fmt: skip
+        {"key": "y", "value": {"bytesValue": "AAEC"}},
+        {"key": "n", "value": {"intValue": 7}},
+        {"key": "e", "value": {}},
+        {"key": "z"},
+    ]
     (row,) = _landed(night, request(document))
     kept = json.loads(row["attributes"])
-    assert {key: kept[key] for key in "sbidyn"} == {"s": "t", "b": True, "i": 3, "d": 1.5, "y": "AAEC", "n": 7}
+    assert {key: kept[key] for key in "sbidyn"} == {
+        "s": "t",
+        "b": True,
+        "i": 3,
+        "d": 1.5,
+        "y": "AAEC",
+        "n": 7,
+    }
     assert set(kept) == set("sbidloynez")
 
 
 def test_records_that_are_no_requests(night: Night) -> None:
     """A corrupt line, metrics among traces, and blank lines: each bad one is in quarantine with its line, the rest lands."""
     good = request(span())
-    night.write("traces.jsonl.gz", gzip.compress(lines(good, '{"resourceSpans": [{"resource": {', "", '{"resourceMetrics": []}')))
+    night.write(
+        "traces.jsonl.gz",
+        gzip.compress(lines(good, '{"resourceSpans": [{"resource": {', "", '{"resourceMetrics": []}')),
+    )
     night.land()
     assert len(night.rows()) == 1
-    assert [(row["line_number"], row["reason"]) for row in night.quarantine()] == [(2, "not_json"), (4, "not_a_row")]
+    assert [(row["line_number"], row["reason"]) for row in night.quarantine()] == [
+        (2, "not_json"),
+        (4, "not_a_row"),
+    ]
 
 
 def test_an_empty_request_is_nothing(night: Night) -> None:
@@ -290,7 +453,10 @@ def test_a_pretty_printed_document(night: Night) -> None:
 def test_a_hundred_thousand_spans_in_one_line(night: Night) -> None:
     """One trace, one line of 40 MB: everything lands."""
     count = 100_000
-    spans = [span(f"{number:016x}", {"gen_ai.usage.input_tokens": 1}, parentSpanId=f"{number - 1:016x}") for number in range(1, count + 1)]
+    spans = [
+        span(f"{number:016x}", {"gen_ai.usage.input_tokens": 1}, parentSpanId=f"{number - 1:016x}")
+        for number in range(1, count + 1)
+    ]
     night.write("big.jsonl", lines(request(*spans)))
     report = night.land()
     assert report.manifest

@@ -12,9 +12,77 @@ from orchestration.landing.formats.base import Convert, Layout, Sniff, SourceFor
 FORMATS: tuple[SourceFormat, ...] = (otlp.FORMAT,)
 """All foreign formats; of several that recognise a file the first counts, where none does it is one of the contract."""
 
-__all__ = ["FORMATS", "Convert", "Layout", "Sniff", "SourceFormat", "detect"]
+__all__ = ["FORMATS", "Convert", "Layout", "Sniff", "SourceFormat", "detect", "markdown"]
 
 
 def detect(sniff: Sniff) -> SourceFormat | None:
     """The foreign format of a file; None for one of the contract."""
     return next((item for item in FORMATS if item.detect(sniff)), None)
+
+
+_INTRODUCTION = """# Sources
+
+Generated from `orchestration/landing/formats/`; do not edit. `make docs` writes it.
+
+Files of the [landing contract](contract.md) and of the formats below may lie in `landing/` side by side, in any number, order and
+depth; what a file is, is told by its content. Whose spans they are comes from the file, or from `[[sources]]` in the settings
+([operations](operations.md#settings)). Prompts, completions and tool arguments are left out unless `keep_content` is set.
+
+## A trace becomes a run
+
+A trace is a run of its own id, unless a run of that id arrives in a file of the contract. It is an *agent* where one of its spans is
+an agent, a *workflow* where it has several steps, else a *prompt*. Its root gives name, times and status; user, session (in
+`user_metadata`), API key and deployment come from the span nearest to the root that names them. A span that arrives later opens
+the dates that it changes.
+
+## One call, one bill
+
+The same model call may be seen by a framework and by the client below it, by a gateway and by an SDK, or be delivered twice. Each
+span has a `billing_role` in `facts.fct_span_usage`, the span that its call is billed under (`billed_run_id`, `billed_span_id`) and
+why (`billing_reason`):
+
+| role | meaning |
+| --- | --- |
+| call | the call is billed here, with what all its spans know together |
+| duplicate | the same call, seen again; what it claimed is kept in `rollup_reported_*` and summed nowhere |
+| rollup | usage of other calls (an agent, a step, a wrapper), likewise |
+| none | no usage |
+
+1. Calls are the spans that their source marks as model calls. Usage on spans that it marks as something else is a rollup. A span
+   without any marker is a call where no span below it bears usage.
+2. Calls with the same response id are one call, in whatever traces they are. Ids of fewer than 20 characters, which local servers
+   number, count only where two scopes saw the call at once, or the same span was delivered twice.
+3. A call inside another with the same input and output tokens (one more or less: streams) is the same call. Of several inner calls
+   of one scope the outer one repeats one only.
+4. Calls of different scopes with the same model (vendor prefix, date and version apart), the same tokens and one within the other's
+   time (5 ms) are matched one to one, the nearest first; never two of one scope, never two different ids.
+5. Within a call, input and output come from the scope nearest to the provider, else from the span that tells most; of all other
+   classes the greatest counts, because a class that is absent is not 0. `usage_conflict` in `quality_flags` marks calls whose spans
+   disagree.
+6. The billed span is the one in a framework's tree rather than one in a trace that a client opened for want of a current span. A
+   trace of which every span is billed elsewhere is no run.
+7. A call without usage is a call of unknown usage, unless it lies in or around one that has some.
+8. A call around exactly one call of another scope and the same model, which starts and ends within 100 ms of it, with other usage, is
+   a framework's own count: a rollup. Where it is not that clear, both are billed. `nested_usage_mismatch` marks both cases.
+"""
+
+
+def markdown() -> str:
+    """The formats as documentation; `docs/sources.md` is this text."""
+    lines = [_INTRODUCTION]
+    for item in FORMATS:
+        lines += [
+            f"## {item.title}",
+            "",
+            f"`source_format` is `{item.name}`.",
+            "",
+            item.documentation.strip(),
+            "",
+        ]
+        lines += ["| `token_convention` | meaning |", "| --- | --- |"]
+        lines += [f"| {convention.name} | {convention.description} |" for convention in item.conventions]
+        if item.flags:
+            lines += ["", "| `quality_flags` | meaning |", "| --- | --- |"]
+            lines += [f"| {flag} | {meaning} |" for flag, meaning in item.flags.items()]
+        lines.append("")
+    return "\n".join(lines)

@@ -627,7 +627,45 @@ _BUCKET_SUM = """
         ))::varchar
 """
 
+
+def _table_of(names: Mapping[str, Sequence[str]]) -> str:
+    rows = [
+        f"| `{column}` | {', '.join(f'`{name}`' for name in sources)} |" for column, sources in names.items()
+    ]
+    return "\n".join(["| column | attributes, the first that is there |", "| --- | --- |", *rows])
+
+
+_DOCUMENTATION = f"""Traces as OTLP/JSON: one `ExportTraceServiceRequest` per line, as the OpenTelemetry Collector's file exporter writes
+them, or documents of any layout; `.gz` and `.zst` too.
+
+```yaml
+exporters:
+  file:
+    path: /var/lib/otelcol/traces.jsonl
+    rotation: {{max_megabytes: 200}}
+service:
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [file]}}
+```
+
+Drop rotated files into `landing/`. Metrics and logs in the same file are quarantined as `not_a_row`. Ids may be hexadecimal or
+base64; times are nanoseconds. Read are the conventions of OpenTelemetry GenAI (current and legacy), OpenInference, OpenLLMetry, the
+Vercel AI SDK, Logfire and Pydantic AI, and Langfuse's own attributes. All of them count cached reads and writes in the input;
+where only the opposite adds up, it is read that way and flagged.
+
+What marks a call, the first of these that a span carries: `openinference.span.kind` LLM or EMBEDDING; `ai.operationId` ending in
+doGenerate, doStream or doEmbed; `traceloop.span.kind` (never a call); `gen_ai.operation.name` chat, text_completion, completion,
+generate_content or embeddings; `llm.request.type` chat, completion or embedding; `langfuse.observation.type` generation or embedding.
+For OpenInference the response id is looked for in the JSON of `output.value`.
+
+{_table_of({**TOKENS, "provider_cost_usd": COST, **NAMES})}
+
+Other attributes are kept in `attributes` under their own names. Not there: span links and events, links between traces (a trace is
+never a child run), images and audio beside their tokens, usage that stands in kept content only (`response_data` of Logfire).
+"""
+
 FORMAT = SourceFormat(
+    documentation=_DOCUMENTATION,
     name="otlp",
     title="OpenTelemetry (OTLP/JSON)",
     detect=detect,
