@@ -236,6 +236,56 @@ def check(as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--rows", default=5, show_default=True, help="Rows to show as they would land.")
+@click.option("--problems", default=50, show_default=True, help="Problems to show.")
+@json_option
+def inspect(files: tuple[Path, ...], rows: int, problems: int, as_json: bool) -> None:
+    """Say what FILES are and how they would land, without loading anything.
+
+    Shows the format, the first rows as they would land, how token counts were read, and every problem. Exits with 1 where a file has
+    any.
+    """
+    from orchestration.landing.inspection import inspect as run_inspect  # noqa: PLC0415
+
+    found = run_inspect(load(), files, rows=rows, problems=problems)
+    if as_json:
+        print_json({"files": found})
+    else:
+        for document in found:
+            _print_inspected(document)
+    if any(document["status"] != "loaded" or document["rows_quarantined"] for document in found):
+        sys.exit(1)
+
+
+def _print_inspected(document: dict[str, Any]) -> None:
+    from orchestration.quality.results import printable  # noqa: PLC0415
+
+    click.echo(printable(document["path"]))
+    if document["status"] != "loaded":
+        click.echo(f"  {document['status']}: {document['reason']}")
+        return
+    click.echo(f"  {document['title']} ({document['source_format']}, {document['format']})")
+    click.echo(
+        f"  {document['rows_read']:,} rows read = {document['rows_loaded']:,} would be loaded + {document['rows_duplicate']:,} duplicate "
+        f"+ {document['rows_superseded']:,} superseded + {document['rows_quarantined']:,} quarantined"
+    )
+    for entity, of in document["entities"].items():
+        for label, key in (
+            ("read as", "token_conventions"),
+            ("flags", "quality_flags"),
+            ("scopes", "scopes"),
+        ):
+            if of.get(key):
+                counts = ", ".join(f"{printable(name)} {count:,}" for name, count in of[key].items())
+                click.echo(f"  {entity}: {label}: {counts}")
+        for row in of["first_rows"]:
+            click.echo("    " + "  ".join(f"{name}={printable(value)}" for name, value in row.items()))
+    for problem in document["problems"]:
+        click.echo(f"  line {problem['line_number']}: {problem['reason']}: {printable(problem['message'])}")
+
+
+@cli.command()
 @json_option
 def status(as_json: bool) -> None:
     """Show the last runs, what is published, how fresh it is, and what is in quarantine."""
