@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 _HERE = Path(__file__).resolve().parent
-_ASSETS = ("app.css", "core.js", "format.js", "charts.js", "analytics.js", "sheet.js", "logs.js", "users.js")
+_ASSETS = (
+    "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "analytics.js", "explore.js", "sheet.js", "logs.js",
+    "users.js",
+)  # fmt: skip
+POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What pages may load. `'self'` is the folder when it is served, `file:` when it is opened from disk; nothing inline, no eval."""
 ROWS_PER_BATCH = 150_000
 """Rows whose chunks are made by one query: bounds memory, a full build of any size runs in the same."""
 
@@ -126,7 +134,9 @@ class _Build:
             folder = slug(workspace.workspace_id)
             if any(other.slug == folder for other in self.data.values()):
                 raise RuntimeError(f"two workspaces share the folder {folder!r}")
-            self.data[workspace.workspace_id] = pages.WorkspaceData(workspace, folder)
+            self.data[workspace.workspace_id] = pages.WorkspaceData(
+                workspace, folder, self.published.published_at()
+            )
         self._assets()
         self._analytics_chunks()
         prints = self._log_chunks()
@@ -158,6 +168,12 @@ class _Build:
             self.site.write(
                 f"{data.slug}/data/analytics/{month}.js", chunk("analytics", month, "{" + body + "}")
             )
+        for (workspace_id, month), text in sorted(self.published.cube().items()):
+            self.site.write(
+                f"{self._known(workspace_id).slug}/data/cube/{month}.js", chunk("cube", month, text)
+            )
+        for workspace_id, values in self.published.colours().items():
+            self._known(workspace_id).colours = values
 
     def _log_chunks(self) -> dict[tuple[str, date], list[str]]:
         """Write the log chunks of changed days; the fingerprints of every day, for what else depends on its
@@ -295,7 +311,7 @@ class _Build:
         def render(name: str, template: str, context: object) -> None:
             nonlocal written
             values = {field: getattr(context, field) for field in context.__dataclass_fields__}  # type: ignore[attr-defined]
-            self.site.write(name, environment.get_template(template).render(values).encode())
+            self.site.write(name, environment.get_template(template).render(policy=POLICY, **values).encode())
             written += 1
 
         rows = []
@@ -308,9 +324,10 @@ class _Build:
             render(f"{data.slug}/users.html", "users.html", pages.users_page(data))
             rows.append(pages.index_row(data, shown))
         rows.sort(key=lambda row: (row.name.casefold(), row.workspace_id))
-        render("index.html", "index.html", ctx.IndexPage(tuple(rows)))
+        publication = self.published.publication()
+        render("index.html", "index.html", ctx.IndexPage(tuple(rows), publication))
         # Last of all: `is_rendered` takes it as the sign that everything before it is there.
-        stamps = to_json(self.published.publication())
+        stamps = to_json(publication)
         self.site.write(_STAMPS, f"{_STAMPS_PREFIX}{stamps};\n".encode())
         self.report("pages", len(self.data), len(self.data))
         return written

@@ -77,17 +77,45 @@ class NavItem:
     is_current: bool
 
 
+RANGE_PRESETS = (
+    ("1", "1 d", "Last day"),
+    ("7", "7 d", "Last 7 days"),
+    ("30", "30 d", "Last 30 days"),
+    ("90", "90 d", "Last 90 days"),
+    ("all", "All", "All days"),
+)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The date range that a page opens with, and the days between which it can be chosen. All but `label` and
+    the texts on the provisional day are ISO days.
+    """
+
+    first_day: str
+    last_day: str
+    first: str
+    last: str
+    label: str
+    provisional: str = ""
+    provisional_note: str = ""
+    pressed: str = "30"
+    presets: tuple[tuple[str, str, str], ...] = RANGE_PRESETS
+
+
 @dataclass(frozen=True)
 class Page:
     """What every page of a workspace shares."""
 
     title: str
     heading: str
+    subtitle: str
     workspace_name: str
     workspace_id: str
     time_zone: str
     time_zone_note: str
     nav: tuple[NavItem, ...]
+    range: Range | None
     scripts: tuple[str, ...]
     config: Markup
     """JSON for the page's scripts, already safe inside a script element."""
@@ -102,10 +130,8 @@ class AnalyticsPage:
     headers: Mapping[str, tuple[Header, ...]]
     cost_legend: tuple[tuple[str, str], ...]
     token_legend: tuple[tuple[str, str], ...]
-    first_day: str
-    last_day: str
-    range_first: str
-    range_last: str
+    measures: tuple[tuple[str, str], ...]
+    dimensions: tuple[tuple[str, str], ...]
     is_empty: bool
 
 
@@ -179,6 +205,7 @@ class IndexPage:
     """The list of workspaces."""
 
     rows: tuple[IndexRow, ...]
+    stamps: Mapping[str, str | None]
 
 
 @dataclass(frozen=True)

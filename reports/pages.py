@@ -25,7 +25,7 @@ from reports.charts import Series
 
 USERS_SHOWN = 50
 ACTIVITY_DAYS = 90
-_SCRIPTS = ("format.js",)
+_RANGE_SCRIPTS = ("range.js",)
 
 
 @dataclass
@@ -34,7 +34,9 @@ class WorkspaceData:
 
     workspace: q.Workspace
     slug: str
+    published_at: datetime | None = None
     months: dict[str, dict[str, str]] = field(default_factory=dict)
+    colours: dict[str, list[str]] = field(default_factory=dict)
     log_totals: dict[str, list[q.Row]] = field(default_factory=dict)
     filter_values: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     metadata_keys: dict[str, list[str]] = field(default_factory=dict)
@@ -75,26 +77,84 @@ class WorkspaceData:
             return named, ""
         return "UTC", f"the workspace's time zone {named!r} is unknown" if named else ""
 
+    @property
+    def provisional_day(self) -> date | None:
+        """The newest day of usage where it had not ended, on the workspace's clock, when the file was published."""
+        last = self.last_day
+        clock = fmt.zone(self.time_zone[0])
+        if last is None or self.published_at is None or clock is None:
+            return None
+        return last if last >= self.published_at.astimezone(clock).date() else None
+
+    @property
+    def edges(self) -> analytics.Edges:
+        """The first day with usage and the provisional one, as ISO text."""
+        first, provisional = self.first_day, self.provisional_day
+        return analytics.Edges(
+            first.isoformat() if first else "", provisional.isoformat() if provisional else ""
+        )
+
+    @property
+    def default_range(self) -> ctx.Range | None:
+        """The range that pages open with: the last days of usage; None where there is no usage."""
+        first_day, last_day, provisional = self.first_day, self.last_day, self.provisional_day
+        if first_day is None or last_day is None:
+            return None
+        first = last_day - timedelta(days=analytics.DEFAULT_DAYS - 1)
+        return ctx.Range(
+            first_day.isoformat(),
+            last_day.isoformat(),
+            first.isoformat(),
+            last_day.isoformat(),
+            fmt.day_range(first, last_day),
+            fmt.day_short(provisional) if provisional else "",
+            "This day had not ended when the pages were generated; more usage of it may follow."
+            if provisional
+            else "",
+        )
+
     def page(
-        self, current: str, heading: str, scripts: Sequence[str], config: Mapping[str, object]
+        self,
+        current: str,
+        heading: str,
+        scripts: Sequence[str],
+        config: Mapping[str, object],
+        *,
+        has_range: bool = True,
+        subtitle: str = "",
     ) -> ctx.Page:
-        """What this page shares with its siblings."""
+        """What this page shares with its siblings. `has_range` gives it the date range that all of them share."""
         zone, note = self.time_zone
         nav = (
             ("analytics", "Analytics"),
             *((name, ctx.LOGS[name].title) for name in col.LOG_KINDS),
             ("users", "Users"),
         )
+        days = self.default_range
+        shared: dict[str, object] = {
+            "page": current,
+            "time_zone": zone,
+            "range": {
+                "first_day": days.first_day,
+                "last_day": days.last_day,
+                "default_days": analytics.DEFAULT_DAYS,
+                "provisional_day": self.provisional_day.isoformat() if self.provisional_day else None,
+            }
+            if days
+            else None,
+        }
         return ctx.Page(
             title=heading,
             heading=heading,
+            subtitle=subtitle or ("" if days else "No usage yet"),
             workspace_name=self.workspace.name,
             workspace_id=self.workspace.workspace_id,
             time_zone=zone,
             time_zone_note=note,
             nav=tuple(ctx.NavItem(label, f"{name}.html", name == current) for name, label in nav),
-            scripts=(*_SCRIPTS, *scripts),
-            config=Markup(writer.to_json({"page": current, "time_zone": zone, **config})),  # noqa: S704  (escaped by to_json)
+            range=days if has_range else None,
+            scripts=(*(_RANGE_SCRIPTS if has_range else ()), *scripts),
+            config=Markup(writer.to_json({**shared, **config})),  # noqa: S704  (escaped by to_json)
         )
 
 
@@ -109,25 +169,23 @@ def analytics_view(data: WorkspaceData) -> tuple[analytics.View, date, date] | N
     for month in sorted(data.months):
         if month >= earliest:
             months.add(data.months[month])
-    return analytics.build_view(months, first, last, data.credit_prices), first, last
+    return analytics.build_view(months, first, last, data.credit_prices, data.edges), first, last
 
 
 def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date] | None) -> ctx.AnalyticsPage:
     """The analytics page in its default range."""
-    first_day, last_day = data.first_day, data.last_day
-    if shown is None:
-        view, first, last = analytics.View("", "", (), (), {}, {}), None, None
-    else:
-        view, first, last = shown
+    view = shown[0] if shown else analytics.View("", "", (), (), {}, {})
     config = {
         "months": sorted(data.months),
         "columns": analytics.INDEX,
         "money": sorted(analytics.MONEY_NAMES),
-        "first_day": first_day.isoformat() if first_day else None,
-        "last_day": last_day.isoformat() if last_day else None,
-        "default_days": analytics.DEFAULT_DAYS,
         "credit_prices": {"has_any": data.credit_prices.has_any, "stretches": data.credit_prices.stretches},
         "numbers": {name: [h.is_number for h in headers] for name, headers in ctx.TABLE_HEADERS.items()},
+        "dimensions": [[d.name, d.label] for d in col.DIMENSIONS],
+        "cube_columns": col.CUBE_COLUMNS,
+        "colours": data.colours,
+        "values_per_month": q.VALUES_PER_MONTH,
+        "workspace": data.slug,
         "token_series": analytics.TOKEN_SERIES,
         "token_lines": analytics.TOKEN_LINES,
         "priced_tokens": analytics.PRICED_TOKENS,
@@ -141,23 +199,19 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
             "unattributed": analytics.UNATTRIBUTED,
             "no_credit_price": analytics.NO_CREDIT_PRICE,
             "no_credit_price_short": analytics.NO_CREDIT_PRICE_SHORT,
-            "external": analytics.EXTERNAL_NOTE,
-            "external_unpriced": analytics.EXTERNAL_NOTE_UNPRICED,
             "all_unpriced": analytics.ALL_UNPRICED,
             "all_partly_priced": analytics.ALL_PARTLY_PRICED,
             "reasons": analytics.REASONS,
         },
     }
     return ctx.AnalyticsPage(
-        page=data.page("analytics", "Analytics", ("charts.js", "analytics.js"), config),
+        page=data.page("analytics", "Analytics", ("charts.js", "analytics.js", "explore.js"), config),
         view=view,
         headers=ctx.TABLE_HEADERS,
         cost_legend=(("Wallet", "s1"), ("Task credits (estimated)", "s2"), ("Previous period", "before")),
         token_legend=tuple((label, tone) for label, _, tone in analytics.TOKEN_SERIES),
-        first_day=first_day.isoformat() if first_day else "",
-        last_day=last_day.isoformat() if last_day else "",
-        range_first=first.isoformat() if first else "",
-        range_last=last.isoformat() if last else "",
+        measures=(("cost", "Cost"), ("tokens", "Tokens"), ("calls", "Calls")),
+        dimensions=tuple((d.name, d.label) for d in col.DIMENSIONS),
         is_empty=shown is None,
     )
 
@@ -323,6 +377,8 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
                 "columns": [{"key": h.key, "label": h.label, "number": h.is_number} for h in USER_HEADERS],
                 "rows_per_page": USERS_SHOWN,
             },
+            has_range=False,
+            subtitle="Tracked end users, whole history",
         ),
         cards=cards,
         headers=USER_HEADERS,

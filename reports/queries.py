@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,10 @@ SPAN_NAMES_PER_MONTH = 200
 USERS_PER_DAY = 300
 """Users kept apart on a day (the first of each of three rankings); the others are summed and said to be."""
 USERS_PER_PART = 5_000
+VALUES_PER_MONTH = 60
+"""Values of a dimension kept apart in a month (the first of each of three rankings); the others are summed and said
+to be.
+"""
 FILTER_VALUES = 300
 """Distinct values offered as a list; a column with more gets a text filter instead."""
 
@@ -88,6 +92,37 @@ _BY_MONTH = "strftime(m.usage_date, '%Y-%m')"
 
 def _json_rows(columns: Sequence[col.Column]) -> str:
     return f"json_array({', '.join(column.sql for column in columns)})::varchar"
+
+
+def _sums(columns: Sequence[col.Column], relation: str = "") -> str:
+    """Sums of columns under their own names, in the types of the marts."""
+
+    def kind(column: col.Column) -> str:
+        if column.kind == "int":
+            return "bigint"
+        return "decimal(38,6)" if column.name == "task_credits" else "decimal(38,12)"
+
+    dot = f"{relation}." if relation else ""
+    return ", ".join(
+        f"coalesce(sum({dot}{column.name}), 0)::{kind(column)} as {column.name}" for column in columns
+    )
+
+
+def _kept(dimension: col.Dimension) -> str:
+    """CTE `kept_<name>`: the values of a dimension that a month keeps apart, with their place in its list."""
+    name, column = dimension.name, dimension.column
+    rank = "row_number() over (partition by workspace_id, month order by {} desc, value)"
+    return f"""sums_{name} as (
+            select workspace_id, strftime(usage_date, '%Y-%m') as month, {column} as value, sum(total_cost_usd) as cost,
+                sum(total_tokens) as tokens, sum(call_count) as calls
+            from marts.mart_analytics__usage_breakdown where {column} is not null group by all),
+        ranks_{name} as (
+            select workspace_id, month, value,
+                least({rank.format("cost")}, {rank.format("tokens")}, {rank.format("calls")}) as best_rank
+            from sums_{name}),
+        kept_{name} as (
+            select workspace_id, month, value, row_number() over (partition by workspace_id, month order by value) - 1 as place
+            from ranks_{name} where best_rank <= {VALUES_PER_MONTH})"""
 
 
 class Published:
@@ -157,6 +192,13 @@ class Published:
             "generated_by": generated_by,
         }
 
+    def published_at(self) -> datetime:
+        """When this file was published."""
+        rows = self._all("select max(published_at) from meta.publication")
+        if rows[0][0] is None:
+            raise PublishedFileError("meta.publication is empty: the file was not published by credit-usage")
+        return datetime.combine(rows[0][0].date(), rows[0][0].time(), UTC)
+
     # --- analytics
     # -------------------------------------------------------------------------------------------------
 
@@ -196,6 +238,8 @@ class Published:
             )
         for name, rows in self._span_tables():
             add(name, rows)
+        for dimension in col.DIMENSIONS:
+            add(f"by_{dimension.name}", self._breakdown_rows(dimension))
         add("users", self._user_rows())
         add("buckets", self._buckets())
         return found
@@ -250,16 +294,59 @@ class Published:
             from m group by 1, 2"""),
         )
 
-    def _user_rows(self) -> list[Row]:
-        def kind(column: col.Column) -> str:
-            if column.kind == "int":
-                return "bigint"
-            return "decimal(38,6)" if column.name == "task_credits" else "decimal(38,12)"
+    def _breakdown_rows(self, dimension: col.Dimension) -> list[Row]:
+        """Daily sums by the values of one dimension, the rare ones of a month together."""
+        texts = ", ".join(column.sql for column in col.BREAKDOWN_SUMS)
+        return self._all(f"""with {_kept(dimension)},
+            m as (
+                select u.usage_date, u.workspace_id,
+                    case when u.{dimension.column} is null then 'unsaid' when k.value is null then 'other' else 'value' end as who,
+                    k.value as value, count(distinct u.{dimension.column}) as value_count, {_sums(col.BREAKDOWN_SUMS, "u")}
+                from marts.mart_analytics__usage_breakdown as u
+                left join kept_{dimension.name} as k on k.workspace_id = u.workspace_id
+                    and k.month = strftime(u.usage_date, '%Y-%m') and k.value = u.{dimension.column}
+                group by all)
+            select m.workspace_id, {_BY_MONTH} as month,
+                '[' || string_agg(json_array(m.usage_date::varchar, who, value, value_count, {texts})::varchar, ',\n'
+                    order by m.usage_date, who, value) || ']'
+            from m group by 1, 2""")
 
-        sums = ", ".join(
-            f"coalesce(sum({column.name}), 0)::{kind(column)} as {column.name}"
-            for column in col.USER_SUMS_DAILY
+    def cube(self) -> dict[tuple[str, str], str]:
+        """(workspace_id, month) → JSON of daily sums by all dimensions together, for what a reader filters by. Each
+        dimension's values are those of its breakdown, so that the two agree.
+        """
+        kept = ", ".join(_kept(dimension) for dimension in col.DIMENSIONS)
+        joins = " ".join(
+            f"""left join kept_{d.name} as k_{d.name} on k_{d.name}.workspace_id = u.workspace_id
+                and k_{d.name}.month = strftime(u.usage_date, '%Y-%m') and k_{d.name}.value = u.{d.column}"""
+            for d in col.DIMENSIONS
         )
+        places = ", ".join(
+            f"case when u.{d.column} is null then -2 else coalesce(k_{d.name}.place, -1) end as {d.name}"
+            for d in col.DIMENSIONS
+        )
+        names = ", ".join(d.name for d in col.DIMENSIONS)
+        lists = ", ".join(
+            f"coalesce((select list(k.value order by k.place) from kept_{d.name} as k "
+            "where k.workspace_id = r.workspace_id and k.month = r.month), [])"
+            for d in col.DIMENSIONS
+        )
+        texts = ", ".join(column.sql for column in col.BREAKDOWN_SUMS)
+        rows = self._all(f"""with {kept},
+            m as (
+                select u.usage_date, u.workspace_id, {places}, {_sums(col.BREAKDOWN_SUMS, "u")}
+                from marts.mart_analytics__usage_breakdown as u {joins}
+                group by all),
+            r as (
+                select m.workspace_id, {_BY_MONTH} as month,
+                    '[' || string_agg(json_array(m.usage_date::varchar, [{names}], {texts})::varchar, ',\n'
+                        order by m.usage_date, {names}) || ']' as rows_text
+                from m group by 1, 2)
+            select r.workspace_id, r.month, '{{"rows":' || r.rows_text || ',"values":' || json_array({lists})::varchar || '}}' from r""")
+        return {(str(w), str(month)): str(text) for w, month, text in rows}
+
+    def _user_rows(self) -> list[Row]:
+        sums = _sums(col.USER_SUMS_DAILY)
         texts = ", ".join(column.sql for column in col.USER_SUMS_DAILY)
         return self._all(f"""with m as (
                 select usage_date, workspace_id,
@@ -431,6 +518,21 @@ class Published:
             held[str(row[3])] = str(row[4])
         if current is not None:
             yield (*current, held)
+
+    def colours(self) -> dict[str, dict[str, list[str]]]:
+        """workspace_id → dimension → its values, the first used first: a value's place, and so its colour, stays."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for dimension in col.DIMENSIONS:
+            rows = self._all(
+                f"""select workspace_id, list(value order by first_date, value) from (
+                    select workspace_id, {dimension.column} as value, min(usage_date) as first_date
+                    from marts.mart_analytics__usage_breakdown where {dimension.column} is not null group by 1, 2
+                    qualify row_number() over (partition by workspace_id order by first_date, value) <= {FILTER_VALUES})
+                group by 1"""
+            )
+            for workspace_id, values in rows:
+                found.setdefault(str(workspace_id), {})[dimension.name] = [str(v) for v in values]
+        return found
 
     def run_index(self, months: Sequence[tuple[str, date, int]]) -> Iterator[tuple[str, str, int, str]]:
         """(workspace_id, month, shard, JSON rows [run_id, kind, day]); kind 'orphan' for spans whose run

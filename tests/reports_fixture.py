@@ -310,6 +310,11 @@ def _marts_sql() -> str:
     create table marts.mart_analytics__service_costs as
     select usage_date, workspace_id, coalesce(service, 'Unknown') as service, is_model_call, {_MEASURES}, {_token_sums()},
         sum(units)::bigint as units, {_sums()} {calls} group by all;
+    create table marts.mart_analytics__usage_breakdown as
+    select s.usage_date, s.workspace_id, coalesce(s.service, 'Unknown') as service, s.provider, s.model,
+        coalesce(r.name, r.resource_id) as resource_name, coalesce(r.api_key_name, r.api_key_id) as api_key, s.charge_type, r.collaborator,
+        {_MEASURES.replace("status", "s.status").replace("total_tokens)", "s.total_tokens)")}, {", ".join(f"coalesce(sum(s.{t}), 0)::bigint as {t}" for t in _TOKENS)}, {_sums("s.")}
+    from (select * {calls}) as s left join run as r on r.workspace_id = s.workspace_id and r.run_id = s.run_id group by all;
     create table marts.mart_analytics__model_costs as
     select usage_date, workspace_id, provider, model, {_MEASURES}, {_token_sums()}, {_sums()},
         null::decimal(38,12) as cost_per_million_tokens_usd {calls} and is_model_call group by all;

@@ -62,7 +62,7 @@ class Reader:
         self.problems: list[str] = []
         self.context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(120_000)  # a loaded machine is slow, not wrong
+        self.page.set_default_timeout(20_000)  # a loaded machine is slow, not wrong
         self.page.on(
             "console",
             lambda message: (
@@ -170,8 +170,11 @@ def test_range_twins_agree(reader: Reader, workspace: str) -> None:
     page = reader.open(f"{workspace}/analytics.html")
     page.wait_for_selector("html.scripted")
     rendered = page.evaluate(read)
+    page.click("button[data-days='7']")
+    page.wait_for_selector("html[data-range='2026-11-03/2026-11-09']")
+    assert page.evaluate(read) != rendered
     page.click("button[data-days='30']")
-    page.wait_for_selector("html[data-range]")
+    page.wait_for_selector("html[data-range='2026-10-11/2026-11-09']")
     assert page.evaluate(read) == rendered
 
 
@@ -191,9 +194,11 @@ def test_any_range_is_what_python_says(
         ("2026-08-12", "2026-11-09"),
         ("2026-09-01", "2026-09-02"),
     ):
-        page.evaluate("range => CU.chooseRange(range[0], range[1], 0)", [first, last])
+        page.evaluate("range => CU.range.set(range[0], range[1])", [first, last])
         page.wait_for_selector(f"html[data-range='{first}/{last}']")
-        view = analytics.build_view(months, date.fromisoformat(first), date.fromisoformat(last), prices)
+        view = analytics.build_view(
+            months, date.fromisoformat(first), date.fromisoformat(last), prices, analytics.Edges("2026-10-01")
+        )
         shown = page.evaluate(
             """() => {
                 const cells = rows => [...rows].map(row => [...row.cells].map(cell => [cell.textContent, cell.title]));
@@ -203,14 +208,23 @@ def test_any_range_is_what_python_says(
                 return { tables, notes: [...document.querySelectorAll('#notes p')].map(p => p.textContent),
                     titles: [...document.querySelectorAll('#c-cost title')].map(title => title.textContent),
                     tiles: [...document.querySelectorAll('#tiles .tile')].map(tile =>
-                        [tile.children[0].textContent, tile.children[1].textContent, tile.children[1].title, tile.children[2].textContent, tile.children[3].textContent]) };
+                        [tile.children[0].textContent, tile.children[1].textContent, tile.children[1].title, tile.children[2].textContent, tile.children[3].textContent.trim(),
+                         tile.querySelector('.delta') ? tile.querySelector('.delta').className : '', tile.querySelector('polyline') ? tile.querySelector('polyline').getAttribute('points') : '']) };
             }"""
         )
         assert shown["notes"] == list(view.notes), (first, last)
-        assert shown["tiles"] == [[t.label, t.text, t.title, t.note, t.baseline] for t in view.tiles], (
-            first,
-            last,
-        )
+        assert shown["tiles"] == [
+            [
+                t.label,
+                t.text,
+                t.title,
+                t.note,
+                f"{t.delta} {t.baseline}".strip(),
+                f"delta {t.tone}".strip() if t.delta else "",
+                t.spark,
+            ]
+            for t in view.tiles
+        ], (first, last)
         assert shown["titles"] == (
             [] if view.charts["cost"].is_empty else [bar.title for bar in view.charts["cost"].bars]
         )
@@ -285,7 +299,7 @@ def test_analytics_reads_without_scripts(browser: Any, site: Path) -> None:
 def test_log_filters(reader: Reader, published: Path) -> None:
     """Every filter keeps exactly the rows that the mart has for it."""
     page = reader.log("acme/prompts.html")
-    reader.settle(lambda: page.click("button[data-days='0']"))
+    reader.settle(lambda: page.click("button[data-days='all']"))
     where = {
         "provider": ("provider = 'anthropic'", "=anthropic"),
         "model": ("model = 'gpt-5-mini'", "=gpt-5-mini"),
@@ -358,7 +372,7 @@ def test_log_columns_and_filters(reader: Reader, page_name: str, columns: str, f
 def test_log_totals_sort_and_pages(reader: Reader, published: Path) -> None:
     """Totals are the mart's, sorting orders the whole range and paging walks through all of it."""
     page = reader.log("acme/prompts.html")
-    reader.settle(lambda: page.click("button[data-days='0']"))
+    reader.settle(lambda: page.click("button[data-days='all']"))
     count, cost, dearest, *unpriced = one(
         published,
         "select count(*), sum(total_cost_usd), max(total_cost_usd), sum(unpriced_call_count)::bigint, "
@@ -699,7 +713,7 @@ def test_users_page(reader: Reader, published: Path) -> None:
     page.fill("input[name=user]", "user-12")
     until(page, "document.querySelectorAll('#users tbody tr').length === 1")
     page.click("#users tbody a >> text=Prompts")
-    page.wait_for_url("**/prompts.html#user=user-12")
+    page.wait_for_url("**/prompts.html#days=all&user=user-12")
     reader.ready()
     count = one(
         published,

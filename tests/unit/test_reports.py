@@ -535,18 +535,27 @@ def test_run_chunks_hold_spans_and_children(site: Path) -> None:
 
 
 def test_stamps_live_in_one_file(published: Path, tmp_path: Path) -> None:
-    """A new publication of the same data changes publication.js and nothing else."""
+    """A new publication of the same data changes publication.js and the index, nothing else; one that ends a
+    provisional day changes the pages of that workspace as well.
+    """
     copy = tmp_path / "usage.duckdb"
     copy.write_bytes(published.read_bytes())
+
+    def publish_later() -> set[str]:
+        before = contents(tmp_path / "site")
+        with duckdb.connect(str(copy)) as connection:
+            connection.execute("update meta.publication set published_at = published_at + interval 1 day")
+        build_site(copy, tmp_path / "site")
+        after = contents(tmp_path / "site")
+        return {name for name in after if before.get(name) != after[name]} - {writer.MANIFEST}
+
     build_site(copy, tmp_path / "site")
-    before = contents(tmp_path / "site")
-    with duckdb.connect(str(copy)) as connection:
-        connection.execute(
-            "update meta.publication set published_at = published_at + interval 1 day, publication_id = 'pub-2'"
-        )
-    assert build_site(copy, tmp_path / "site").files_written == 1
-    after = contents(tmp_path / "site")
-    assert {name for name in after if before.get(name) != after[name]} == {"assets/publication.js"}
+    page = tmp_path / "site" / writer.slug(HOSTILE) / "analytics.html"
+    assert "9 Nov is provisional" in page.read_text(), "in New York it was the 9th when this was published"
+    stamps = {"assets/publication.js", "index.html"}
+    assert {name.split("/")[0] for name in publish_later() - stamps} == {writer.slug(HOSTILE)}
+    assert "is provisional" not in page.read_text()
+    assert publish_later() == stamps
 
 
 def test_empty_workspace_says_why(published: Path, tmp_path: Path) -> None:
