@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports import columns as col
 from reports import context as ctx
-from reports import pages
+from reports import pages, quality
 from reports import queries as q
 from reports.writer import SiteWriter, chunk, slug, to_json
 
@@ -314,6 +314,9 @@ class _Build:
             self.site.write(name, environment.get_template(template).render(policy=POLICY, **values).encode())
             written += 1
 
+        publication = quality.read(self.published)
+        for workspace_id, found in self.published.unpriced_models().items():
+            self._known(workspace_id).unpriced_models = found
         rows = []
         for done, data in enumerate(self.data.values()):
             self.report("pages", done, len(self.data))
@@ -322,12 +325,13 @@ class _Build:
             for name in col.LOG_KINDS:
                 render(f"{data.slug}/{name}.html", "log.html", pages.log_page(data, name))
             render(f"{data.slug}/users.html", "users.html", pages.users_page(data))
-            rows.append(pages.index_row(data, shown))
+            render(f"{data.slug}/quality.html", "quality.html", pages.quality_page(data, publication))
+            rows.append(pages.index_row(data, shown, publication))
         rows.sort(key=lambda row: (row.name.casefold(), row.workspace_id))
-        publication = self.published.publication()
-        render("index.html", "index.html", ctx.IndexPage(tuple(rows), publication))
+        texts = self.published.publication()
+        render("index.html", "index.html", ctx.IndexPage(tuple(rows), texts))
         # Last of all: `is_rendered` takes it as the sign that everything before it is there.
-        stamps = to_json(publication)
+        stamps = to_json(texts)
         self.site.write(_STAMPS, f"{_STAMPS_PREFIX}{stamps};\n".encode())
         self.report("pages", len(self.data), len(self.data))
         return written

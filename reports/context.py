@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.analytics import TOKEN_SERIES, Cell, Row, Tile, View
+from reports import quality
+from reports.analytics import TOKEN_SERIES, Row, Tile, View
 from reports.charts import Chart
 
 
@@ -186,6 +187,27 @@ class UsersPage:
     is_empty: bool
 
 
+QUALITY_HEADERS: Mapping[str, tuple[Header, ...]] = {
+    "sums": (*_headers("Sum of", "Cost", "Tokens", "Credits", "Difference"), Header("Verdict", False)),
+    "changes": _headers("Day", "Runs", "Tokens", "Total cost", "Difference", "Unpriced calls"),
+    "quarantine": _headers("Rows of", "Why", "Field", "Rows", "Batches", text=3),
+    "unpriced": _headers("Provider", "Model", "Why", "Last on", "Calls", "Tokens", text=4),
+    "landing": (
+        *_headers("Batch", "Landed", "Read", "Loaded", "Duplicate", "Superseded", "Quarantined", text=2),
+        Header("Verdict", False),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class QualityPage:
+    """Checks, sums, quarantine and changes of one workspace."""
+
+    page: Page
+    view: quality.View
+    headers: Mapping[str, tuple[Header, ...]]
+
+
 @dataclass(frozen=True)
 class IndexRow:
     """One workspace on the index page."""
@@ -193,10 +215,11 @@ class IndexRow:
     name: str
     workspace_id: str
     href: str
-    cost: Cell
-    tokens: Cell
-    runs: str
+    quality_href: str
+    tiles: tuple[Tile, ...]
+    badge: quality.Badge
     range_label: str
+    through: str
     time_zone: str
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import analytics, charts, writer
+from reports import analytics, charts, quality, writer
 from reports import columns as col
 from reports import context as ctx
 from reports import format as fmt
@@ -46,6 +46,7 @@ class WorkspaceData:
     user_totals: q.UserTotals = field(default_factory=q.UserTotals)
     user_activity: list[q.Row] = field(default_factory=list)
     cost_distribution: list[q.Row] = field(default_factory=list)
+    unpriced_models: list[q.Row] = field(default_factory=list)
 
     @property
     def first_day(self) -> date | None:
@@ -129,6 +130,7 @@ class WorkspaceData:
             ("analytics", "Analytics"),
             *((name, ctx.LOGS[name].title) for name in col.LOG_KINDS),
             ("users", "Users"),
+            ("quality", "Data quality"),
         )
         days = self.default_range
         shared: dict[str, object] = {
@@ -417,19 +419,41 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
     )
 
 
-def index_row(data: WorkspaceData, shown: tuple[analytics.View, date, date] | None) -> ctx.IndexRow:
+def quality_page(data: WorkspaceData, publication: quality.Publication) -> ctx.QualityPage:
+    """The data quality page of a workspace."""
+    clock = fmt.zone(data.time_zone[0])
+    assert clock is not None  # noqa: S101  (page zones are checked in WorkspaceData.time_zone)
+    shown = quality.view(publication, data.workspace.workspace_id, clock, data.unpriced_models, data.last_day)
+    return ctx.QualityPage(
+        page=data.page(
+            "quality", "Data quality", (), {}, has_range=False, subtitle="Of this publication, all days"
+        ),
+        view=shown,
+        headers=ctx.QUALITY_HEADERS,
+    )
+
+
+def index_row(
+    data: WorkspaceData,
+    shown: tuple[analytics.View, date, date] | None,
+    publication: quality.Publication,
+) -> ctx.IndexRow:
     """One workspace on the index page, with the default range of its analytics page."""
     zone, _ = data.time_zone
+    clock = fmt.zone(zone)
+    activity = publication.newest_activity.get(data.workspace.workspace_id)
     tiles = {tile.label: tile for tile in shown[0].tiles} if shown else {}
     none = Tile("", fmt.MISSING, "", "", "")
-    cost, tokens, runs = (tiles.get(label, none) for label in ("Total cost", "Tokens", "Runs"))
     return ctx.IndexRow(
         name=data.workspace.name,
         workspace_id=data.workspace.workspace_id,
         href=f"{data.slug}/analytics.html",
-        cost=Cell(f"{cost.text} {cost.note}".strip(), cost.title),
-        tokens=Cell(tokens.text, tokens.title),
-        runs=runs.text,
-        range_label=shown[0].label if shown else "no usage",
+        quality_href=f"{data.slug}/quality.html",
+        tiles=tuple(
+            tiles.get(label, none) for label in ("Total cost", "Task credits", "Tokens", "Runs", "Error rate")
+        ),
+        badge=quality.badge(publication, data.workspace.workspace_id),
+        range_label=shown[0].label if shown else "No usage yet",
+        through=fmt.moment(activity, clock)[:16] if activity and clock else fmt.MISSING,
         time_zone=zone,
     )

@@ -555,6 +555,120 @@ class Published:
         while row := cursor.fetchone():
             yield str(row[0]), str(row[1]), int(row[2]), str(row[3])
 
+    # --- data quality
+    # ----------------------------------------------------------------------------------------------
+
+    def checks(self) -> list[Row]:
+        """(name, severity, status, failures, message, status in the publication before) of this publication's checks."""
+        return self._all(
+            """with p as (select publication_id, previous_publication_id from meta.publication)
+            select c.check_name, c.severity, c.status, c.failures, c.message, b.status
+            from meta.check_results as c
+            join p on p.publication_id = c.publication_id
+            left join meta.check_results as b on b.publication_id = p.previous_publication_id and b.check_name = c.check_name
+            order by c.check_name"""
+        )
+
+    def landing(self) -> list[Row]:
+        """(batch, landed at, rows read, loaded, duplicate, superseded, quarantined) of every batch, newest first."""
+        return self._all(
+            "select batch_seq, loaded_at, rows_read, rows_loaded, rows_duplicate, rows_superseded, rows_quarantined "
+            "from meta.batches order by batch_seq desc"
+        )
+
+    def unreadable_files(self) -> int:
+        """Landing files of which nothing could be read."""
+        return int(self._all("select count(*) from meta.files where status = 'unreadable'")[0][0])
+
+    def quarantine(self) -> dict[str | None, list[Row]]:
+        """workspace_id (None: not known) → rows (entity, reason, field, rows, batches), the most first."""
+        rows = self._all(
+            """select workspace_id, entity, reason, field, count(*), count(distinct batch_seq)
+            from meta.quarantine group by 1, 2, 3, 4 order by 1, 5 desc, 2, 3, 4 nulls last"""
+        )
+        found: dict[str | None, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(None if workspace_id is None else str(workspace_id), []).append(tuple(rest))
+        return found
+
+    def changes(self) -> dict[str, list[Row]]:
+        """workspace_id → rows (day, then before and after of runs, tokens, cost, unpriced calls), newest day first."""
+        rows = self._all(
+            """select workspace_id, usage_date, run_count_before, run_count_after, total_tokens_before, total_tokens_after,
+                total_cost_usd_before, total_cost_usd_after, unpriced_call_count_before, unpriced_call_count_after
+            from meta.changes order by workspace_id, usage_date desc"""
+        )
+        found: dict[str, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(str(workspace_id), []).append(tuple(rest))
+        return found
+
+    def previous_publication(self) -> tuple[str, str, datetime] | None:
+        """This publication's id, and id and time of the one before; None for the first."""
+        rows = self._all(
+            "select publication_id, previous_publication_id, previous_published_at from meta.publication"
+        )
+        if not rows or rows[0][1] is None:
+            return None
+        at = rows[0][2]
+        return str(rows[0][0]), str(rows[0][1]), datetime.combine(at.date(), at.time(), UTC)
+
+    def unpriced_models(self) -> dict[str, list[Row]]:
+        """workspace_id → rows (provider, model, reason, last day, calls, tokens) without a cost, over all days."""
+        rows = self._all(
+            """select workspace_id, provider, model, reason, max(usage_date), sum(call_count)::bigint, sum(total_tokens)::bigint
+            from marts.mart_analytics__unpriced_usage where price_status = 'unpriced'
+            group by 1, 2, 3, 4 order by 1, 7 desc, 6 desc, 2 nulls last, 3 nulls last, 4"""
+        )
+        found: dict[str, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(str(workspace_id), []).append(tuple(rest))
+        return found
+
+    def newest_activity(self) -> dict[str, datetime]:
+        """workspace_id → the latest start or end of any of its runs and spans, UTC."""
+        sources = " union all ".join(
+            f"select workspace_id, max(greatest(started_at, coalesce({end}, started_at))) as newest_at from marts.{mart} group by 1"
+            for mart, end in (
+                *((f"mart_logs__{kind}_runs", "completed_at") for kind in col.LOG_KINDS.values()),
+                ("mart_details__spans", "ended_at"),
+            )
+        )
+        rows = self._all(f"select workspace_id, max(newest_at) from ({sources}) group by 1")
+        return {str(w): datetime.combine(at.date(), at.time(), UTC) for w, at in rows if at is not None}
+
+    def sums(self) -> dict[str, list[Row]]:
+        """workspace_id → rows (name, cost, tokens, credits) of everything that must add up to the same, over all days. Log rows
+        tell inclusive credits only, so theirs are None.
+        """
+        total = "marts.mart_analytics__total_cost"
+        plain = "sum(total_cost_usd), sum(total_tokens), sum(task_credits)"
+        lost = f"select workspace_id, sum(unattributed_total_cost_usd), sum(unattributed_total_tokens), sum(unattributed_task_credits) from {total} group by 1"
+        own = "sum(own_cost_usd + image_generation_cost_usd), sum(own_total_tokens + own_image_tokens), null"
+        logs = " union all ".join(
+            f"select workspace_id, {own} from marts.mart_logs__{kind}_runs group by 1"
+            for kind in col.LOG_KINDS.values()
+        )
+        sources = {
+            "total": f"select workspace_id, {plain} from {total} group by 1",
+            "services": f"select workspace_id, {plain} from marts.mart_analytics__service_costs group by 1",
+            "models": f"""select workspace_id, {plain} from marts.mart_analytics__model_costs group by 1 union all
+                select workspace_id, {plain} from marts.mart_analytics__service_costs where not is_model_call group by 1""",
+            "breakdown": f"select workspace_id, {plain} from marts.mart_analytics__usage_breakdown group by 1",
+            "logs": f"{logs} union all {lost}",
+            "users": f"select workspace_id, {plain} from marts.mart_analytics__top_users group by 1 union all {lost}",
+            "spans": f"select workspace_id, {plain} from marts.mart_details__spans group by 1",
+        }
+        found: dict[str, list[Row]] = {}
+        for name, source in sources.items():
+            for workspace_id, cost, tokens, credits in self._all(
+                f"""select workspace_id, coalesce(sum(cost), 0)::decimal(38,12), coalesce(sum(tokens), 0)::bigint,
+                    {"null" if name == "logs" else "sum(credits)::decimal(38,6)"}
+                from ({source}) as s(workspace_id, cost, tokens, credits) group by 1"""
+            ):
+                found.setdefault(str(workspace_id), []).append((name, cost, tokens, credits))
+        return found
+
     # --- users
     # -----------------------------------------------------------------------------------------------------
 
