@@ -1,7 +1,7 @@
 """Renders the site from a published file: reads sets, makes pages, writes what changed.
 
-What belongs here: the order of work. Data chunks and assets go first, the pages that need them next, the
-index last; so a reader never opens a page whose data is not there yet.
+What belongs here: the order of work. The site is made beside the one that readers see and takes its place when it
+is whole.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 _HERE = Path(__file__).resolve().parent
+STATIC = _HERE / "static"
 _ASSETS = (
     "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "analytics.js", "explore.js", "sheet.js", "logs.js",
     "users.js",
@@ -62,7 +63,8 @@ def renderer_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates, with everything from data escaped."""
     import jinja2  # noqa: PLC0415  (lazy: start-up of the command line)
 
     return jinja2.Environment(
@@ -76,7 +78,7 @@ def _environment() -> jinja2.Environment:
 
 
 _STAMPS = "assets/publication.js"
-_STAMPS_PREFIX = "window.CU_PUBLICATION="
+STAMPS_PREFIX = "window.CU_PUBLICATION="
 
 
 def _shards(rows: int, per_shard: int) -> int:
@@ -147,7 +149,7 @@ class _Build:
 
     def _assets(self) -> None:
         for name in _ASSETS:
-            self.site.write(f"assets/{name}", (_HERE / "static" / name).read_bytes())
+            self.site.write(f"assets/{name}", (STATIC / name).read_bytes())
 
     def _known(self, workspace_id: str) -> pages.WorkspaceData:
         try:
@@ -305,13 +307,13 @@ class _Build:
             self._known(workspace_id).cost_distribution = rows
 
     def _pages(self) -> int:
-        environment = _environment()
+        templates = environment()
         written = 0
 
         def render(name: str, template: str, context: object) -> None:
             nonlocal written
             values = {field: getattr(context, field) for field in context.__dataclass_fields__}  # type: ignore[attr-defined]
-            self.site.write(name, environment.get_template(template).render(policy=POLICY, **values).encode())
+            self.site.write(name, templates.get_template(template).render(policy=POLICY, **values).encode())
             written += 1
 
         publication = quality.read(self.published)
@@ -330,9 +332,8 @@ class _Build:
         rows.sort(key=lambda row: (row.name.casefold(), row.workspace_id))
         texts = self.published.publication()
         render("index.html", "index.html", ctx.IndexPage(tuple(rows), texts))
-        # Last of all: `is_rendered` takes it as the sign that everything before it is there.
         stamps = to_json(texts)
-        self.site.write(_STAMPS, f"{_STAMPS_PREFIX}{stamps};\n".encode())
+        self.site.write(_STAMPS, f"{STAMPS_PREFIX}{stamps};\n".encode())
         self.report("pages", len(self.data), len(self.data))
         return written
 
@@ -343,7 +344,7 @@ def is_rendered(published: Path, site_dir: Path) -> bool:
     if not path.exists():
         return False
     with q.Published(published) as source:
-        return path.read_text(encoding="utf-8") == f"{_STAMPS_PREFIX}{to_json(source.publication())};\n"
+        return path.read_text(encoding="utf-8") == f"{STAMPS_PREFIX}{to_json(source.publication())};\n"
 
 
 def build_site(
@@ -357,13 +358,12 @@ def build_site(
     started = time.perf_counter()
     if not published.is_file():
         raise FileNotFoundError(f"nothing is published at {published}")
-    site_dir.mkdir(parents=True, exist_ok=True)
     site = SiteWriter(site_dir, renderer_version())
-    with q.Published(published) as source:
-        try:
+    try:
+        with q.Published(published) as source:
             page_count = _Build(source, site, progress, force).run()
-        except BaseException:
-            site.abandon()
-            raise
-    site.finish()
+        site.finish()
+    except BaseException:
+        site.abandon()
+        raise
     return BuildResult(page_count, site.written, site.unchanged, site.removed, time.perf_counter() - started)

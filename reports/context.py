@@ -120,6 +120,8 @@ class Page:
     scripts: tuple[str, ...]
     config: Markup
     """JSON for the page's scripts, already safe inside a script element."""
+    is_single: bool = False
+    """Whether the page stands alone, without siblings to link to."""
 
 
 @dataclass(frozen=True)

@@ -47,16 +47,20 @@ class WorkspaceData:
     user_activity: list[q.Row] = field(default_factory=list)
     cost_distribution: list[q.Row] = field(default_factory=list)
     unpriced_models: list[q.Row] = field(default_factory=list)
+    usage_days: tuple[date | None, date | None] | None = None
+    """First and last day with usage where `months` does not hold them all."""
+    fixed_range: tuple[date, date] | None = None
+    """The only days that can be chosen, in a file of its own."""
 
     @property
     def first_day(self) -> date | None:
         """First day with usage."""
-        return self._edge(0)
+        return self.usage_days[0] if self.usage_days else self._edge(0)
 
     @property
     def last_day(self) -> date | None:
         """Last day with usage, the end of every default range."""
-        return self._edge(-1)
+        return self.usage_days[1] if self.usage_days else self._edge(-1)
 
     def _edge(self, position: int) -> date | None:
         if not self.months:
@@ -101,18 +105,29 @@ class WorkspaceData:
         first_day, last_day, provisional = self.first_day, self.last_day, self.provisional_day
         if first_day is None or last_day is None:
             return None
-        first = last_day - timedelta(days=analytics.DEFAULT_DAYS - 1)
+        first, last = last_day - timedelta(days=analytics.DEFAULT_DAYS - 1), last_day
+        if self.fixed_range:
+            first_day, last_day = first, last = self.fixed_range
+            provisional = provisional if provisional and provisional <= last else None
         return ctx.Range(
             first_day.isoformat(),
             last_day.isoformat(),
             first.isoformat(),
-            last_day.isoformat(),
-            fmt.day_range(first, last_day),
+            last.isoformat(),
+            fmt.day_range(first, last),
             fmt.day_short(provisional) if provisional else "",
             "This day had not ended when the pages were generated; more usage of it may follow."
             if provisional
             else "",
+            *self._presets(first, last),
         )
+
+    def _presets(self, first: date, last: date) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+        """The pressed button and all buttons; a fixed range offers none that is longer than itself."""
+        if not self.fixed_range:
+            return str(analytics.DEFAULT_DAYS), ctx.RANGE_PRESETS
+        days = (last - first).days + 1
+        return "all", tuple(p for p in ctx.RANGE_PRESETS if p[0] == "all" or int(p[0]) < days)
 
     def page(
         self,
@@ -139,7 +154,8 @@ class WorkspaceData:
             "range": {
                 "first_day": days.first_day,
                 "last_day": days.last_day,
-                "default_days": analytics.DEFAULT_DAYS,
+                "default": days.pressed,
+                "first_usage_day": self.edges.first_day,
                 "provisional_day": self.provisional_day.isoformat() if self.provisional_day else None,
             }
             if days
@@ -157,6 +173,7 @@ class WorkspaceData:
             range=days if has_range else None,
             scripts=(*(_RANGE_SCRIPTS if has_range else ()), *scripts),
             config=Markup(writer.to_json({**shared, **config})),  # noqa: S704  (escaped by to_json)
+            is_single=self.fixed_range is not None,
         )
 
 

@@ -330,7 +330,7 @@
 
   /* The period before, as the tiles name it. */
   function previousOf(earlier) {
-    var first = earlier[0], last = earlier[earlier.length - 1], start = config.range.first_day;
+    var first = earlier[0], last = earlier[earlier.length - 1], start = config.range.first_usage_day;
     var name = f.dayRangeShort(first, last);
     if (last < start) { return { name: "no usage before " + f.day(start), hasData: false }; }
     return { name: first < start ? name + ", from " + f.dayShort(start) + " on" : name, hasData: true };

@@ -194,7 +194,7 @@
     var old = new Map(before.map(function (group) { return [group.key, group.sums[measure.key]]; }));
     var restBefore = sumOf(before, measure.key) - list.reduce(function (sum, group) { return group.isCut ? sum : sum + (old.get(group.key) || 0n); }, 0n);
     var colours = state.group ? tones(state.group, cut(all, SERIES)) : [];
-    var hasPast = shown.earlier[shown.earlier.length - 1] >= config.range.first_day;
+    var hasPast = shown.earlier[shown.earlier.length - 1] >= config.range.first_usage_day;
     function cells(name, sums, past, title) {
       var price = A.cost(sums.total_cost_usd, sums.unpriced_call_count, sums.unpriced_total_tokens);
       return [CU.el("td", { class: "name" }, name),

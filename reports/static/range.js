@@ -19,7 +19,7 @@
     var parts = new URLSearchParams(location.hash.slice(1));
     ["days", "from", "to"].forEach(function (name) { parts.delete(name); });
     var own = new URLSearchParams();
-    if (state.pressed) { if (state.pressed !== String(config.default_days)) { own.set("days", state.pressed); } }
+    if (state.pressed) { if (state.pressed !== config.default) { own.set("days", state.pressed); } }
     else { own.set("from", state.first); own.set("to", state.last); }
     if (replaced) {
       var all = new URLSearchParams(own.toString() + (own.toString() && parts.toString() ? "&" : "") + parts.toString()).toString();
@@ -35,7 +35,7 @@
     var days = parts.get("days"), from = parts.get("from"), to = parts.get("to");
     if (days === "all" || ["1", "7", "30", "90"].indexOf(days) >= 0) { return days; }
     if (DAY.test(from || "") && DAY.test(to || "") && from <= to) { return [from, to]; }
-    return String(config.default_days);
+    return config.default;
   }
   function show() {
     form.elements.from.value = state.first;
@@ -63,7 +63,7 @@
     start: function (changed) { listener = changed; listener(state.first, state.last); },
     get: function () { return { first: state.first, last: state.last }; },
     set: function (first, last) { choose([first, last], true); },
-    isDefault: function () { return state.pressed === String(config.default_days); },
+    isDefault: function () { return state.pressed === config.default; },
     say: say
   };
   if (!form || !config || !config.last_day) { CU.range = null; return; }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import analytics, writer
+from reports import analytics, pages, swap, writer
 from reports import format as fmt
 from reports.build import build_site
 from reports.charts import nice_top
@@ -196,7 +196,53 @@ def test_a_failed_build_leaves_no_temporary_files(tmp_path: Path) -> None:
         )
     with pytest.raises(duckdb.CatalogException):
         build_site(broken, tmp_path / "site")
-    assert not list((tmp_path / "site").rglob(".writing*"))
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.duckdb"]
+
+
+def test_the_site_changes_at_once(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader meets pages of two publications, or a build that fails half way changes what readers see."""
+    site = tmp_path / "site"
+    build_site(published, site)
+    before = contents(site)
+    copy = tmp_path / "usage.duckdb"
+    copy.write_bytes(published.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("update marts.mart_logs__prompt_runs set name = 'renamed'")
+        connection.execute("update meta.publication set published_at = published_at + interval 1 day")
+    seen: list[dict[str, str]] = []
+
+    def look(new: Path, current: Path) -> None:
+        seen.append(contents(current))
+        into_place(new, current)
+
+    into_place = swap.into_place
+    monkeypatch.setattr(writer.swap, "into_place", look)
+    monkeypatch.setattr(pages, "users_page", lambda data: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build_site(copy, site)
+    assert (contents(site), seen) == (before, [])
+    monkeypatch.undo()
+    monkeypatch.setattr(writer.swap, "into_place", look)
+    (tmp_path / ".site-next" / "left").mkdir(parents=True)
+    assert build_site(copy, site).files_written > 0
+    assert seen == [before], "something was changed before the whole site was ready"
+    assert contents(site) != before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["site", "usage.duckdb"]
+
+
+@pytest.mark.parametrize("has_exchange", [True, False])
+def test_swap_puts_the_new_in_the_place_of_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_exchange: bool
+) -> None:
+    """A folder is lost or doubled where the system can exchange two names, or where it cannot."""
+    if not has_exchange:
+        monkeypatch.setattr(swap, "_exchange", lambda one, other: False)
+    for name in ("new", "current"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    swap.into_place(tmp_path / "new", tmp_path / "current")
+    assert [path.name for path in tmp_path.iterdir()] == ["current"]
+    assert (tmp_path / "current" / "file").read_text() == "new"
 
 
 def test_nothing_of_another_workspace(site: Path) -> None:
