@@ -195,9 +195,9 @@
 
   var theme = document.getElementById("theme");
   function showTheme() {
-    var name = CU.theme.current();
+    var name = { system: "Auto", light: "Light", dark: "Dark" }[CU.theme.current()];
     theme.setAttribute("aria-label", "Theme: " + name);
-    theme.querySelector(".theme-name").textContent = { system: "Auto", light: "Light", dark: "Dark" }[name];
+    theme.querySelector(".theme-name").textContent = name;
   }
   if (theme) {
     showTheme();

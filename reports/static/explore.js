@@ -139,11 +139,12 @@
     id("h-cost").textContent = measure.title + (state.group ? " by " + labels[state.group].toLowerCase().replace("api", "API") : "");
     document.querySelectorAll("#measure button").forEach(function (button) { button.setAttribute("aria-pressed", String(button.getAttribute("data-measure") === state.measure)); });
     id("group").value = state.group;
+    id("previous-label").hidden = Boolean(state.group);
     var chips = CU.clear(id("chips"));
     chips.hidden = !state.filters.length;
     state.filters.forEach(function (filter) {
       var name = nameOf({ who: filter.who, value: filter.value, count: 0 });
-      CU.put(chips, CU.el("button", { type: "button", class: "chip", "aria-label": "Remove the filter " + labels[filter.dimension] + " " + name }, [CU.el("span", { class: "chip-key" }, labels[filter.dimension]), CU.el("span", { dir: "auto", class: "chip-value" }, name), CU.el("span", { "aria-hidden": "true" }, "×")]));
+      CU.put(chips, CU.el("button", { type: "button", class: "chip", title: "Remove this filter" }, [CU.el("span", { class: "hidden-text" }, "Remove filter "), CU.el("span", { class: "chip-key" }, labels[filter.dimension]), CU.el("span", { dir: "auto", class: "chip-value" }, name), CU.el("span", { "aria-hidden": "true" }, "×")]));
       chips.lastChild.addEventListener("click", function () { state.filters = state.filters.filter(function (other) { return other !== filter; }); update(); });
     });
     if (state.filters.length) {
@@ -203,7 +204,7 @@
         CU.el("td", { class: "num" }, f.count(sums.call_count)),
         CU.el("td", { class: "num" }, f.credits(sums.task_credits)),
         CU.el("td", { class: "num", title: f.moneyExact(sums.external_cost_usd) }, f.money(sums.external_cost_usd)),
-        CU.el("td", { class: "num share", title: measure.label + ": " + measure.exact(sums[measure.key]) }, [CU.charts.meter(sums[measure.key], whole), f.percent(sums[measure.key], whole)]),
+        CU.el("td", { class: "num share", title: measure.label + ": " + measure.exact(sums[measure.key]) }, [CU.charts.meter(sums[measure.key], whole), CU.el("span", {}, f.percent(sums[measure.key], whole))]),
         CU.el("td", { class: "num", title: hasPast ? measure.exact(past) : null }, hasPast ? measure.show(past) : f.MISSING),
         CU.el("td", { class: "num" }, hasPast ? f.change(sums[measure.key], past) : f.MISSING)];
     }

@@ -213,7 +213,7 @@ def test_theme_by_system_and_by_switch(browser: Any, site: Path) -> None:
     page.click("#theme")
     light = page.evaluate(background)
     assert light != dark
-    assert page.get_attribute("#theme", "aria-label") == "Theme: light"
+    assert page.get_attribute("#theme", "aria-label") == "Theme: Light"
     for path in ("index.html", "acme/quality.html"):
         assert held.open(path).evaluate(background) == light, f"{path} forgot the theme"
     held.page.click("#theme")
