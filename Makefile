@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # uv installs the locked environment in seconds; pip takes over where uv cannot be had.
 UV_VERSION := 0.13.9
 
-.PHONY: help install demo test test-quick lint format docs ui bench lock accept clean
+.PHONY: help install demo test test-quick lint format docs ui bench lock accept screenshots clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make ui          the Dagster UI on http://127.0.0.1:3000"
 	@echo "make bench       generate, run and time a night of 100,000 runs"
 	@echo "make accept      accept the golden files as they now come out"
+	@echo "make screenshots  pictures of every page of the data folder's site, and of the README"
 	@echo "make lock        compile requirements.lock anew"
 	@echo "make clean       remove the environment and the caches (never data/)"
 
@@ -67,6 +68,9 @@ bench: install
 lock: install
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 		--extra dev -o requirements.lock pyproject.toml
+
+screenshots: install
+	$(BIN)/python -m tests.browser.screenshots --readme
 
 accept: install
 	GOLDEN_ACCEPT=1 $(BIN)/python -m pytest tests/golden

@@ -183,11 +183,45 @@ def demo(as_json: bool) -> None:
 
 @cli.command()
 @click.option("--force", is_flag=True, help="Render every file, also those whose data did not change.")
+@click.option(
+    "--single-file", is_flag=True, help="Write the analytics of one workspace as one file, for mailing."
+)
+@click.option("--workspace", "workspace_id", help="The workspace of the single file, by its id.")
+@click.option(
+    "--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First usage date of the single file."
+)
+@click.option(
+    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last usage date of the single file, included."
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the single file goes; in the current folder where this is left out.",
+)
 @json_option
-def report(force: bool, as_json: bool) -> None:
-    """Render the site from the published file."""
+def report(
+    force: bool,
+    single_file: bool,
+    workspace_id: str | None,
+    first: datetime | None,
+    last: datetime | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Render the site from the published file, or the analytics of one workspace as one file.
+
+    The site is made beside the one that readers see and takes its place when it is whole. The single file needs --workspace; without
+    --from and --to it covers the last 30 days of usage.
+    """
     settings = load()
     require_published(settings)
+    if single_file:
+        if workspace_id is None:
+            raise click.UsageError("--single-file needs --workspace")
+        _single_file(settings, workspace_id, first, last, output, as_json=as_json)
+        return
+    if workspace_id or first or last or output:
+        raise click.UsageError("--workspace, --from, --to and --output go with --single-file")
     from orchestration.publication.lock import run_lock  # noqa: PLC0415
     from reports.build import build_site  # noqa: PLC0415
 
@@ -204,6 +238,60 @@ def report(force: bool, as_json: bool) -> None:
     print_either(
         document, as_json, f"{result.pages} pages, {result.files_written} files written: {document['site']}"
     )
+
+
+def _single_file(
+    settings: Settings,
+    workspace_id: str,
+    first: datetime | None,
+    last: datetime | None,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from reports import single  # noqa: PLC0415
+    from reports.writer import slug  # noqa: PLC0415
+
+    if first and last and last < first:
+        raise click.UsageError(f"--to {last:%Y-%m-%d} lies before --from {first:%Y-%m-%d}")
+    first_day, last_day, content = single.render(
+        settings.published_path, workspace_id, first.date() if first else None, last.date() if last else None
+    )
+    path = output or Path(f"credit-usage-{slug(workspace_id)}-{first_day}-{last_day}.html")
+    path.write_bytes(content)
+    document = {
+        "file": str(path),
+        "workspace_id": workspace_id,
+        "first_date": first_day,
+        "last_date": last_day,
+        "bytes": len(content),
+    }
+    print_either(document, as_json, f"{first_day} to {last_day}, {len(content):,} bytes: {path}")
+
+
+@cli.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one."
+)
+def serve(port: int) -> None:
+    """Offer the site on this machine, for browsers that may not open files. Ends with Ctrl-C."""
+    from reports.serve import HOST, server  # noqa: PLC0415
+
+    settings = load()
+    if not (settings.site_dir / "index.html").exists():
+        raise click.UsageError(f"there is no site in {settings.site_dir}: run `credit-usage nightly` first")
+    try:
+        listening = server(settings.site_dir, port)
+    except OSError as error:
+        raise click.UsageError(
+            f"port {port} cannot be used: {error.strerror}; choose another with --port"
+        ) from error
+    with listening:
+        click.echo(f"http://{HOST}:{listening.server_address[1]}/  (end with Ctrl-C)")
+        try:
+            listening.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
 
 
 @cli.command()

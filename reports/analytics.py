@@ -30,8 +30,6 @@ OTHER_SPANS = "Other span names"
 UNATTRIBUTED = "Unattributed (run never arrived)"
 NO_CREDIT_PRICE = "No credit price set: task credits are counted, their USD estimate is $0.00."
 NO_CREDIT_PRICE_SHORT = "no credit price set"
-EXTERNAL_NOTE = "on own keys, not in the total"
-EXTERNAL_NOTE_UNPRICED = "on own keys, not in the total; unpriced calls may belong here"
 ALL_UNPRICED = "All unpriced"
 ALL_PARTLY_PRICED = "All partly priced"
 REASONS = {
@@ -95,6 +93,10 @@ class Tile:
     title: str
     note: str
     baseline: str
+    delta: str = ""
+    tone: str = ""
+    """`worse` or `better` where the change is one of the two; a cost that rises is neither."""
+    spark: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,12 +135,13 @@ INDEX: dict[str, list[str]] = {
     "span_days": ["usage_date", "run_duration_ms"],
     "span_latency": ["usage_date", "span_name", "span_kind", "buckets"],
     "users": list(col.USER_COLUMNS_DAILY),
+    **{f"by_{dimension.name}": list(col.BREAKDOWN_COLUMNS) for dimension in col.DIMENSIONS},
 }
 """Chunk table → column names in order."""
 
 MONEY_NAMES = frozenset(
     c.name
-    for columns in (*(table.columns for table in col.DAILY_TABLES), col.USER_SUMS_DAILY)
+    for columns in (*(table.columns for table in col.DAILY_TABLES), col.USER_SUMS_DAILY, col.BREAKDOWN_SUMS)
     for c in columns
     if c.kind == "money"
 )
@@ -158,6 +161,8 @@ class Months:
         for name, text in texts.items():
             if name == "buckets":
                 self.buckets.update({int(index): int(middle) for index, middle in json.loads(text)})
+                continue
+            if name.startswith("by_"):  # for the page's scripts only
                 continue
             keys = INDEX[name]
             rows = self.tables.setdefault(name, [])
@@ -288,8 +293,42 @@ def _credit_notes(totals: list[dict[str, Any]], prices: CreditPrices) -> tuple[s
     )
 
 
-def build_view(months: Months, first: date, last: date, prices: CreditPrices) -> View:
+@dataclass(frozen=True)
+class Edges:
+    """The first day with usage, before which there is nothing to compare with, and the newest day where it may still
+    grow.
+    """
+
+    first_day: str = ""
+    provisional_day: str = ""
+
+
+@dataclass(frozen=True)
+class _Previous:
+    """The period before, as the tiles name it."""
+
+    name: str
+    has_data: bool
+
+    @classmethod
+    def of(cls, earlier: Sequence[str], edges: Edges) -> _Previous:
+        first, last = date.fromisoformat(earlier[0]), date.fromisoformat(earlier[-1])
+        name = fmt.day_range_short(first, last)
+        if earlier[-1] < edges.first_day:
+            return cls(f"no usage before {fmt.day(date.fromisoformat(edges.first_day))}", has_data=False)
+        if earlier[0] < edges.first_day:
+            return cls(f"{name}, from {fmt.day_short(date.fromisoformat(edges.first_day))} on", has_data=True)
+        return cls(name, has_data=True)
+
+    def against(self, text: str) -> str:
+        return f"against {text} in {self.name}" if self.has_data else self.name
+
+
+def build_view(
+    months: Months, first: date, last: date, prices: CreditPrices, edges: Edges | None = None
+) -> View:
     """The page's content for the days `first` to `last`, both included."""
+    edges = edges or Edges()
     days = days_between(first, last)
     earlier = days_between(first - timedelta(days=len(days)), first - timedelta(days=1))
 
@@ -300,7 +339,6 @@ def build_view(months: Months, first: date, last: date, prices: CreditPrices) ->
         return months.between(name, earlier[0], earlier[-1])
 
     totals, previous = now("total"), before("total")
-    period = "the previous day" if len(days) == 1 else f"the previous {len(days)} days"
     note, credit_note = _credit_notes(totals, prices)
     cost = _total(totals, "total_cost_usd")
     tables = {
@@ -318,70 +356,88 @@ def build_view(months: Months, first: date, last: date, prices: CreditPrices) ->
     }
     return View(
         label=fmt.day_range(first, last),
-        previous_label=f"{period[0].upper()}{period[1:]}: "
+        previous_label="Beside it the period before: "
         + fmt.day_range(date.fromisoformat(earlier[0]), date.fromisoformat(earlier[-1])),
         notes=(note,) if note else (),
-        tiles=_tiles(totals, previous, period, credit_note),
+        tiles=_tiles(totals, previous, days, _Previous.of(earlier, edges), credit_note),
         tables=tables,
         charts={
-            "cost": _cost_chart(totals, previous, days, earlier),
-            "tokens": _token_chart(now("tokens"), days),
+            "cost": _cost_chart(totals, previous, days, earlier, edges),
+            "tokens": _token_chart(now("tokens"), days, edges),
         },
     )
 
 
 def _tiles(
-    totals: list[dict[str, Any]], previous: list[dict[str, Any]], period: str, credit_note: str
+    totals: list[dict[str, Any]],
+    previous: list[dict[str, Any]],
+    days: Sequence[str],
+    before: _Previous,
+    credit_note: str,
 ) -> tuple[Tile, ...]:
+    by_day = {row["usage_date"]: row for row in totals}
+
+    def daily(key: str) -> list[int]:
+        return [by_day[day][key] or 0 if day in by_day else 0 for day in days]
+
     def tile(
-        label: str, key: str, show: Callable[[int], str], exact: Callable[[int], str], note: str
+        label: str, key: str, texts: tuple[str, str], note: str, old: str, *, is_bad: bool = False
     ) -> Tile:
-        value, old = _total(totals, key), _total(previous, key)
-        return Tile(
-            label,
-            show(value),
-            exact(value),
-            note,
-            f"{fmt.change(value, old)} against {show(old)} in {period}",
+        """`texts` are the value for reading and the exact one, `old` is the value of the period before."""
+        value, earlier = _total(totals, key), _total(previous, key)
+        delta = fmt.change(value, earlier) if before.has_data else ""
+        tone = (
+            ("worse" if value > earlier else "better" if value < earlier else "") if is_bad and delta else ""
         )
+        return Tile(label, *texts, note, before.against(old), delta, tone, charts.sparkline(daily(key)))
 
     lacks, lacked = _lacking(totals), _lacking(previous)
     said = fmt.unpriced(*lacks)
+
+    def amount(
+        key: str, label: str, note: str, show: Callable[[int], str], exact: Callable[[int], str]
+    ) -> Tile:
+        value = _total(totals, key)
+        return tile(label, key, (show(value), exact(value)), note, show(_total(previous, key)))
+
     cost = _total(totals, "total_cost_usd"), _total(previous, "total_cost_usd")
-    external = _total(totals, "external_cost_usd"), _total(previous, "external_cost_usd")
     runs, failed = _total(totals, "run_count"), _total(totals, "failed_run_count")
     runs_before, failed_before = _total(previous, "run_count"), _total(previous, "failed_run_count")
+    points = fmt.points(failed, runs, failed_before, runs_before) if before.has_data else ""
+    rates = [
+        n * 1_000_000 // of if of else 0
+        for n, of in zip(daily("failed_run_count"), daily("run_count"), strict=True)
+    ]
     return (
-        Tile(
+        tile(
             "Total cost",
-            fmt.money_scaled(cost[0]),
-            fmt.money_exact_scaled(cost[0]) + said,
+            "total_cost_usd",
+            (fmt.money_scaled(cost[0]), fmt.money_exact_scaled(cost[0]) + said),
             said.strip(),
-            f"{fmt.change(*cost)} against {_cost(cost[1], *lacked).text} in {period}",
+            _cost(cost[1], *lacked).text,
         ),
-        tile("Task credits", "task_credits", fmt.credits_scaled, fmt.credits_scaled, credit_note),
-        tile("Tokens", "total_tokens", fmt.count_short, fmt.count, ""),
-        tile("Runs", "run_count", fmt.count_short, fmt.count, ""),
+        amount("task_credits", "Task credits", credit_note, fmt.credits_scaled, fmt.credits_scaled),
+        amount("total_tokens", "Tokens", "", fmt.count_short, fmt.count),
+        amount("run_count", "Runs", "", fmt.count_short, fmt.count),
         Tile(
             "Error rate",
             fmt.percent(failed, runs),
             f"{fmt.count(failed)} of {fmt.count(runs)} runs",
             f"{fmt.count(failed)} of {fmt.count(runs)} runs failed",
-            f"{fmt.percent(failed_before, runs_before)} in {period}",
+            before.against(fmt.percent(failed_before, runs_before)),
+            points,
+            {"+": "worse", "-": "better"}.get(points[:1], ""),
+            charts.sparkline(rates),
         ),
         tile(
-            "Calls",
-            "call_count",
-            fmt.count_short,
-            fmt.count,
-            f"{fmt.count(lacks[0])} unpriced" if lacks[0] else "",
-        ),
-        Tile(
-            "External",
-            fmt.money_scaled(external[0]),
-            fmt.money_exact_scaled(external[0]) + said,
-            EXTERNAL_NOTE_UNPRICED if lacks[0] else EXTERNAL_NOTE,
-            f"{fmt.change(*external)} against {fmt.money_scaled(external[1])} in {period}",
+            "Unpriced calls",
+            "unpriced_call_count",
+            (fmt.count_short(lacks[0]), fmt.count(lacks[0])),
+            f"of {fmt.count_short(_total(totals, 'call_count'))} calls; {fmt.count_short(lacks[1])} tokens"
+            if lacks[0]
+            else f"all {fmt.count_short(_total(totals, 'call_count'))} calls have a cost",
+            fmt.count_short(lacked[0]),
+            is_bad=True,
         ),
     )
 
@@ -734,7 +790,11 @@ def _users(rows: list[dict[str, Any]], totals: list[dict[str, Any]], order: str)
 
 
 def _cost_chart(
-    totals: list[dict[str, Any]], previous: list[dict[str, Any]], days: list[str], earlier: list[str]
+    totals: list[dict[str, Any]],
+    previous: list[dict[str, Any]],
+    days: list[str],
+    earlier: list[str],
+    edges: Edges,
 ) -> Chart:
     now = {row["usage_date"]: row for row in totals}
     before = {row["usage_date"]: row for row in previous}
@@ -757,10 +817,16 @@ def _cost_chart(
         (Series("Wallet", "s1", wallet), Series("Task credits", "s2", credit)),
         fmt.money_scaled,
         old,
+        provisional=_place(days, edges),
     )
 
 
-def _token_chart(rows: list[dict[str, Any]], days: list[str]) -> Chart:
+def _place(days: Sequence[str], edges: Edges) -> int | None:
+    """Where the provisional day stands, if it is among the days."""
+    return days.index(edges.provisional_day) if edges.provisional_day in days else None
+
+
+def _token_chart(rows: list[dict[str, Any]], days: list[str], edges: Edges) -> Chart:
     now = {row["usage_date"]: row for row in rows}
     series = [
         Series(label, tone, [now[day][key] if day in now else 0 for day in days])
@@ -772,5 +838,9 @@ def _token_chart(rows: list[dict[str, Any]], days: list[str]) -> Chart:
         for i, day in enumerate(days)
     ]
     return charts.stacked_bars(
-        [fmt.day_short(date.fromisoformat(day)) for day in days], titles, series, fmt.count_short
+        [fmt.day_short(date.fromisoformat(day)) for day in days],
+        titles,
+        series,
+        fmt.count_short,
+        provisional=_place(days, edges),
     )

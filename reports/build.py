@@ -1,7 +1,7 @@
 """Renders the site from a published file: reads sets, makes pages, writes what changed.
 
-What belongs here: the order of work. Data chunks and assets go first, the pages that need them next, the
-index last; so a reader never opens a page whose data is not there yet.
+What belongs here: the order of work. The site is made beside the one that readers see and takes its place when it
+is whole.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports import columns as col
 from reports import context as ctx
-from reports import pages
+from reports import pages, quality
 from reports import queries as q
 from reports.writer import SiteWriter, chunk, slug, to_json
 
@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 _HERE = Path(__file__).resolve().parent
-_ASSETS = ("app.css", "core.js", "format.js", "charts.js", "analytics.js", "sheet.js", "logs.js", "users.js")
+STATIC = _HERE / "static"
+_ASSETS = (
+    "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "analytics.js", "explore.js", "sheet.js", "logs.js",
+    "users.js",
+)  # fmt: skip
+POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What pages may load. `'self'` is the folder when it is served, `file:` when it is opened from disk; nothing inline, no eval."""
 ROWS_PER_BATCH = 150_000
 """Rows whose chunks are made by one query: bounds memory, a full build of any size runs in the same."""
 
@@ -54,7 +63,8 @@ def renderer_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates, with everything from data escaped."""
     import jinja2  # noqa: PLC0415  (lazy: start-up of the command line)
 
     return jinja2.Environment(
@@ -68,7 +78,7 @@ def _environment() -> jinja2.Environment:
 
 
 _STAMPS = "assets/publication.js"
-_STAMPS_PREFIX = "window.CU_PUBLICATION="
+STAMPS_PREFIX = "window.CU_PUBLICATION="
 
 
 def _shards(rows: int, per_shard: int) -> int:
@@ -126,7 +136,9 @@ class _Build:
             folder = slug(workspace.workspace_id)
             if any(other.slug == folder for other in self.data.values()):
                 raise RuntimeError(f"two workspaces share the folder {folder!r}")
-            self.data[workspace.workspace_id] = pages.WorkspaceData(workspace, folder)
+            self.data[workspace.workspace_id] = pages.WorkspaceData(
+                workspace, folder, self.published.published_at()
+            )
         self._assets()
         self._analytics_chunks()
         prints = self._log_chunks()
@@ -137,7 +149,7 @@ class _Build:
 
     def _assets(self) -> None:
         for name in _ASSETS:
-            self.site.write(f"assets/{name}", (_HERE / "static" / name).read_bytes())
+            self.site.write(f"assets/{name}", (STATIC / name).read_bytes())
 
     def _known(self, workspace_id: str) -> pages.WorkspaceData:
         try:
@@ -158,6 +170,12 @@ class _Build:
             self.site.write(
                 f"{data.slug}/data/analytics/{month}.js", chunk("analytics", month, "{" + body + "}")
             )
+        for (workspace_id, month), text in sorted(self.published.cube().items()):
+            self.site.write(
+                f"{self._known(workspace_id).slug}/data/cube/{month}.js", chunk("cube", month, text)
+            )
+        for workspace_id, values in self.published.colours().items():
+            self._known(workspace_id).colours = values
 
     def _log_chunks(self) -> dict[tuple[str, date], list[str]]:
         """Write the log chunks of changed days; the fingerprints of every day, for what else depends on its
@@ -289,15 +307,18 @@ class _Build:
             self._known(workspace_id).cost_distribution = rows
 
     def _pages(self) -> int:
-        environment = _environment()
+        templates = environment()
         written = 0
 
         def render(name: str, template: str, context: object) -> None:
             nonlocal written
             values = {field: getattr(context, field) for field in context.__dataclass_fields__}  # type: ignore[attr-defined]
-            self.site.write(name, environment.get_template(template).render(values).encode())
+            self.site.write(name, templates.get_template(template).render(policy=POLICY, **values).encode())
             written += 1
 
+        publication = quality.read(self.published)
+        for workspace_id, found in self.published.unpriced_models().items():
+            self._known(workspace_id).unpriced_models = found
         rows = []
         for done, data in enumerate(self.data.values()):
             self.report("pages", done, len(self.data))
@@ -306,12 +327,13 @@ class _Build:
             for name in col.LOG_KINDS:
                 render(f"{data.slug}/{name}.html", "log.html", pages.log_page(data, name))
             render(f"{data.slug}/users.html", "users.html", pages.users_page(data))
-            rows.append(pages.index_row(data, shown))
+            render(f"{data.slug}/quality.html", "quality.html", pages.quality_page(data, publication))
+            rows.append(pages.index_row(data, shown, publication))
         rows.sort(key=lambda row: (row.name.casefold(), row.workspace_id))
-        render("index.html", "index.html", ctx.IndexPage(tuple(rows)))
-        # Last of all: `is_rendered` takes it as the sign that everything before it is there.
-        stamps = to_json(self.published.publication())
-        self.site.write(_STAMPS, f"{_STAMPS_PREFIX}{stamps};\n".encode())
+        texts = self.published.publication()
+        render("index.html", "index.html", ctx.IndexPage(tuple(rows), texts))
+        stamps = to_json(texts)
+        self.site.write(_STAMPS, f"{STAMPS_PREFIX}{stamps};\n".encode())
         self.report("pages", len(self.data), len(self.data))
         return written
 
@@ -322,7 +344,7 @@ def is_rendered(published: Path, site_dir: Path) -> bool:
     if not path.exists():
         return False
     with q.Published(published) as source:
-        return path.read_text(encoding="utf-8") == f"{_STAMPS_PREFIX}{to_json(source.publication())};\n"
+        return path.read_text(encoding="utf-8") == f"{STAMPS_PREFIX}{to_json(source.publication())};\n"
 
 
 def build_site(
@@ -336,13 +358,12 @@ def build_site(
     started = time.perf_counter()
     if not published.is_file():
         raise FileNotFoundError(f"nothing is published at {published}")
-    site_dir.mkdir(parents=True, exist_ok=True)
     site = SiteWriter(site_dir, renderer_version())
-    with q.Published(published) as source:
-        try:
+    try:
+        with q.Published(published) as source:
             page_count = _Build(source, site, progress, force).run()
-        except BaseException:
-            site.abandon()
-            raise
-    site.finish()
+        site.finish()
+    except BaseException:
+        site.abandon()
+        raise
     return BuildResult(page_count, site.written, site.unchanged, site.removed, time.perf_counter() - started)

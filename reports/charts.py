@@ -15,6 +15,8 @@ SLOT = 100
 """Width of one bar's place; the drawing is stretched to the page's width, so only ratios matter."""
 HEIGHT = 1_000
 AXIS_LABELS = 5
+EACH_BAR_NAMED = 10
+"""Up to so many bars each has its label below it."""
 _NICE_TENTHS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
 
@@ -36,6 +38,8 @@ class Rect:
     width: int
     height: int
     tone: str
+    part: int | None = None
+    """Number of the series that it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Bar:
     x: int
     title: str
     rects: tuple[Rect, ...]
+    is_provisional: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Chart:
     ticks: tuple[str, ...]
     labels: tuple[str, ...]
     is_empty: bool
+    is_each_named: bool = False
+    """Whether there is a label below each bar, rather than labels spread along the axis."""
 
 
 def nice_top(value: int) -> int:
@@ -82,12 +89,15 @@ def stacked_bars(
     before: Sequence[int] | None = None,
     *,
     every_label: bool = False,
+    provisional: int | None = None,
 ) -> Chart:
     """One stacked bar per label; with `before`, a narrow bar of the earlier period stands left of each. Days need
-    not all be labelled; where bars are not evenly spaced values, `every_label` names each.
+    not all be labelled; where bars are not evenly spaced values, `every_label` names each. `provisional` is the
+    place of a bar that may still grow.
     """
     totals = [sum(part.values[i] for part in series) for i in range(len(labels))]
     highest = max([*totals, *(before or ()), 0])
+    each = every_label or len(labels) <= EACH_BAR_NAMED
     top = nice_top(highest)
     bars = []
     for i in range(len(labels)):
@@ -98,16 +108,34 @@ def stacked_bars(
             rects.append(Rect(left + 12, HEIGHT - height, 22, height, "before"))
         x, width = (left + 38, 50) if before is not None else (left + 12, 76)
         level = 0
-        for part in series:
+        for number, part in enumerate(series):
             start = level * HEIGHT // top
             level += max(part.values[i], 0)
             end = level * HEIGHT // top
-            rects.append(Rect(x, HEIGHT - end, width, end - start, part.tone))
-        bars.append(Bar(left, titles[i], tuple(rects)))
+            rects.append(Rect(x, HEIGHT - end, width, end - start, part.tone, number))
+        bars.append(Bar(left, titles[i], tuple(rects), i == provisional))
     return Chart(
         width=max(len(labels), 1) * SLOT,
         bars=tuple(bars),
         ticks=(tick(top), tick(top // 2), tick(0)) if top > 1 else (tick(top), tick(0)),
-        labels=tuple(labels) if every_label else axis_labels(labels),
+        labels=tuple(labels) if each else axis_labels(labels),
         is_empty=highest <= 0,
+        is_each_named=each,
+    )
+
+
+SPARK_WIDTH, SPARK_HEIGHT = 1_000, 100
+
+
+def sparkline(values: Sequence[int]) -> str:
+    """Points of a polyline through the values, oldest first, from 0 to the highest of them; empty where there is
+    no trend to see.
+    """
+    highest = max(values, default=0)
+    if len(values) < 2 or highest <= 0:  # noqa: PLR2004  (one point is no line)
+        return ""
+    last = len(values) - 1
+    return " ".join(
+        f"{i * SPARK_WIDTH // last},{SPARK_HEIGHT - max(value, 0) * SPARK_HEIGHT // highest}"
+        for i, value in enumerate(values)
     )

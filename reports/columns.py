@@ -216,6 +216,31 @@ SPAN_COLUMNS_DAILY = (
 USER_SUMS_DAILY = (*_of("int", "run_count", "total_tokens"), *UNPRICED, *MONEY)
 USER_COLUMNS_DAILY = ("usage_date", "who", "user_id", "user_count", *(c.name for c in USER_SUMS_DAILY))
 
+
+@dataclass(frozen=True)
+class Dimension:
+    """Something that usage is grouped and filtered by; `column` is its column in mart_analytics__usage_breakdown."""
+
+    name: str
+    label: str
+    column: str
+
+
+DIMENSIONS = (
+    Dimension("model", "Model", "model"),
+    Dimension("provider", "Provider", "provider"),
+    Dimension("service", "Service", "service"),
+    Dimension("resource", "Resource", "resource_name"),
+    Dimension("api_key", "API key", "api_key"),
+    Dimension("charge_type", "Charge type", "charge_type"),
+    Dimension("collaborator", "Collaborator", "collaborator"),
+)
+BREAKDOWN_SUMS = (*_of("int", "call_count", "total_tokens"), *UNPRICED, *MONEY)
+BREAKDOWN_COLUMNS = ("usage_date", "who", "value", "value_count", *(c.name for c in BREAKDOWN_SUMS))
+"""`who` is value, unsaid, or other: the values beyond the first of the month, summed, `value_count` of them."""
+CUBE_COLUMNS = ("usage_date", "values", *(c.name for c in BREAKDOWN_SUMS))
+"""`values` holds a place in the month's list of values for each dimension; -1 is other, -2 unsaid."""
+
 LOG_KINDS = {"prompts": "prompt", "workflows": "workflow", "agents": "agent"}
 """Page and chunk folder → run type."""
 

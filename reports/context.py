@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.analytics import TOKEN_SERIES, Cell, Row, Tile, View
+from reports import quality
+from reports.analytics import TOKEN_SERIES, Row, Tile, View
 from reports.charts import Chart
 
 
@@ -77,20 +78,50 @@ class NavItem:
     is_current: bool
 
 
+RANGE_PRESETS = (
+    ("1", "1 d", "Last day"),
+    ("7", "7 d", "Last 7 days"),
+    ("30", "30 d", "Last 30 days"),
+    ("90", "90 d", "Last 90 days"),
+    ("all", "All", "All days"),
+)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The date range that a page opens with, and the days between which it can be chosen. All but `label` and
+    the texts on the provisional day are ISO days.
+    """
+
+    first_day: str
+    last_day: str
+    first: str
+    last: str
+    label: str
+    provisional: str = ""
+    provisional_note: str = ""
+    pressed: str = "30"
+    presets: tuple[tuple[str, str, str], ...] = RANGE_PRESETS
+
+
 @dataclass(frozen=True)
 class Page:
     """What every page of a workspace shares."""
 
     title: str
     heading: str
+    subtitle: str
     workspace_name: str
     workspace_id: str
     time_zone: str
     time_zone_note: str
     nav: tuple[NavItem, ...]
+    range: Range | None
     scripts: tuple[str, ...]
     config: Markup
     """JSON for the page's scripts, already safe inside a script element."""
+    is_single: bool = False
+    """Whether the page stands alone, without siblings to link to."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +133,8 @@ class AnalyticsPage:
     headers: Mapping[str, tuple[Header, ...]]
     cost_legend: tuple[tuple[str, str], ...]
     token_legend: tuple[tuple[str, str], ...]
-    first_day: str
-    last_day: str
-    range_first: str
-    range_last: str
+    measures: tuple[tuple[str, str], ...]
+    dimensions: tuple[tuple[str, str], ...]
     is_empty: bool
 
 
@@ -160,6 +189,27 @@ class UsersPage:
     is_empty: bool
 
 
+QUALITY_HEADERS: Mapping[str, tuple[Header, ...]] = {
+    "sums": (*_headers("Sum of", "Cost", "Tokens", "Credits", "Difference"), Header("Verdict", False)),
+    "changes": _headers("Day", "Runs", "Tokens", "Total cost", "Difference", "Unpriced calls"),
+    "quarantine": _headers("Rows of", "Why", "Field", "Rows", "Batches", text=3),
+    "unpriced": _headers("Provider", "Model", "Why", "Last on", "Calls", "Tokens", text=4),
+    "landing": (
+        *_headers("Batch", "Landed", "Read", "Loaded", "Duplicate", "Superseded", "Quarantined", text=2),
+        Header("Verdict", False),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class QualityPage:
+    """Checks, sums, quarantine and changes of one workspace."""
+
+    page: Page
+    view: quality.View
+    headers: Mapping[str, tuple[Header, ...]]
+
+
 @dataclass(frozen=True)
 class IndexRow:
     """One workspace on the index page."""
@@ -167,10 +217,11 @@ class IndexRow:
     name: str
     workspace_id: str
     href: str
-    cost: Cell
-    tokens: Cell
-    runs: str
+    quality_href: str
+    tiles: tuple[Tile, ...]
+    badge: quality.Badge
     range_label: str
+    through: str
     time_zone: str
 
 
@@ -179,6 +230,7 @@ class IndexPage:
     """The list of workspaces."""
 
     rows: tuple[IndexRow, ...]
+    stamps: Mapping[str, str | None]
 
 
 @dataclass(frozen=True)

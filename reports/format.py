@@ -236,3 +236,21 @@ def day_short(value: date) -> str:
 def day_range(first: date, last: date) -> str:
     """'9 Nov 2026' or '11 Oct 2026 – 9 Nov 2026'."""
     return day(first) if first == last else f"{day(first)} – {day(last)}"
+
+
+def day_range_short(first: date, last: date) -> str:
+    """'1–30 Sep', '12 Sep – 11 Oct', '9 Nov': a period beside a number, without its year."""
+    if first == last:
+        return day_short(first)
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{day_short(last)}"
+    return f"{day_short(first)} – {day_short(last)}"
+
+
+def points(now: int, now_of: int, before: int, before_of: int) -> str:
+    """Change of a share in percentage points, of the shares as `percent` rounds them: '+0.4 pp'."""
+    if now_of <= 0 or before_of <= 0:
+        return ""
+    tenths = divide_half_even(now * 1_000, now_of) - divide_half_even(before * 1_000, before_of)
+    sign = "+" if tenths > 0 else "-" if tenths < 0 else "±"
+    return f"{sign}{group(abs(tenths) // 10)}.{abs(tenths) % 10} pp"

@@ -15,7 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import analytics, charts, writer
+from reports import analytics, charts, quality, writer
 from reports import columns as col
 from reports import context as ctx
 from reports import format as fmt
@@ -25,7 +25,7 @@ from reports.charts import Series
 
 USERS_SHOWN = 50
 ACTIVITY_DAYS = 90
-_SCRIPTS = ("format.js",)
+_RANGE_SCRIPTS = ("range.js",)
 
 
 @dataclass
@@ -34,7 +34,9 @@ class WorkspaceData:
 
     workspace: q.Workspace
     slug: str
+    published_at: datetime | None = None
     months: dict[str, dict[str, str]] = field(default_factory=dict)
+    colours: dict[str, list[str]] = field(default_factory=dict)
     log_totals: dict[str, list[q.Row]] = field(default_factory=dict)
     filter_values: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     metadata_keys: dict[str, list[str]] = field(default_factory=dict)
@@ -44,16 +46,21 @@ class WorkspaceData:
     user_totals: q.UserTotals = field(default_factory=q.UserTotals)
     user_activity: list[q.Row] = field(default_factory=list)
     cost_distribution: list[q.Row] = field(default_factory=list)
+    unpriced_models: list[q.Row] = field(default_factory=list)
+    usage_days: tuple[date | None, date | None] | None = None
+    """First and last day with usage where `months` does not hold them all."""
+    fixed_range: tuple[date, date] | None = None
+    """The only days that can be chosen, in a file of its own."""
 
     @property
     def first_day(self) -> date | None:
         """First day with usage."""
-        return self._edge(0)
+        return self.usage_days[0] if self.usage_days else self._edge(0)
 
     @property
     def last_day(self) -> date | None:
         """Last day with usage, the end of every default range."""
-        return self._edge(-1)
+        return self.usage_days[1] if self.usage_days else self._edge(-1)
 
     def _edge(self, position: int) -> date | None:
         if not self.months:
@@ -75,26 +82,98 @@ class WorkspaceData:
             return named, ""
         return "UTC", f"the workspace's time zone {named!r} is unknown" if named else ""
 
+    @property
+    def provisional_day(self) -> date | None:
+        """The newest day of usage where it had not ended, on the workspace's clock, when the file was published."""
+        last = self.last_day
+        clock = fmt.zone(self.time_zone[0])
+        if last is None or self.published_at is None or clock is None:
+            return None
+        return last if last >= self.published_at.astimezone(clock).date() else None
+
+    @property
+    def edges(self) -> analytics.Edges:
+        """The first day with usage and the provisional one, as ISO text."""
+        first, provisional = self.first_day, self.provisional_day
+        return analytics.Edges(
+            first.isoformat() if first else "", provisional.isoformat() if provisional else ""
+        )
+
+    @property
+    def default_range(self) -> ctx.Range | None:
+        """The range that pages open with: the last days of usage; None where there is no usage."""
+        first_day, last_day, provisional = self.first_day, self.last_day, self.provisional_day
+        if first_day is None or last_day is None:
+            return None
+        first, last = last_day - timedelta(days=analytics.DEFAULT_DAYS - 1), last_day
+        if self.fixed_range:
+            first_day, last_day = first, last = self.fixed_range
+            provisional = provisional if provisional and provisional <= last else None
+        return ctx.Range(
+            first_day.isoformat(),
+            last_day.isoformat(),
+            first.isoformat(),
+            last.isoformat(),
+            fmt.day_range(first, last),
+            fmt.day_short(provisional) if provisional else "",
+            "This day had not ended when the pages were generated; more usage of it may follow."
+            if provisional
+            else "",
+            *self._presets(first, last),
+        )
+
+    def _presets(self, first: date, last: date) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+        """The pressed button and all buttons; a fixed range offers none that is longer than itself."""
+        if not self.fixed_range:
+            return str(analytics.DEFAULT_DAYS), ctx.RANGE_PRESETS
+        days = (last - first).days + 1
+        return "all", tuple(p for p in ctx.RANGE_PRESETS if p[0] == "all" or int(p[0]) < days)
+
     def page(
-        self, current: str, heading: str, scripts: Sequence[str], config: Mapping[str, object]
+        self,
+        current: str,
+        heading: str,
+        scripts: Sequence[str],
+        config: Mapping[str, object],
+        *,
+        has_range: bool = True,
+        subtitle: str = "",
     ) -> ctx.Page:
-        """What this page shares with its siblings."""
+        """What this page shares with its siblings. `has_range` gives it the date range that all of them share."""
         zone, note = self.time_zone
         nav = (
             ("analytics", "Analytics"),
             *((name, ctx.LOGS[name].title) for name in col.LOG_KINDS),
             ("users", "Users"),
+            ("quality", "Data quality"),
         )
+        days = self.default_range
+        shared: dict[str, object] = {
+            "page": current,
+            "time_zone": zone,
+            "range": {
+                "first_day": days.first_day,
+                "last_day": days.last_day,
+                "default": days.pressed,
+                "first_usage_day": self.edges.first_day,
+                "provisional_day": self.provisional_day.isoformat() if self.provisional_day else None,
+            }
+            if days
+            else None,
+        }
         return ctx.Page(
             title=heading,
             heading=heading,
+            subtitle=subtitle or ("" if days else "No usage yet"),
             workspace_name=self.workspace.name,
             workspace_id=self.workspace.workspace_id,
             time_zone=zone,
             time_zone_note=note,
             nav=tuple(ctx.NavItem(label, f"{name}.html", name == current) for name, label in nav),
-            scripts=(*_SCRIPTS, *scripts),
-            config=Markup(writer.to_json({"page": current, "time_zone": zone, **config})),  # noqa: S704  (escaped by to_json)
+            range=days if has_range else None,
+            scripts=(*(_RANGE_SCRIPTS if has_range else ()), *scripts),
+            config=Markup(writer.to_json({**shared, **config})),  # noqa: S704  (escaped by to_json)
+            is_single=self.fixed_range is not None,
         )
 
 
@@ -109,25 +188,23 @@ def analytics_view(data: WorkspaceData) -> tuple[analytics.View, date, date] | N
     for month in sorted(data.months):
         if month >= earliest:
             months.add(data.months[month])
-    return analytics.build_view(months, first, last, data.credit_prices), first, last
+    return analytics.build_view(months, first, last, data.credit_prices, data.edges), first, last
 
 
 def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date] | None) -> ctx.AnalyticsPage:
     """The analytics page in its default range."""
-    first_day, last_day = data.first_day, data.last_day
-    if shown is None:
-        view, first, last = analytics.View("", "", (), (), {}, {}), None, None
-    else:
-        view, first, last = shown
+    view = shown[0] if shown else analytics.View("", "", (), (), {}, {})
     config = {
         "months": sorted(data.months),
         "columns": analytics.INDEX,
         "money": sorted(analytics.MONEY_NAMES),
-        "first_day": first_day.isoformat() if first_day else None,
-        "last_day": last_day.isoformat() if last_day else None,
-        "default_days": analytics.DEFAULT_DAYS,
         "credit_prices": {"has_any": data.credit_prices.has_any, "stretches": data.credit_prices.stretches},
         "numbers": {name: [h.is_number for h in headers] for name, headers in ctx.TABLE_HEADERS.items()},
+        "dimensions": [[d.name, d.label] for d in col.DIMENSIONS],
+        "cube_columns": col.CUBE_COLUMNS,
+        "colours": data.colours,
+        "values_per_month": q.VALUES_PER_MONTH,
+        "workspace": data.slug,
         "token_series": analytics.TOKEN_SERIES,
         "token_lines": analytics.TOKEN_LINES,
         "priced_tokens": analytics.PRICED_TOKENS,
@@ -141,23 +218,19 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
             "unattributed": analytics.UNATTRIBUTED,
             "no_credit_price": analytics.NO_CREDIT_PRICE,
             "no_credit_price_short": analytics.NO_CREDIT_PRICE_SHORT,
-            "external": analytics.EXTERNAL_NOTE,
-            "external_unpriced": analytics.EXTERNAL_NOTE_UNPRICED,
             "all_unpriced": analytics.ALL_UNPRICED,
             "all_partly_priced": analytics.ALL_PARTLY_PRICED,
             "reasons": analytics.REASONS,
         },
     }
     return ctx.AnalyticsPage(
-        page=data.page("analytics", "Analytics", ("charts.js", "analytics.js"), config),
+        page=data.page("analytics", "Analytics", ("charts.js", "analytics.js", "explore.js"), config),
         view=view,
         headers=ctx.TABLE_HEADERS,
         cost_legend=(("Wallet", "s1"), ("Task credits (estimated)", "s2"), ("Previous period", "before")),
         token_legend=tuple((label, tone) for label, _, tone in analytics.TOKEN_SERIES),
-        first_day=first_day.isoformat() if first_day else "",
-        last_day=last_day.isoformat() if last_day else "",
-        range_first=first.isoformat() if first else "",
-        range_last=last.isoformat() if last else "",
+        measures=(("cost", "Cost"), ("tokens", "Tokens"), ("calls", "Calls")),
+        dimensions=tuple((d.name, d.label) for d in col.DIMENSIONS),
         is_empty=shown is None,
     )
 
@@ -323,6 +396,8 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
                 "columns": [{"key": h.key, "label": h.label, "number": h.is_number} for h in USER_HEADERS],
                 "rows_per_page": USERS_SHOWN,
             },
+            has_range=False,
+            subtitle="Tracked end users, whole history",
         ),
         cards=cards,
         headers=USER_HEADERS,
@@ -361,19 +436,41 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
     )
 
 
-def index_row(data: WorkspaceData, shown: tuple[analytics.View, date, date] | None) -> ctx.IndexRow:
+def quality_page(data: WorkspaceData, publication: quality.Publication) -> ctx.QualityPage:
+    """The data quality page of a workspace."""
+    clock = fmt.zone(data.time_zone[0])
+    assert clock is not None  # noqa: S101  (page zones are checked in WorkspaceData.time_zone)
+    shown = quality.view(publication, data.workspace.workspace_id, clock, data.unpriced_models, data.last_day)
+    return ctx.QualityPage(
+        page=data.page(
+            "quality", "Data quality", (), {}, has_range=False, subtitle="Of this publication, all days"
+        ),
+        view=shown,
+        headers=ctx.QUALITY_HEADERS,
+    )
+
+
+def index_row(
+    data: WorkspaceData,
+    shown: tuple[analytics.View, date, date] | None,
+    publication: quality.Publication,
+) -> ctx.IndexRow:
     """One workspace on the index page, with the default range of its analytics page."""
     zone, _ = data.time_zone
+    clock = fmt.zone(zone)
+    activity = publication.newest_activity.get(data.workspace.workspace_id)
     tiles = {tile.label: tile for tile in shown[0].tiles} if shown else {}
     none = Tile("", fmt.MISSING, "", "", "")
-    cost, tokens, runs = (tiles.get(label, none) for label in ("Total cost", "Tokens", "Runs"))
     return ctx.IndexRow(
         name=data.workspace.name,
         workspace_id=data.workspace.workspace_id,
         href=f"{data.slug}/analytics.html",
-        cost=Cell(f"{cost.text} {cost.note}".strip(), cost.title),
-        tokens=Cell(tokens.text, tokens.title),
-        runs=runs.text,
-        range_label=shown[0].label if shown else "no usage",
+        quality_href=f"{data.slug}/quality.html",
+        tiles=tuple(
+            tiles.get(label, none) for label in ("Total cost", "Task credits", "Tokens", "Runs", "Error rate")
+        ),
+        badge=quality.badge(publication, data.workspace.workspace_id),
+        range_label=shown[0].label if shown else "No usage yet",
+        through=fmt.moment(activity, clock)[:16] if activity and clock else fmt.MISSING,
         time_zone=zone,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,10 @@ SPAN_NAMES_PER_MONTH = 200
 USERS_PER_DAY = 300
 """Users kept apart on a day (the first of each of three rankings); the others are summed and said to be."""
 USERS_PER_PART = 5_000
+VALUES_PER_MONTH = 60
+"""Values of a dimension kept apart in a month (the first of each of three rankings); the others are summed and said
+to be.
+"""
 FILTER_VALUES = 300
 """Distinct values offered as a list; a column with more gets a text filter instead."""
 
@@ -88,6 +92,37 @@ _BY_MONTH = "strftime(m.usage_date, '%Y-%m')"
 
 def _json_rows(columns: Sequence[col.Column]) -> str:
     return f"json_array({', '.join(column.sql for column in columns)})::varchar"
+
+
+def _sums(columns: Sequence[col.Column], relation: str = "") -> str:
+    """Sums of columns under their own names, in the types of the marts."""
+
+    def kind(column: col.Column) -> str:
+        if column.kind == "int":
+            return "bigint"
+        return "decimal(38,6)" if column.name == "task_credits" else "decimal(38,12)"
+
+    dot = f"{relation}." if relation else ""
+    return ", ".join(
+        f"coalesce(sum({dot}{column.name}), 0)::{kind(column)} as {column.name}" for column in columns
+    )
+
+
+def _kept(dimension: col.Dimension) -> str:
+    """CTE `kept_<name>`: the values of a dimension that a month keeps apart, with their place in its list."""
+    name, column = dimension.name, dimension.column
+    rank = "row_number() over (partition by workspace_id, month order by {} desc, value)"
+    return f"""sums_{name} as (
+            select workspace_id, strftime(usage_date, '%Y-%m') as month, {column} as value, sum(total_cost_usd) as cost,
+                sum(total_tokens) as tokens, sum(call_count) as calls
+            from marts.mart_analytics__usage_breakdown where {column} is not null group by all),
+        ranks_{name} as (
+            select workspace_id, month, value,
+                least({rank.format("cost")}, {rank.format("tokens")}, {rank.format("calls")}) as best_rank
+            from sums_{name}),
+        kept_{name} as (
+            select workspace_id, month, value, row_number() over (partition by workspace_id, month order by value) - 1 as place
+            from ranks_{name} where best_rank <= {VALUES_PER_MONTH})"""
 
 
 class Published:
@@ -157,6 +192,13 @@ class Published:
             "generated_by": generated_by,
         }
 
+    def published_at(self) -> datetime:
+        """When this file was published."""
+        rows = self._all("select max(published_at) from meta.publication")
+        if rows[0][0] is None:
+            raise PublishedFileError("meta.publication is empty: the file was not published by credit-usage")
+        return datetime.combine(rows[0][0].date(), rows[0][0].time(), UTC)
+
     # --- analytics
     # -------------------------------------------------------------------------------------------------
 
@@ -196,6 +238,8 @@ class Published:
             )
         for name, rows in self._span_tables():
             add(name, rows)
+        for dimension in col.DIMENSIONS:
+            add(f"by_{dimension.name}", self._breakdown_rows(dimension))
         add("users", self._user_rows())
         add("buckets", self._buckets())
         return found
@@ -250,16 +294,59 @@ class Published:
             from m group by 1, 2"""),
         )
 
-    def _user_rows(self) -> list[Row]:
-        def kind(column: col.Column) -> str:
-            if column.kind == "int":
-                return "bigint"
-            return "decimal(38,6)" if column.name == "task_credits" else "decimal(38,12)"
+    def _breakdown_rows(self, dimension: col.Dimension) -> list[Row]:
+        """Daily sums by the values of one dimension, the rare ones of a month together."""
+        texts = ", ".join(column.sql for column in col.BREAKDOWN_SUMS)
+        return self._all(f"""with {_kept(dimension)},
+            m as (
+                select u.usage_date, u.workspace_id,
+                    case when u.{dimension.column} is null then 'unsaid' when k.value is null then 'other' else 'value' end as who,
+                    k.value as value, count(distinct u.{dimension.column}) as value_count, {_sums(col.BREAKDOWN_SUMS, "u")}
+                from marts.mart_analytics__usage_breakdown as u
+                left join kept_{dimension.name} as k on k.workspace_id = u.workspace_id
+                    and k.month = strftime(u.usage_date, '%Y-%m') and k.value = u.{dimension.column}
+                group by all)
+            select m.workspace_id, {_BY_MONTH} as month,
+                '[' || string_agg(json_array(m.usage_date::varchar, who, value, value_count, {texts})::varchar, ',\n'
+                    order by m.usage_date, who, value) || ']'
+            from m group by 1, 2""")
 
-        sums = ", ".join(
-            f"coalesce(sum({column.name}), 0)::{kind(column)} as {column.name}"
-            for column in col.USER_SUMS_DAILY
+    def cube(self) -> dict[tuple[str, str], str]:
+        """(workspace_id, month) → JSON of daily sums by all dimensions together, for what a reader filters by. Each
+        dimension's values are those of its breakdown, so that the two agree.
+        """
+        kept = ", ".join(_kept(dimension) for dimension in col.DIMENSIONS)
+        joins = " ".join(
+            f"""left join kept_{d.name} as k_{d.name} on k_{d.name}.workspace_id = u.workspace_id
+                and k_{d.name}.month = strftime(u.usage_date, '%Y-%m') and k_{d.name}.value = u.{d.column}"""
+            for d in col.DIMENSIONS
         )
+        places = ", ".join(
+            f"case when u.{d.column} is null then -2 else coalesce(k_{d.name}.place, -1) end as {d.name}"
+            for d in col.DIMENSIONS
+        )
+        names = ", ".join(d.name for d in col.DIMENSIONS)
+        lists = ", ".join(
+            f"coalesce((select list(k.value order by k.place) from kept_{d.name} as k "
+            "where k.workspace_id = r.workspace_id and k.month = r.month), [])"
+            for d in col.DIMENSIONS
+        )
+        texts = ", ".join(column.sql for column in col.BREAKDOWN_SUMS)
+        rows = self._all(f"""with {kept},
+            m as (
+                select u.usage_date, u.workspace_id, {places}, {_sums(col.BREAKDOWN_SUMS, "u")}
+                from marts.mart_analytics__usage_breakdown as u {joins}
+                group by all),
+            r as (
+                select m.workspace_id, {_BY_MONTH} as month,
+                    '[' || string_agg(json_array(m.usage_date::varchar, [{names}], {texts})::varchar, ',\n'
+                        order by m.usage_date, {names}) || ']' as rows_text
+                from m group by 1, 2)
+            select r.workspace_id, r.month, '{{"rows":' || r.rows_text || ',"values":' || json_array({lists})::varchar || '}}' from r""")
+        return {(str(w), str(month)): str(text) for w, month, text in rows}
+
+    def _user_rows(self) -> list[Row]:
+        sums = _sums(col.USER_SUMS_DAILY)
         texts = ", ".join(column.sql for column in col.USER_SUMS_DAILY)
         return self._all(f"""with m as (
                 select usage_date, workspace_id,
@@ -432,6 +519,21 @@ class Published:
         if current is not None:
             yield (*current, held)
 
+    def colours(self) -> dict[str, dict[str, list[str]]]:
+        """workspace_id → dimension → its values, the first used first: a value's place, and so its colour, stays."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for dimension in col.DIMENSIONS:
+            rows = self._all(
+                f"""select workspace_id, list(value order by first_date, value) from (
+                    select workspace_id, {dimension.column} as value, min(usage_date) as first_date
+                    from marts.mart_analytics__usage_breakdown where {dimension.column} is not null group by 1, 2
+                    qualify row_number() over (partition by workspace_id order by first_date, value) <= {FILTER_VALUES})
+                group by 1"""
+            )
+            for workspace_id, values in rows:
+                found.setdefault(str(workspace_id), {})[dimension.name] = [str(v) for v in values]
+        return found
+
     def run_index(self, months: Sequence[tuple[str, date, int]]) -> Iterator[tuple[str, str, int, str]]:
         """(workspace_id, month, shard, JSON rows [run_id, kind, day]); kind 'orphan' for spans whose run
         never arrived.
@@ -452,6 +554,120 @@ class Published:
         )
         while row := cursor.fetchone():
             yield str(row[0]), str(row[1]), int(row[2]), str(row[3])
+
+    # --- data quality
+    # ----------------------------------------------------------------------------------------------
+
+    def checks(self) -> list[Row]:
+        """(name, severity, status, failures, message, status in the publication before) of this publication's checks."""
+        return self._all(
+            """with p as (select publication_id, previous_publication_id from meta.publication)
+            select c.check_name, c.severity, c.status, c.failures, c.message, b.status
+            from meta.check_results as c
+            join p on p.publication_id = c.publication_id
+            left join meta.check_results as b on b.publication_id = p.previous_publication_id and b.check_name = c.check_name
+            order by c.check_name"""
+        )
+
+    def landing(self) -> list[Row]:
+        """(batch, landed at, rows read, loaded, duplicate, superseded, quarantined) of every batch, newest first."""
+        return self._all(
+            "select batch_seq, loaded_at, rows_read, rows_loaded, rows_duplicate, rows_superseded, rows_quarantined "
+            "from meta.batches order by batch_seq desc"
+        )
+
+    def unreadable_files(self) -> int:
+        """Landing files of which nothing could be read."""
+        return int(self._all("select count(*) from meta.files where status = 'unreadable'")[0][0])
+
+    def quarantine(self) -> dict[str | None, list[Row]]:
+        """workspace_id (None: not known) → rows (entity, reason, field, rows, batches), the most first."""
+        rows = self._all(
+            """select workspace_id, entity, reason, field, count(*), count(distinct batch_seq)
+            from meta.quarantine group by 1, 2, 3, 4 order by 1, 5 desc, 2, 3, 4 nulls last"""
+        )
+        found: dict[str | None, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(None if workspace_id is None else str(workspace_id), []).append(tuple(rest))
+        return found
+
+    def changes(self) -> dict[str, list[Row]]:
+        """workspace_id → rows (day, then before and after of runs, tokens, cost, unpriced calls), newest day first."""
+        rows = self._all(
+            """select workspace_id, usage_date, run_count_before, run_count_after, total_tokens_before, total_tokens_after,
+                total_cost_usd_before, total_cost_usd_after, unpriced_call_count_before, unpriced_call_count_after
+            from meta.changes order by workspace_id, usage_date desc"""
+        )
+        found: dict[str, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(str(workspace_id), []).append(tuple(rest))
+        return found
+
+    def previous_publication(self) -> tuple[str, str, datetime] | None:
+        """This publication's id, and id and time of the one before; None for the first."""
+        rows = self._all(
+            "select publication_id, previous_publication_id, previous_published_at from meta.publication"
+        )
+        if not rows or rows[0][1] is None:
+            return None
+        at = rows[0][2]
+        return str(rows[0][0]), str(rows[0][1]), datetime.combine(at.date(), at.time(), UTC)
+
+    def unpriced_models(self) -> dict[str, list[Row]]:
+        """workspace_id → rows (provider, model, reason, last day, calls, tokens) without a cost, over all days."""
+        rows = self._all(
+            """select workspace_id, provider, model, reason, max(usage_date), sum(call_count)::bigint, sum(total_tokens)::bigint
+            from marts.mart_analytics__unpriced_usage where price_status = 'unpriced'
+            group by 1, 2, 3, 4 order by 1, 7 desc, 6 desc, 2 nulls last, 3 nulls last, 4"""
+        )
+        found: dict[str, list[Row]] = {}
+        for workspace_id, *rest in rows:
+            found.setdefault(str(workspace_id), []).append(tuple(rest))
+        return found
+
+    def newest_activity(self) -> dict[str, datetime]:
+        """workspace_id → the latest start or end of any of its runs and spans, UTC."""
+        sources = " union all ".join(
+            f"select workspace_id, max(greatest(started_at, coalesce({end}, started_at))) as newest_at from marts.{mart} group by 1"
+            for mart, end in (
+                *((f"mart_logs__{kind}_runs", "completed_at") for kind in col.LOG_KINDS.values()),
+                ("mart_details__spans", "ended_at"),
+            )
+        )
+        rows = self._all(f"select workspace_id, max(newest_at) from ({sources}) group by 1")
+        return {str(w): datetime.combine(at.date(), at.time(), UTC) for w, at in rows if at is not None}
+
+    def sums(self) -> dict[str, list[Row]]:
+        """workspace_id → rows (name, cost, tokens, credits) of everything that must add up to the same, over all days. Log rows
+        tell inclusive credits only, so theirs are None.
+        """
+        total = "marts.mart_analytics__total_cost"
+        plain = "sum(total_cost_usd), sum(total_tokens), sum(task_credits)"
+        lost = f"select workspace_id, sum(unattributed_total_cost_usd), sum(unattributed_total_tokens), sum(unattributed_task_credits) from {total} group by 1"
+        own = "sum(own_cost_usd + image_generation_cost_usd), sum(own_total_tokens + own_image_tokens), null"
+        logs = " union all ".join(
+            f"select workspace_id, {own} from marts.mart_logs__{kind}_runs group by 1"
+            for kind in col.LOG_KINDS.values()
+        )
+        sources = {
+            "total": f"select workspace_id, {plain} from {total} group by 1",
+            "services": f"select workspace_id, {plain} from marts.mart_analytics__service_costs group by 1",
+            "models": f"""select workspace_id, {plain} from marts.mart_analytics__model_costs group by 1 union all
+                select workspace_id, {plain} from marts.mart_analytics__service_costs where not is_model_call group by 1""",
+            "breakdown": f"select workspace_id, {plain} from marts.mart_analytics__usage_breakdown group by 1",
+            "logs": f"{logs} union all {lost}",
+            "users": f"select workspace_id, {plain} from marts.mart_analytics__top_users group by 1 union all {lost}",
+            "spans": f"select workspace_id, {plain} from marts.mart_details__spans group by 1",
+        }
+        found: dict[str, list[Row]] = {}
+        for name, source in sources.items():
+            for workspace_id, cost, tokens, credits in self._all(
+                f"""select workspace_id, coalesce(sum(cost), 0)::decimal(38,12), coalesce(sum(tokens), 0)::bigint,
+                    {"null" if name == "logs" else "sum(credits)::decimal(38,6)"}
+                from ({source}) as s(workspace_id, cost, tokens, credits) group by 1"""
+            ):
+                found.setdefault(str(workspace_id), []).append((name, cost, tokens, credits))
+        return found
 
     # --- users
     # -----------------------------------------------------------------------------------------------------

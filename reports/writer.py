@@ -11,10 +11,12 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from reports import swap
 
 MANIFEST = "site-manifest.json"
 """Lists every file we wrote, and the fingerprint of each day's chunks, so that the next build can leave them
@@ -66,10 +68,14 @@ def slug(workspace_id: str) -> str:
 
 
 class SiteWriter:
-    """Writes one build of the site and remembers what belongs to it."""
+    """One build of the site: made beside the one that readers see, in its place at once when it is whole.
+
+    Files that stay as they are become links to the same bytes, so only what changed is written, and a build that
+    fails or is killed leaves the site as it was.
+    """
 
     def __init__(self, site_dir: Path, version: str) -> None:
-        self.site_dir = site_dir
+        self.site_dir = site_dir = site_dir.resolve()  # a link to a folder elsewhere stays one
         self.version = version
         self.written = 0
         self.unchanged = 0
@@ -78,6 +84,12 @@ class SiteWriter:
         self._files: set[str] = set()
         self._made: set[Path] = set()
         self._old_files, self._old_fingerprints = self._read_manifest()
+        for name in self._old_files:
+            self._target(name)  # a manifest that leads outside stops the build before anything is done
+        self._new_dir = site_dir.with_name(f".{site_dir.name}-next")
+        if self._new_dir.exists():  # left by a build that was killed
+            shutil.rmtree(self._new_dir)
+        self._new_dir.mkdir(parents=True)
 
     def _read_manifest(self) -> tuple[set[str], Mapping[str, Mapping[str, Any]]]:
         path = self.site_dir / MANIFEST
@@ -103,25 +115,35 @@ class SiteWriter:
             raise ValueError(f"not a path inside the site: {name!r}")
         return self.site_dir.joinpath(*pure.parts)
 
+    def _place(self, name: str) -> Path:
+        """Where a file of the new site goes; its folder exists."""
+        place = self._new_dir / self._target(name).relative_to(self.site_dir)
+        if place.parent not in self._made:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(place.parent)
+        return place
+
+    def _keep(self, name: str) -> None:
+        """The file as it is, under the same name in the new site."""
+        place = self._place(name)
+        place.unlink(missing_ok=True)
+        try:
+            os.link(self._target(name), place)
+        except OSError:  # a file system without links
+            shutil.copy2(self._target(name), place)
+
     def write(self, name: str, content: bytes) -> None:
         """Write one file, unless it already holds exactly these bytes."""
         target = self._target(name)
         self._files.add(name)
         if target.is_file() and target.stat().st_size == len(content) and target.read_bytes() == content:
+            self._keep(name)
             self.unchanged += 1
             return
-        if target.parent not in self._made:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(target.parent)
-        handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(temporary).chmod(0o644)
-            os.replace(temporary, target)  # noqa: PTH105  (the atomic swap is the point)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        place = self._place(name)
+        place.unlink(missing_ok=True)  # never through a link into the old site
+        place.write_bytes(content)
+        place.chmod(0o644)
         self.written += 1
 
     def keep_if_same(
@@ -136,40 +158,45 @@ class SiteWriter:
             return False
         if not all(name in self._old_files and self._target(name).is_file() for name in names):
             return False
+        for name in names:
+            self._keep(name)
         self._files.update(names)
         self.unchanged += len(names)
         return True
 
     def finish(self) -> None:
-        """Remove what an earlier build wrote and this one did not, then write the manifest."""
-        folders = set()
-        for name in sorted(self._old_files - self._files):
-            target = self._target(name)
-            if target.is_file() and not target.is_symlink():
-                target.unlink()
-                self.removed += 1
-            folders.add(target.parent)
-        for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
-            current = folder
-            while current != self.site_dir and current.is_dir() and not any(current.iterdir()):
-                current.rmdir()
-                current = current.parent
-        self._save(self._files, self.fingerprints)
+        """Take over what is not ours, and put the new site in the old one's place."""
+        self.removed = sum(self._target(name).is_file() for name in self._old_files - self._files)
+        self._save()
+        if not self.written and not self.removed and self._is_manifest_same():
+            shutil.rmtree(self._new_dir)
+            return
+        for path in sorted(self.site_dir.rglob("*")) if self.site_dir.is_dir() else ():
+            name = path.relative_to(self.site_dir).as_posix()
+            if name == MANIFEST or name in self._old_files or name in self._files:
+                continue
+            if path.is_symlink() or path.is_file():
+                place = self._place(name)
+                if path.is_symlink():
+                    place.symlink_to(path.readlink())
+                else:
+                    self._keep(name)
+        swap.into_place(self._new_dir, self.site_dir)
 
     def abandon(self) -> None:
-        """After a failure: remember every file of both builds, so that the next one can still clean up."""
-        if self.site_dir.is_dir():
-            self._save(self._files | self._old_files, {})
+        """After a failure: the site stays as it was."""
+        shutil.rmtree(self._new_dir, ignore_errors=True)
 
-    def _save(self, files: set[str], fingerprints: Mapping[str, Mapping[str, str]]) -> None:
+    def _is_manifest_same(self) -> bool:
+        old, new = self.site_dir / MANIFEST, self._new_dir / MANIFEST
+        return old.is_file() and old.read_bytes() == new.read_bytes()
+
+    def _save(self) -> None:
         held = {
-            "files": sorted(files),
-            "fingerprints": fingerprints,
+            "files": sorted(self._files),
+            "fingerprints": self.fingerprints,
             "format": _MANIFEST_VERSION,
             "version": self.version,
         }
         text = json.dumps(held, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
-        target = self.site_dir / MANIFEST
-        temporary = target.with_suffix(".writing")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, target)  # noqa: PTH105
+        (self._new_dir / MANIFEST).write_text(text, encoding="utf-8")

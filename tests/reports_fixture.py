@@ -310,6 +310,11 @@ def _marts_sql() -> str:
     create table marts.mart_analytics__service_costs as
     select usage_date, workspace_id, coalesce(service, 'Unknown') as service, is_model_call, {_MEASURES}, {_token_sums()},
         sum(units)::bigint as units, {_sums()} {calls} group by all;
+    create table marts.mart_analytics__usage_breakdown as
+    select s.usage_date, s.workspace_id, coalesce(s.service, 'Unknown') as service, s.provider, s.model,
+        coalesce(r.name, r.resource_id) as resource_name, coalesce(r.api_key_name, r.api_key_id) as api_key, s.charge_type, r.collaborator,
+        {_MEASURES.replace("status", "s.status").replace("total_tokens)", "s.total_tokens)")}, {", ".join(f"coalesce(sum(s.{t}), 0)::bigint as {t}" for t in _TOKENS)}, {_sums("s.")}
+    from (select * {calls}) as s left join run as r on r.workspace_id = s.workspace_id and r.run_id = s.run_id group by all;
     create table marts.mart_analytics__model_costs as
     select usage_date, workspace_id, provider, model, {_MEASURES}, {_token_sums()}, {_sums()},
         null::decimal(38,12) as cost_per_million_tokens_usd {calls} and is_model_call group by all;
@@ -402,7 +407,13 @@ def _marts_sql() -> str:
     from run c join run p on p.workspace_id = c.workspace_id and p.run_id = c.parent_run_id;
 
     create table meta.publication as select 'pub-1' as publication_id, timestamp '2026-11-10 02:31:00' as published_at, '0.1.0' as generated_by,
-        timestamp '2026-11-09 23:55:00' as data_through_at, 1::bigint as batch_count, 40::bigint as touched_date_count;
+        timestamp '2026-11-09 23:55:00' as data_through_at, 1::bigint as batch_count, 40::bigint as touched_date_count,
+        '{{}}' as manifest, 'pub-0' as previous_publication_id, timestamp '2026-11-09 02:31:00' as previous_published_at;
+    create table meta.changes as
+    select workspace_id, usage_date, null::bigint as run_count_before, run_count as run_count_after, null::bigint as call_count_before, call_count as call_count_after,
+        null::bigint as unpriced_call_count_before, unpriced_call_count as unpriced_call_count_after, null::bigint as total_tokens_before, total_tokens as total_tokens_after,
+        null::decimal(38,6) as task_credits_before, task_credits as task_credits_after, null::decimal(38,12) as total_cost_usd_before, total_cost_usd as total_cost_usd_after
+    from marts.mart_analytics__total_cost where workspace_id = '{ACME}' and usage_date >= '2026-11-09';
     create table meta.batches (batch_seq bigint, loaded_at timestamp, rows_read bigint, rows_loaded bigint, rows_duplicate bigint,
         rows_superseded bigint, rows_quarantined bigint);
     create table meta.files (batch_seq bigint, file_no bigint, path varchar, sha256 varchar, size_bytes bigint, format varchar, entity varchar,
@@ -410,6 +421,17 @@ def _marts_sql() -> str:
     create table meta.quarantine (batch_seq bigint, file_no bigint, path varchar, line_number bigint, entity varchar, field varchar, reason varchar,
         message varchar, workspace_id varchar, raw varchar);
     create table meta.check_results (publication_id varchar, check_name varchar, severity varchar, status varchar, failures bigint, message varchar);
+    insert into meta.check_results values
+        ('pub-0', 'fct_span_usage__unpriced_share', 'warning', 'pass', 0, 'Calls without a price are rare: none'),
+        ('pub-1', 'fct_span_usage__unpriced_share', 'warning', 'fail', 12, 'Calls without a price are rare: 12 rows break it (allowed 5), for example run_id=req_of_somebody'),
+        ('pub-1', 'fct_span_usage__unique_key', 'blocking', 'pass', 0, 'passed'),
+        ('pub-1', 'mart_logs__agent_runs__one_row_per_run', 'blocking', 'pass', 0, 'passed'),
+        ('pub-1', 'reconcile__total_cost_equals_spans', 'blocking', 'pass', 0, 'The total cost mart equals the sum over spans: equal in all 80 workspace days');
+    insert into meta.batches values (1, timestamp '2026-11-10 02:30:00', 1000, 990, 5, 2, 3);
+    insert into meta.quarantine values
+        (1, 1, 'export/runs.jsonl', 7, 'runs', 'status', 'not_allowed', 'status is no status', '{ACME}', '{{}}'),
+        (1, 1, 'export/runs.jsonl', 8, 'runs', 'status', 'not_allowed', 'status is no status', '{ACME}', '{{}}'),
+        (1, 1, 'export/runs.jsonl', 9, 'runs', null, 'not_json', 'the line is no JSON object', null, '<script>');
     """
 
 

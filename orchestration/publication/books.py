@@ -75,6 +75,8 @@ PUBLICATION = Table(
         Column("batch_count", "bigint", "Batches of the lake that it holds."),
         Column("touched_date_count", "bigint", "Usage dates that were rebuilt for it."),
         Column("manifest", "varchar", "The manifest, as JSON; published/manifest.json is a copy of it."),
+        Column("previous_publication_id", "varchar", "The publication before; NULL for the first."),
+        Column("previous_published_at", "timestamp", "When that one was published (UTC)."),
     ),
 )
 BATCHES = Table(
@@ -129,4 +131,26 @@ CHECK_RESULTS = Table(
     ),
     is_history=True,
 )
-TABLES = (PUBLICATION, BATCHES, FILES, QUARANTINE, CHECK_RESULTS)
+CHANGED_MEASURES = (
+    ("run_count", "bigint", "Runs"),
+    ("call_count", "bigint", "Billed calls"),
+    ("unpriced_call_count", "bigint", "Unpriced calls"),
+    ("total_tokens", "bigint", "Tokens"),
+    ("task_credits", "decimal(38,6)", "Task credits"),
+    ("total_cost_usd", "decimal(38,12)", "Total cost"),
+)
+"""Columns of mart_analytics__total_cost whose changes are told, with their type and their name in words."""
+CHANGES = Table(
+    "changes",
+    "One row per workspace and usage date whose totals are not those of the publication before; none in the first.",
+    (
+        Column("workspace_id", "varchar", "Workspace (tenant)."),
+        Column("usage_date", "date", "Usage date."),
+        *(
+            Column(f"{name}_{when}", kind, f"{label} of the date {words}; NULL where it had none.")
+            for name, kind, label in CHANGED_MEASURES
+            for when, words in (("before", "in the publication before"), ("after", "in this publication"))
+        ),
+    ),
+)
+TABLES = (PUBLICATION, BATCHES, FILES, QUARANTINE, CHECK_RESULTS, CHANGES)

@@ -209,12 +209,13 @@ def _write_books(
             "warnings": sum(not check.passed and check.severity == "warning" for check in checks),
         },
     }
+    previous = read_manifest(settings)
     connection.execute(f"create schema if not exists {books.SCHEMA}")
     for table in books.TABLES:
         for statement in table.ddl():
             connection.execute(statement)
     connection.execute(
-        "insert into meta.publication values (?, ?, ?, ?, ?, ?, ?)",
+        "insert into meta.publication values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             publication_id,
             published_at.replace(tzinfo=None),
@@ -223,8 +224,13 @@ def _write_books(
             len(plan.applied_batches),
             len(dates),
             json.dumps(manifest, sort_keys=True),
+            previous["publication_id"] if previous else None,
+            datetime.fromisoformat(previous["published_at"]).astimezone(UTC).replace(tzinfo=None)
+            if previous
+            else None,
         ],
     )
+    _write_changes(connection, settings)
     _insert(
         connection,
         "meta.batches",
@@ -275,6 +281,31 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tu
     if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
         connection.execute(f"insert into {table} select {', '.join(['unnest(?)'] * len(columns))}", columns)
+
+
+def _write_changes(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Where the daily totals differ from those of the published file, which this publication is about to replace."""
+    if not settings.published_path.exists():
+        return
+    mart, names = "mart_analytics__total_cost", [name for name, _, _ in books.CHANGED_MEASURES]
+    connection.execute(f"attach {sql.literal(settings.published_path)} as previous (read_only)")
+    try:
+        known = connection.execute(
+            "select count(*) from duckdb_columns() where database_name = 'previous' and schema_name = 'marts' "
+            "and table_name = ? and list_contains(?, column_name)",
+            [mart, names],
+        ).fetchone()
+        if known is None or known[0] < len(names):  # published by a version that had not all of them
+            return
+        columns = ", ".join(f"b.{name} as {name}_before, a.{name} as {name}_after" for name in names)
+        differs = " or ".join(f"a.{name} is distinct from b.{name}" for name in names)
+        connection.execute(
+            f"insert into meta.changes by name select workspace_id, usage_date, {columns} from marts.{mart} as a "
+            f"full join previous.marts.{mart} as b using (workspace_id, usage_date) where {differs} "
+            "order by workspace_id, usage_date"
+        )
+    finally:
+        connection.execute("detach previous")
 
 
 def _write_quarantine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -5,27 +5,31 @@
   var CU = window.CU;
   var f = CU.format;
   var config = CU.config();
-  if (!config.last_day) { return; }
+  if (!config.range) { return; }
   var words = config.words;
   var money = {};
   config.money.forEach(function (name) { money[name] = true; });
   var months = {};
 
+  /* Rows are made of a table's arrays when it is first asked for: a page needs few of the breakdowns. */
   function takeIn(month, data) {
-    var held = { buckets: {} };
-    Object.keys(data).forEach(function (name) {
-      if (name === "buckets") { data.buckets.forEach(function (pair) { held.buckets[pair[0]] = pair[1]; }); return; }
-      var keys = config.columns[name];
-      held[name] = data[name].map(function (values) {
-        var row = {};
-        keys.forEach(function (key, i) {
-          var value = values[i];
-          row[key] = money[key] ? f.toScaled(value) : typeof value === "number" ? BigInt(value) : value;
-        });
-        return row;
-      });
-    });
+    var held = { buckets: {}, raw: data, tables: {} };
+    (data.buckets || []).forEach(function (pair) { held.buckets[pair[0]] = pair[1]; });
     months[month] = held;
+  }
+  function asRow(keys, values) {
+    var row = {};
+    for (var i = 0; i < keys.length; i += 1) {
+      var value = values[i];
+      row[keys[i]] = money[keys[i]] ? f.toScaled(value) : typeof value === "number" ? BigInt(value) : value;
+    }
+    return row;
+  }
+  function tableOf(month, name) {
+    var held = months[month];
+    if (!held || !held.raw[name]) { return []; }
+    if (!held.tables[name]) { held.tables[name] = held.raw[name].map(function (values) { return asRow(config.columns[name], values); }); }
+    return held.tables[name];
   }
 
   function load(first, last) {
@@ -41,8 +45,8 @@
   function between(name, first, last) {
     var rows = [];
     config.months.forEach(function (month) {
-      if (month >= first.slice(0, 7) && month <= last.slice(0, 7) && months[month] && months[month][name]) {
-        months[month][name].forEach(function (row) { if (row.usage_date >= first && row.usage_date <= last) { rows.push(row); } });
+      if (month >= first.slice(0, 7) && month <= last.slice(0, 7)) {
+        tableOf(month, name).forEach(function (row) { if (row.usage_date >= first && row.usage_date <= last) { rows.push(row); } });
       }
     });
     return rows;
@@ -114,19 +118,23 @@
     return found;
   }
 
-  /* Cells are [text, exact]. */
-  function plain(text) { return [text, ""]; }
-  function cash(value) { return [f.money(value), f.moneyExact(value)]; }
+  /* Cells are [text, exact, plain value for CSV, unpriced calls, their tokens]. */
+  function plain(text) { return [text, "", text]; }
+  function cash(value) { return [f.money(value), f.moneyExact(value), f.plainDecimal(value)]; }
   function cost(value, calls, tokens, isLong) {
     var lacks = f.unpriced(calls, tokens);
-    return [f.money(value) + (isLong ? lacks : f.unpricedShort(calls)), f.moneyExact(value) + lacks];
+    return [f.money(value) + (isLong ? lacks : f.unpricedShort(calls)), f.moneyExact(value) + lacks, f.plainDecimal(value), calls, tokens];
   }
   function costOf(sums) { return cost(sums.total_cost_usd, sums.unpriced_call_count, sums.unpriced_total_tokens); }
-  function part(value, calls, tokens) { return [f.money(value), f.moneyExact(value) + f.unpriced(calls, tokens)]; }
-  function number(value) { return plain(f.count(value)); }
-  function short(value) { var text = f.countShort(value), full = f.count(value); return [text, text === full ? "" : full]; }
+  function part(value, calls, tokens) { return [f.money(value), f.moneyExact(value) + f.unpriced(calls, tokens), f.plainDecimal(value)]; }
+  function number(value) { return [f.count(value), "", value === null ? "" : String(value)]; }
+  function short(value) { var text = f.countShort(value), full = f.count(value); return [text, text === full ? "" : full, String(value)]; }
+  function creditCell(value) { return [f.credits(value), "", f.plainDecimal(value)]; }
   function said(text) { return plain(text === null || text === "" ? words.not_said : text); }
-  function milliseconds(value) { return plain(f.duration(value === undefined || value === null ? null : Number(value))); }
+  function milliseconds(value) {
+    var known = value === undefined || value === null ? null : Number(value);
+    return [f.duration(known), "", known === null ? "" : String(known)];
+  }
   function latencies(found) { return config.percentiles.map(function (p) { return milliseconds(found ? found[p] : null); }); }
 
   function daysBetween(first, last) {
@@ -159,7 +167,7 @@
         rows: days.slice().reverse().map(function (day) {
           var row = found[day];
           if (!row) { return [plain(f.day(day))].concat(missing(9)); }
-          return [plain(f.day(day)), number(row.run_count), number(row.call_count), short(row.total_tokens), plain(f.credits(row.task_credits)),
+          return [plain(f.day(day)), number(row.run_count), number(row.call_count), short(row.total_tokens), creditCell(row.task_credits),
             cash(row.wallet_cost_usd), cash(row.task_credit_cost_usd), costOf(row), cash(row.external_cost_usd),
             cost(row.unattributed_total_cost_usd, row.unattributed_unpriced_call_count, row.unattributed_unpriced_total_tokens)];
         }),
@@ -171,7 +179,7 @@
   function services(rows, allCost) {
     var measures = ["call_count", "failed_call_count", "unpriced_call_count", "unpriced_total_tokens", "task_credits", "wallet_cost_usd", "task_credit_cost_usd", "total_cost_usd", "external_cost_usd"];
     function line(label, sums) {
-      return [label, number(sums.call_count), number(sums.failed_call_count), plain(f.credits(sums.task_credits)), cash(sums.wallet_cost_usd),
+      return [label, number(sums.call_count), number(sums.failed_call_count), creditCell(sums.task_credits), cash(sums.wallet_cost_usd),
         cash(sums.task_credit_cost_usd), costOf(sums), plain(f.percent(sums.total_cost_usd, allCost)), cash(sums.external_cost_usd)];
     }
     return {
@@ -187,8 +195,8 @@
       var rate = priced > 0n ? f.divideHalfEven(sums.provider_cost_usd * 1000000n, priced) : null;
       return labels.concat([number(sums.call_count)], config.priced_tokens.map(function (name) { return short(sums[name]); }), [
         part(sums.provider_cost_usd, sums.unpriced_call_count, sums.unpriced_total_tokens), costOf(sums),
-        [f.money(rate), rate === null ? "" : f.moneyExact(rate)],
-        [f.count(sums.unpriced_call_count), f.unpriced(sums.unpriced_call_count, sums.unpriced_total_tokens).replace(/^ \+ /, "")]]);
+        [f.money(rate), rate === null ? "" : f.moneyExact(rate), f.plainDecimal(rate)],
+        [f.count(sums.unpriced_call_count), f.unpriced(sums.unpriced_call_count, sums.unpriced_total_tokens).replace(/^ \+ /, ""), String(sums.unpriced_call_count)]]);
     }
     return {
       rows: ranked(grouped(rows, ["provider", "model"], measures), ["total_cost_usd", "provider_cost_usd", "total_tokens", "call_count"])
@@ -223,7 +231,7 @@
     return {
       rows: ranked(grouped(rows, ["provider", "model", "priced_provider", "priced_model"], measures), ["at_stake_usd", "differing_call_count"]).map(function (g) {
         var pricedAs = (g.key[2] || words.not_said) + " / " + (g.key[3] || words.not_said);
-        return line([said(g.key[0]), said(g.key[1]), [pricedAs, pricedAs]], g.sums);
+        return line([said(g.key[0]), said(g.key[1]), [pricedAs, pricedAs, pricedAs]], g.sums);
       }),
       footer: rows.length ? [line([plain("All models"), plain(""), plain("")], sumsOf(rows, measures))] : []
     };
@@ -303,7 +311,7 @@
     var first = { cost: "total_cost_usd", requests: "run_count", tokens: "total_tokens" }[order];
     var allCost = total(totals, "total_cost_usd");
     function line(rank, label, sums) {
-      return [plain(rank), plain(label), number(sums.run_count), short(sums.total_tokens), plain(f.credits(sums.task_credits)), costOf(sums),
+      return [plain(rank), plain(label), number(sums.run_count), short(sums.total_tokens), creditCell(sums.task_credits), costOf(sums),
         plain(f.percent(sums.total_cost_usd, allCost))];
     }
     var tracked = ranked(grouped(rows.filter(function (row) { return row.who === "user"; }), ["user_id"], measures), [first, "total_cost_usd", "run_count"]);
@@ -320,29 +328,51 @@
     return { rows: lines, footer: lines.length ? [line("", "All", all)] : [] };
   }
 
-  function tiles(totals, previous, period, creditNote) {
-    function tile(label, key, show, exact, note) {
-      var value = total(totals, key), old = total(previous, key);
-      return [label, show(value), exact(value), note, f.change(value, old) + " against " + show(old) + " in " + period];
+  /* The period before, as the tiles name it. */
+  function previousOf(earlier) {
+    var first = earlier[0], last = earlier[earlier.length - 1], start = config.range.first_usage_day;
+    var name = f.dayRangeShort(first, last);
+    if (last < start) { return { name: "no usage before " + f.day(start), hasData: false }; }
+    return { name: first < start ? name + ", from " + f.dayShort(start) + " on" : name, hasData: true };
+  }
+  function tiles(totals, previous, days, before, creditNote) {
+    var found = byDay(totals);
+    function daily(key) { return days.map(function (day) { return found[day] && found[day][key] !== null ? found[day][key] : 0n; }); }
+    function against(text) { return before.hasData ? "against " + text + " in " + before.name : before.name; }
+    function tile(label, key, texts, note, old, isBad) {
+      var value = total(totals, key), earlier = total(previous, key);
+      var delta = before.hasData ? f.change(value, earlier) : "";
+      return { label: label, text: texts[0], title: texts[1], note: note, baseline: against(old), delta: delta,
+        tone: isBad && delta ? (value > earlier ? "worse" : value < earlier ? "better" : "") : "", values: daily(key) };
     }
-    var lacking = total(totals, "unpriced_call_count");
-    var said = f.unpriced(lacking, total(totals, "unpriced_total_tokens"));
-    var now = total(totals, "total_cost_usd"), before = total(previous, "total_cost_usd");
-    var external = total(totals, "external_cost_usd"), externalBefore = total(previous, "external_cost_usd");
+    function amount(key, label, note, show, exact) {
+      var value = total(totals, key);
+      return tile(label, key, [show(value), exact(value)], note, show(total(previous, key)));
+    }
+    var lacking = total(totals, "unpriced_call_count"), lacked = total(previous, "unpriced_call_count"), calls = total(totals, "call_count");
+    var tokens = total(totals, "unpriced_total_tokens");
+    var said = f.unpriced(lacking, tokens);
+    var now = total(totals, "total_cost_usd");
     var count = total(totals, "run_count"), failed = total(totals, "failed_run_count");
     var countBefore = total(previous, "run_count"), failedBefore = total(previous, "failed_run_count");
+    var points = before.hasData ? f.points(failed, count, failedBefore, countBefore) : "";
+    var of = daily("run_count");
     return [
-      ["Total cost", f.money(now), f.moneyExact(now) + said, said.trim(),
-        f.change(now, before) + " against " + f.money(before) + f.unpricedShort(total(previous, "unpriced_call_count")) + " in " + period],
-      tile("Task credits", "task_credits", f.credits, f.credits, creditNote),
-      tile("Tokens", "total_tokens", f.countShort, f.count, ""),
-      tile("Runs", "run_count", f.countShort, f.count, ""),
-      ["Error rate", f.percent(failed, count), f.count(failed) + " of " + f.count(count) + " runs", f.count(failed) + " of " + f.count(count) + " runs failed",
-        f.percent(failedBefore, countBefore) + " in " + period],
-      tile("Calls", "call_count", f.countShort, f.count, lacking ? f.count(lacking) + " unpriced" : ""),
-      ["External", f.money(external), f.moneyExact(external) + said, lacking ? words.external_unpriced : words.external,
-        f.change(external, externalBefore) + " against " + f.money(externalBefore) + " in " + period]
+      tile("Total cost", "total_cost_usd", [f.money(now), f.moneyExact(now) + said], said.trim(), f.money(total(previous, "total_cost_usd")) + f.unpricedShort(lacked)),
+      amount("task_credits", "Task credits", creditNote, f.credits, f.credits),
+      amount("total_tokens", "Tokens", "", f.countShort, f.count),
+      amount("run_count", "Runs", "", f.countShort, f.count),
+      { label: "Error rate", text: f.percent(failed, count), title: f.count(failed) + " of " + f.count(count) + " runs", note: f.count(failed) + " of " + f.count(count) + " runs failed",
+        baseline: against(f.percent(failedBefore, countBefore)), delta: points, tone: { "+": "worse", "-": "better" }[points.slice(0, 1)] || "",
+        values: daily("failed_run_count").map(function (n, i) { return of[i] ? n * 1000000n / of[i] : 0n; }) },
+      tile("Unpriced calls", "unpriced_call_count", [f.countShort(lacking), f.count(lacking)],
+        lacking ? "of " + f.countShort(calls) + " calls; " + f.countShort(tokens) + " tokens" : "all " + f.countShort(calls) + " calls have a cost", f.countShort(lacked), true)
     ];
+  }
+  function drawTile(item) {
+    return CU.el("div", { class: "tile" }, [CU.el("dt", {}, item.label), CU.el("dd", { class: "value", title: item.title }, item.text), CU.el("dd", { class: "note" }, item.note),
+      CU.el("dd", { class: "baseline" }, [item.delta ? CU.el("span", { class: "delta" + (item.tone ? " " + item.tone : "") }, item.delta) : null, item.delta ? " " : null, item.baseline]),
+      CU.charts.spark(item.values)]);
   }
 
   /* What the page and its credits tile say where credits have no price. */
@@ -356,6 +386,8 @@
     var said = "on " + f.count(bare) + " of " + f.count(days.length) + " days with credits";
     return ["No credit price set " + said + ": their task credits are counted, with a USD estimate of $0.00.", words.no_credit_price_short + " " + said];
   }
+
+  var shown = null; /* {first, last, content}: what the page says now, for CSV and tooltips */
 
   function fill(name, content) {
     var table = document.getElementById("t-" + name);
@@ -375,7 +407,6 @@
     function now(name) { return between(name, first, last); }
     function before(name) { return between(name, earlier[0], earlier[earlier.length - 1]); }
     var totals = now("total"), previous = before("total"), tokenRows = now("tokens"), userRows = now("users");
-    var period = days.length === 1 ? "the previous day" : "the previous " + days.length + " days";
     var notes = creditNotes(totals);
     var content = Object.assign(
       { services: services(now("services"), total(totals, "total_cost_usd")), models: models(now("models")), unpriced: unpriced(now("unpriced")), differences: differences(now("differences")),
@@ -384,60 +415,96 @@
       costTables(totals, previous, days), tokenTables(tokenRows, before("tokens"), days));
     ["cost", "requests", "tokens"].forEach(function (order) { content["users_" + order] = users(userRows, totals, order); });
     Object.keys(content).forEach(function (name) { fill(name, content[name]); });
+    shown = { first: first, last: last, days: days, earlier: earlier, content: content };
 
-    document.getElementById("range-label").textContent = f.dayRange(first, last);
-    document.getElementById("previous-label").textContent = period[0].toUpperCase() + period.slice(1) + ": " + f.dayRange(earlier[0], earlier[earlier.length - 1]);
+    document.getElementById("previous-label").textContent = "Beside it the period before: " + f.dayRange(earlier[0], earlier[earlier.length - 1]);
     CU.put(CU.clear(document.getElementById("notes")), notes[0] ? CU.el("p", { class: "notice" }, notes[0]) : null);
-    CU.put(CU.clear(document.getElementById("tiles")), tiles(totals, previous, period, notes[1]).map(function (tile) {
-      return CU.el("div", { class: "tile" }, [CU.el("dt", {}, tile[0]), CU.el("dd", { class: "value", title: tile[2] }, tile[1]), CU.el("dd", { class: "note" }, tile[3]), CU.el("dd", { class: "baseline" }, tile[4])]);
-    }));
+    CU.put(CU.clear(document.getElementById("tiles")), tiles(totals, previous, days, previousOf(earlier), notes[1]).map(drawTile));
 
     var found = byDay(totals), old = byDay(previous), tokens = byDay(tokenRows);
     function value(row, key) { return row ? row[key] : 0n; }
+    function lacks(row) { return row ? f.unpriced(row.unpriced_call_count, row.unpriced_total_tokens) : ""; }
     var wallet = days.map(function (day) { return value(found[day], "wallet_cost_usd"); });
     var credit = days.map(function (day) { return value(found[day], "task_credit_cost_usd"); });
     var past = earlier.map(function (day) { return value(old[day], "total_cost_usd"); });
     var labels = days.map(f.dayShort);
-    CU.charts.stackedBars(document.getElementById("c-cost"), labels, days.map(function (day, i) {
-      function lacks(row) { return row ? f.unpriced(row.unpriced_call_count, row.unpriced_total_tokens) : ""; }
+    var provisional = days.indexOf(config.range.provisional_day);
+    function provisionalNote(i) { return i === provisional ? "Provisional: this day had not ended." : null; }
+    var figure = document.getElementById("c-cost");
+    CU.charts.stackedBars(figure, labels, days.map(function (day, i) {
       return f.day(day) + ": " + f.money(wallet[i] + credit[i]) + lacks(found[day]) + "; wallet " + f.money(wallet[i]) + ", task credits " + f.money(credit[i]) + ". "
         + f.day(earlier[i]) + ": " + f.money(past[i]) + lacks(old[earlier[i]]);
-    }), [{ tone: "s1", values: wallet }, { tone: "s2", values: credit }], f.money, past);
-    CU.charts.stackedBars(document.getElementById("c-tokens"), labels, days.map(function (day) {
+    }), [{ tone: "s1", values: wallet }, { tone: "s2", values: credit }], f.money, past, provisional);
+    CU.charts.explain(figure, {
+      tip: function (i) {
+        return { title: f.day(days[i]), note: provisionalNote(i), rows: [
+          { label: "Wallet", tone: "s1", text: f.moneyExact(wallet[i]) }, { label: "Task credits (estimated)", tone: "s2", text: f.moneyExact(credit[i]) },
+          { label: "Total", sum: true, text: f.moneyExact(wallet[i] + credit[i]) + (lacks(found[days[i]]) && f.unpricedShort(found[days[i]].unpriced_call_count)) },
+          { label: f.dayShort(earlier[i]), tone: "before", text: f.moneyExact(past[i]) + (lacks(old[earlier[i]]) && f.unpricedShort(old[earlier[i]].unpriced_call_count)) }] };
+      },
+      pick: function (i) { CU.range.set(days[i], days[i]); },
+      hint: days.length > 1 ? "Click to see this day alone" : null
+    });
+    var parts = config.token_series.map(function (item) { return { tone: item[2], values: days.map(function (day) { return value(tokens[day], item[1]); }) }; });
+    figure = document.getElementById("c-tokens");
+    CU.charts.stackedBars(figure, labels, days.map(function (day) {
       return f.day(day) + ": " + config.token_series.filter(function (item) { return value(tokens[day], item[1]); })
         .map(function (item) { return item[0].toLowerCase() + " " + f.count(tokens[day][item[1]]); }).join(", ");
-    }), config.token_series.map(function (item) { return { tone: item[2], values: days.map(function (day) { return value(tokens[day], item[1]); }) }; }), f.countShort, null);
+    }), parts, f.countShort, null, provisional);
+    CU.charts.explain(figure, {
+      tip: function (i) {
+        return { title: f.day(days[i]), note: provisionalNote(i), rows: config.token_series.map(function (item, k) {
+          return { label: item[0], tone: item[2], text: f.count(parts[k].values[i]) };
+        }).concat([{ label: "Total, without citation", sum: true, text: f.count(value(tokens[days[i]], "total_tokens")) }]) };
+      },
+      pick: function (i) { CU.range.set(days[i], days[i]); },
+      hint: days.length > 1 ? "Click to see this day alone" : null
+    });
   }
 
-  var form = document.getElementById("range");
-  var state = document.getElementById("range-state");
   var turn = 0;
-  function choose(first, last, pressed) {
+  function choose(first, last) {
     var mine = (turn += 1);
-    if (first > last) { state.textContent = "The first day is after the last."; return Promise.resolve(); }
-    form.elements.from.value = first;
-    form.elements.to.value = last;
-    form.querySelectorAll("[data-days]").forEach(function (button) { button.setAttribute("aria-pressed", String(Number(button.getAttribute("data-days")) === pressed)); });
     var length = daysBetween(first, last).length;
     return load(f.addDays(first, -length), last).then(function () {
       if (mine !== turn) { return; }
       render(first, last);
-      state.textContent = "";
+      if (CU.explore) { CU.explore.show(shown); }
       document.documentElement.setAttribute("data-range", first + "/" + last);
-    }).catch(function (error) { state.textContent = "This range cannot be shown: " + error.message; });
+    }).catch(function (error) { CU.range.say("This range cannot be shown: " + error.message); });
   }
-  function lastDays(days) { return choose(f.addDays(config.last_day, 1 - days), config.last_day, days); }
-  CU.chooseRange = choose;
+  /* The page opens with its default range already drawn; its numbers are read when they are needed, and draw the same. */
+  function ready() {
+    if (shown) { return Promise.resolve(shown); }
+    var range = CU.range.get();
+    return choose(range.first, range.last).then(function () { return shown; });
+  }
 
-  form.addEventListener("submit", function (event) { event.preventDefault(); });
-  form.addEventListener("click", function (event) {
-    var days = event.target.getAttribute && event.target.getAttribute("data-days");
-    if (days) { lastDays(Number(days)); history.replaceState(null, "", "#days=" + days); }
+  /* --- CSV of a table, exact ----------------------------------------------------------------------------------------- */
+  function tableCsv(name) {
+    var content = shown.content[name];
+    var head = Array.from(document.querySelectorAll("#t-" + name + " thead th")).map(function (th) { return th.textContent; });
+    var lines = content.rows.concat(content.footer);
+    var isLacking = lines.some(function (cells) { return cells.some(function (cell) { return cell.length > 3; }); });
+    return CU.csv([head.concat(isLacking ? ["Unpriced calls", "Unpriced tokens"] : [])].concat(lines.map(function (cells) {
+      var lacks = cells.find(function (cell) { return cell.length > 3; });
+      return cells.map(function (cell) { return Array.isArray(cell) ? cell[2] : cell; }).concat(isLacking ? (lacks ? [String(lacks[3]), String(lacks[4])] : ["", ""]) : []);
+    })));
+  }
+  document.querySelectorAll("[data-csv]").forEach(function (button) {
+    button.addEventListener("click", function () {
+      ready().then(function () {
+        var name = button.getAttribute("data-csv");
+        if (name === "users") { name = "users_" + document.querySelector("#user-order [aria-pressed=true]").getAttribute("data-order"); }
+        CU.download(config.workspace + "-" + name + "-" + shown.first + "-" + shown.last + ".csv", tableCsv(name));
+      });
+    });
   });
-  form.addEventListener("change", function () {
-    var from = form.elements.from.value, to = form.elements.to.value;
-    if (/^\d{4}-\d\d-\d\d$/.test(from) && /^\d{4}-\d\d-\d\d$/.test(to)) { choose(from, to, 0); history.replaceState(null, "", "#from=" + from + "&to=" + to); }
+  ["c-cost", "c-tokens"].forEach(function (id) {
+    var figure = document.getElementById(id);
+    ["pointerenter", "focusin"].forEach(function (name) { figure.addEventListener(name, ready, { once: true }); });
   });
+
   function showUsers(order) {
     document.querySelectorAll("[data-users]").forEach(function (part) { part.hidden = part.getAttribute("data-users") !== order; });
     document.querySelectorAll("#user-order button").forEach(function (button) { button.setAttribute("aria-pressed", String(button.getAttribute("data-order") === order)); });
@@ -447,8 +514,12 @@
     if (order) { showUsers(order); }
   });
   showUsers("cost");
-  var wanted = new URLSearchParams(location.hash.slice(1));
-  var valid = /^\d{4}-\d\d-\d\d$/;
-  if (["1", "7", "90"].indexOf(wanted.get("days")) >= 0) { lastDays(Number(wanted.get("days"))); }
-  else if (valid.test(wanted.get("from")) && valid.test(wanted.get("to"))) { choose(wanted.get("from"), wanted.get("to"), 0); }
+  CU.analytics = { ready: ready, redraw: function () { render(shown.first, shown.last); }, load: load, between: between, tableCsv: tableCsv, asRow: asRow, total: total, daysBetween: daysBetween, cost: cost, config: config };
+
+  /* The page already shows its default range. */
+  var isStart = true;
+  CU.range.start(function (first, last) {
+    if (!isStart || !CU.range.isDefault()) { choose(first, last); }
+    isStart = false;
+  });
 })();

@@ -6,8 +6,6 @@
   var chunks = {};
   var loading = {};
 
-  document.documentElement.classList.add("scripted");
-
   CU.config = function () {
     var element = document.getElementById("config");
     return element ? JSON.parse(element.textContent) : {};
@@ -74,6 +72,13 @@
   };
   CU.recall = function (key) {
     try { return JSON.parse(window.localStorage.getItem(key)); } catch (error) { return null; /* storage is off or holds something else */ }
+  };
+
+  /* The address with one part set, or taken out where the value is null; the other parts stay. */
+  CU.hashWith = function (name, value) {
+    var parts = new URLSearchParams(location.hash.slice(1));
+    if (value === null) { parts.delete(name); } else { parts.set(name, value); }
+    return "#" + parts.toString();
   };
 
   /* MD5 of the UTF-8 text, first 28 bits: the same number that the chunks were divided by. */
@@ -155,15 +160,51 @@
     return [CU.el("strong", {}, title), list];
   };
 
+  /* --- CSV: exact values; a cell that a spreadsheet would run as a formula starts with an apostrophe ------------- */
+  CU.csvCell = function (value) {
+    var text = value === null || value === undefined ? "" : String(value);
+    if (/^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text)) { text = "'" + text; }
+    return /[",\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  };
+  CU.csv = function (rows) {
+    return rows.map(function (row) { return row.map(CU.csvCell).join(","); }).join("\r\n") + "\r\n";
+  };
+  CU.download = function (name, text) {
+    var link = CU.el("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" })), download: name });
+    document.body.appendChild(link);
+    link.click();
+    link.remove();
+    window.setTimeout(function () { URL.revokeObjectURL(link.href); }, 60000);
+  };
+
   CU.debounce = function (wait, action) {
     var timer = 0;
     return function () { window.clearTimeout(timer); timer = window.setTimeout(action, wait); };
   };
 
+  /* Stamps are in UTC in the file; a page shows them on its workspace's clock. */
   var stamps = window.CU_PUBLICATION || {};
   var words = { data_through_at: "Data through ", published_at: "Generated " };
+  var zone = CU.config().time_zone || "UTC";
   document.querySelectorAll("[data-stamp]").forEach(function (element) {
     var name = element.getAttribute("data-stamp");
-    element.textContent = words[name] + (stamps[name] || "—");
+    var at = stamps[name] ? Date.parse(stamps[name].replace(" UTC", "Z").replace(" ", "T")) : null;
+    element.textContent = words[name] + (at === null ? CU.format.MISSING : CU.format.moment(at, zone).slice(0, 16) + " " + zone);
+    element.setAttribute("title", stamps[name] || "");
   });
+
+  var theme = document.getElementById("theme");
+  function showTheme() {
+    var name = { system: "Auto", light: "Light", dark: "Dark" }[CU.theme.current()];
+    theme.setAttribute("aria-label", "Theme: " + name);
+    theme.querySelector(".theme-name").textContent = name;
+  }
+  if (theme) {
+    showTheme();
+    theme.addEventListener("click", function () {
+      var names = CU.theme.names;
+      CU.theme.choose(names[(names.indexOf(CU.theme.current()) + 1) % names.length]);
+      showTheme();
+    });
+  }
 })();

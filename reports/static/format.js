@@ -64,6 +64,13 @@
     var most = texts.reduce(function (most, text) { return Math.max(most, text.length - text.indexOf(".") - 1); }, 2);
     return texts.map(function (text) { return text + "0".repeat(most - (text.length - text.indexOf(".") - 1)); });
   }
+  /* Every digit without separators or a sign for the currency: for CSV. */
+  function plainDecimal(scaled) {
+    if (scaled === null) { return ""; }
+    var size = abs(scaled);
+    var part = String(size % SCALE).padStart(DIGITS, "0").replace(/0+$/, "");
+    return (scaled < 0n ? "-" : "") + String(size / SCALE) + (part ? "." + part : "");
+  }
   function credits(scaled) {
     if (scaled === null) { return MISSING; }
     return (scaled < 0n ? "-" : "") + fixed(abs(scaled), 6, 0);
@@ -152,14 +159,24 @@
   function dayShort(iso) { return Number(iso.slice(8, 10)) + " " + MONTHS[Number(iso.slice(5, 7)) - 1]; }
   function day(iso) { return iso === null ? MISSING : dayShort(iso) + " " + Number(iso.slice(0, 4)); }
   function dayRange(first, last) { return first === last ? day(first) : day(first) + " – " + day(last); }
+  function dayRangeShort(first, last) {
+    if (first === last) { return dayShort(first); }
+    return first.slice(0, 7) === last.slice(0, 7) ? Number(first.slice(8, 10)) + "–" + dayShort(last) : dayShort(first) + " – " + dayShort(last);
+  }
+  function points(now, nowOf, before, beforeOf) {
+    if (nowOf <= 0n || beforeOf <= 0n) { return ""; }
+    var tenths = divideHalfEven(now * 1000n, nowOf) - divideHalfEven(before * 1000n, beforeOf);
+    var size = abs(tenths);
+    return (tenths > 0n ? "+" : tenths < 0n ? "-" : "±") + group(size / 10n) + "." + (size % 10n) + " pp";
+  }
   function addDays(iso, days) {
     return new Date(Date.UTC(Number(iso.slice(0, 4)), Number(iso.slice(5, 7)) - 1, Number(iso.slice(8, 10)) + days)).toISOString().slice(0, 10);
   }
 
   CU.format = {
     MISSING: MISSING, SCALE: SCALE, toScaled: toScaled, divideHalfEven: divideHalfEven, money: money, moneyExact: moneyExact,
-    moneyAligned: moneyAligned, credits: credits, count: count, countShort: countShort,
+    moneyAligned: moneyAligned, plainDecimal: plainDecimal, credits: credits, count: count, countShort: countShort,
     unpricedShort: unpricedShort, unpriced: unpriced, duration: duration, percent: percent,
-    change: change, moment: moment, day: day, dayShort: dayShort, dayRange: dayRange, addDays: addDays
+    change: change, moment: moment, day: day, dayShort: dayShort, dayRange: dayRange, dayRangeShort: dayRangeShort, points: points, addDays: addDays
   };
 })();

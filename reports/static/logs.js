@@ -232,7 +232,7 @@
     var key = column.key, value = get(row, key), content, title = null;
     function read(name) { return get(row, name); }
     if (key === "completed_at") {
-      content = CU.el("a", { href: "#run=" + encodeURIComponent(get(row, "run_id")), class: "open" }, value === null ? "not completed" : f.moment(value, config.time_zone));
+      content = CU.el("a", { href: CU.hashWith("run", get(row, "run_id")), class: "open" }, value === null ? "not completed" : f.moment(value, config.time_zone));
       title = "Run " + get(row, "run_id") + ", started " + f.moment(get(row, "started_at"), config.time_zone);
     } else if (key === "status") { content = CU.status(value);
     } else if (key === "total_tokens") { content = peekButton(f.count(value), "Tokens", function () { return CU.tokenBreakdown(read, config.singular); });
@@ -253,7 +253,7 @@
       var id = get(row, "run_id");
       var line = CU.el("tr", { "data-run": id, "aria-selected": CU.sheet.current() === id ? "true" : null }, config.columns.map(function (column) { return cell(row, column); }));
       line.addEventListener("click", function (event) {
-        if (!event.target.closest("a, button")) { location.hash = "run=" + encodeURIComponent(id); }
+        if (!event.target.closest("a, button")) { location.hash = CU.hashWith("run", id); }
       });
       return line;
     });
@@ -289,28 +289,8 @@
 
   /* --- controls -------------------------------------------------------------------------------------------------- */
   function restart() { state.page = 0; return refresh(); }
-  function range(from, to, pressed) {
-    state.from = from < first ? first : from;
-    state.to = to > last ? last : to;
-    form.elements.from.value = state.from;
-    form.elements.to.value = state.to;
-    form.querySelectorAll("[data-days]").forEach(function (button) { button.setAttribute("aria-pressed", String(Number(button.getAttribute("data-days")) === pressed)); });
-  }
-  function lastDays(count) { range(count ? f.addDays(last, 1 - count) : first, last, count); }
   form.addEventListener("submit", function (event) { event.preventDefault(); });
-  form.addEventListener("click", function (event) {
-    var count = event.target.getAttribute("data-days");
-    if (count !== null) { lastDays(Number(count)); restart(); }
-  });
-  form.addEventListener("change", function (event) {
-    if (event.target.name === "from" || event.target.name === "to") {
-      var from = form.elements.from.value, to = form.elements.to.value;
-      if (!from || !to) { return; }
-      if (from > to) { say("The first day is after the last."); return; }
-      range(from, to, -1);
-      restart();
-    } else if (event.target.hasAttribute("data-filter")) { restart(); }
-  });
+  form.addEventListener("change", function (event) { if (event.target.hasAttribute("data-filter")) { restart(); } });
   form.querySelectorAll("input[data-filter]").forEach(function (input) { input.addEventListener("input", CU.debounce(300, restart)); });
   function clearFilters() { form.querySelectorAll("[data-filter]").forEach(function (input) { input.value = ""; }); }
   document.getElementById("clear-filters").addEventListener("click", function () { clearFilters(); state.sort = null; restart(); });
@@ -320,7 +300,7 @@
     if (!id) { refresh(); return; }
     CU.openRun(id).then(function (found) {
       if (found === "elsewhere") { return; } /* a new hash here would call the way there off */
-      if (found) { location.hash = "run=" + encodeURIComponent(id); }
+      if (found) { location.hash = CU.hashWith("run", id); }
       else if (search.value.trim() === id) { say("No run with the id " + id + " has been published for this workspace."); }
     });
   }
@@ -354,18 +334,21 @@
   applyColumns();
   boxes.forEach(function (box) { box.addEventListener("change", function () { CU.remember(config.storage, applyColumns()); }); });
 
-  function start() {
-    var wanted = fromHash();
-    if (wanted.get("user")) {
-      lastDays(0);
-      form.elements.user_id.value = wanted.get("user");
-    }
-    return refresh();
+  function byUser(user) {
+    if (user === form.elements.user_id.value) { return; }
+    clearFilters();
+    form.elements.user_id.value = user;
+    restart();
   }
-  lastDays(30);
-  start();
+  var user = fromHash().get("user");
+  if (user) { form.elements.user_id.value = user; }
+  CU.range.start(function (from, to) {
+    state.from = from < first ? first : from;
+    state.to = to > last ? last : to;
+    restart();
+  });
   window.addEventListener("hashchange", function () {
     var user = fromHash().get("user");
-    if (user) { clearFilters(); form.elements.user_id.value = user; lastDays(0); restart(); }
+    if (user) { byUser(user); }
   });
 })();

@@ -291,11 +291,11 @@
   }
   function move(direction) {
     if (!current || !CU.step) { return; }
-    CU.step(current, direction).then(function (id) { if (id) { location.hash = "run=" + encodeURIComponent(id); } });
+    CU.step(current, direction).then(function (id) { if (id) { location.hash = CU.hashWith("run", id); } });
   }
   function leave() {
     var back = opener;
-    history.replaceState(null, "", location.pathname + location.search);
+    history.replaceState(null, "", CU.hashWith("run", null));
     CU.sheet.close();
     if (back && document.contains(back)) { back.focus(); }
   }

@@ -49,7 +49,7 @@
       var lines = keyed.slice(start, start + config.rows_per_page).map(function (entry) {
         var id = entry[2][at.user_id];
         return CU.el("tr", {}, config.columns.map(function (column) { return cell(entry[2], column); }).concat([
-          CU.el("td", { class: "links" }, config.logs.map(function (log) { return CU.el("a", { href: log[0] + ".html#user=" + encodeURIComponent(id), "aria-label": log[1] + " of " + id }, log[1]); }))]));
+          CU.el("td", { class: "links" }, config.logs.map(function (log) { return CU.el("a", { href: log[0] + ".html#days=all&user=" + encodeURIComponent(id), "aria-label": log[1] + " of " + id }, log[1]); }))]));
       });
       if (!lines.length) { lines.push(CU.el("tr", {}, CU.el("td", { class: "empty", colspan: config.columns.length + 1 }, "No user matches."))); }
       body.replaceChildren.apply(body, lines);

@@ -6,9 +6,6 @@ agree with Python.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,109 +13,13 @@ from typing import Any
 import pytest
 
 from reports import analytics, writer
-from reports.build import build_site
-from tests.reports_fixture import HOSTILE, RUN_WITH_CHILDREN, make_published
+from tests.browser.reader import Reader, one, until
+from tests.reports_fixture import HOSTILE, RUN_WITH_CHILDREN
 from tests.unit import test_format as cases
 from tests.unit.test_reports import SINCE_OCTOBER_4, months_of
 
 duckdb = pytest.importorskip("duckdb")
-CHROMIUM = (
-    os.environ.get("CHROMIUM")
-    or shutil.which("chromium")
-    or shutil.which("chromium-browser")
-    or shutil.which("google-chrome")
-)
 pytestmark = [pytest.mark.browser]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install it, or name it in CHROMIUM")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_published(tmp_path_factory.mktemp("published") / "usage.duckdb")
-
-
-@pytest.fixture(scope="module")
-def site(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pages") / "site"
-    build_site(published, folder)
-    return folder
-
-
-class Reader:
-    """A page from disk, without a network, that remembers every complaint."""
-
-    def __init__(self, browser: Any, site: Path, width: int = 1400, **options: Any) -> None:
-        self.site = site
-        self.problems: list[str] = []
-        self.context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(120_000)  # a loaded machine is slow, not wrong
-        self.page.on(
-            "console",
-            lambda message: (
-                self.problems.append(message.text) if message.type in ("error", "warning") else None
-            ),
-        )
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith("file:") else self.problems.append(f"network: {request.url}")
-            ),
-        )
-
-    def open(self, path: str) -> Any:
-        self.page.goto("about:blank")
-        self.page.goto(f"file://{self.site}/{path}")
-        return self.page
-
-    def log(self, path: str) -> Any:
-        page = self.open(path)
-        self.ready()
-        return page
-
-    def ready(self) -> None:
-        self.page.wait_for_selector("html[data-log=ready]")
-
-    def settle(self, action: Any) -> None:
-        """Do something to a log's controls and wait for its table."""
-        self.page.evaluate("document.documentElement.removeAttribute('data-log')")
-        action()
-        self.ready()
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait for something to become true. Playwright's own wait needs eval, which the pages' policy forbids."""
-    for _ in range(2400):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(25)
-    raise AssertionError(f"still not true after 60 s: {expression}")
-
-
-@pytest.fixture
-def reader(browser: Any, site: Path) -> Iterator[Reader]:
-    held = Reader(browser, site)
-    yield held
-    held.context.close()
-    assert not held.problems, f"the page complained: {held.problems}"
-
-
-def one(published: Path, sql: str, *values: object) -> tuple[Any, ...]:
-    with duckdb.connect(str(published), read_only=True) as connection:
-        row = connection.execute(sql, list(values)).fetchone()
-    assert row is not None
-    return tuple(row)
 
 
 def test_format_twins_agree(reader: Reader) -> None:
@@ -170,8 +71,11 @@ def test_range_twins_agree(reader: Reader, workspace: str) -> None:
     page = reader.open(f"{workspace}/analytics.html")
     page.wait_for_selector("html.scripted")
     rendered = page.evaluate(read)
+    page.click("button[data-days='7']")
+    page.wait_for_selector("html[data-range='2026-11-03/2026-11-09']")
+    assert page.evaluate(read) != rendered
     page.click("button[data-days='30']")
-    page.wait_for_selector("html[data-range]")
+    page.wait_for_selector("html[data-range='2026-10-11/2026-11-09']")
     assert page.evaluate(read) == rendered
 
 
@@ -191,9 +95,11 @@ def test_any_range_is_what_python_says(
         ("2026-08-12", "2026-11-09"),
         ("2026-09-01", "2026-09-02"),
     ):
-        page.evaluate("range => CU.chooseRange(range[0], range[1], 0)", [first, last])
+        page.evaluate("range => CU.range.set(range[0], range[1])", [first, last])
         page.wait_for_selector(f"html[data-range='{first}/{last}']")
-        view = analytics.build_view(months, date.fromisoformat(first), date.fromisoformat(last), prices)
+        view = analytics.build_view(
+            months, date.fromisoformat(first), date.fromisoformat(last), prices, analytics.Edges("2026-10-01")
+        )
         shown = page.evaluate(
             """() => {
                 const cells = rows => [...rows].map(row => [...row.cells].map(cell => [cell.textContent, cell.title]));
@@ -203,14 +109,23 @@ def test_any_range_is_what_python_says(
                 return { tables, notes: [...document.querySelectorAll('#notes p')].map(p => p.textContent),
                     titles: [...document.querySelectorAll('#c-cost title')].map(title => title.textContent),
                     tiles: [...document.querySelectorAll('#tiles .tile')].map(tile =>
-                        [tile.children[0].textContent, tile.children[1].textContent, tile.children[1].title, tile.children[2].textContent, tile.children[3].textContent]) };
+                        [tile.children[0].textContent, tile.children[1].textContent, tile.children[1].title, tile.children[2].textContent, tile.children[3].textContent.trim(),
+                         tile.querySelector('.delta') ? tile.querySelector('.delta').className : '', tile.querySelector('polyline') ? tile.querySelector('polyline').getAttribute('points') : '']) };
             }"""
         )
         assert shown["notes"] == list(view.notes), (first, last)
-        assert shown["tiles"] == [[t.label, t.text, t.title, t.note, t.baseline] for t in view.tiles], (
-            first,
-            last,
-        )
+        assert shown["tiles"] == [
+            [
+                t.label,
+                t.text,
+                t.title,
+                t.note,
+                f"{t.delta} {t.baseline}".strip(),
+                f"delta {t.tone}".strip() if t.delta else "",
+                t.spark,
+            ]
+            for t in view.tiles
+        ], (first, last)
         assert shown["titles"] == (
             [] if view.charts["cost"].is_empty else [bar.title for bar in view.charts["cost"].bars]
         )
@@ -285,7 +200,7 @@ def test_analytics_reads_without_scripts(browser: Any, site: Path) -> None:
 def test_log_filters(reader: Reader, published: Path) -> None:
     """Every filter keeps exactly the rows that the mart has for it."""
     page = reader.log("acme/prompts.html")
-    reader.settle(lambda: page.click("button[data-days='0']"))
+    reader.settle(lambda: page.click("button[data-days='all']"))
     where = {
         "provider": ("provider = 'anthropic'", "=anthropic"),
         "model": ("model = 'gpt-5-mini'", "=gpt-5-mini"),
@@ -358,7 +273,7 @@ def test_log_columns_and_filters(reader: Reader, page_name: str, columns: str, f
 def test_log_totals_sort_and_pages(reader: Reader, published: Path) -> None:
     """Totals are the mart's, sorting orders the whole range and paging walks through all of it."""
     page = reader.log("acme/prompts.html")
-    reader.settle(lambda: page.click("button[data-days='0']"))
+    reader.settle(lambda: page.click("button[data-days='all']"))
     count, cost, dearest, *unpriced = one(
         published,
         "select count(*), sum(total_cost_usd), max(total_cost_usd), sum(unpriced_call_count)::bigint, "
@@ -699,7 +614,7 @@ def test_users_page(reader: Reader, published: Path) -> None:
     page.fill("input[name=user]", "user-12")
     until(page, "document.querySelectorAll('#users tbody tr').length === 1")
     page.click("#users tbody a >> text=Prompts")
-    page.wait_for_url("**/prompts.html#user=user-12")
+    page.wait_for_url("**/prompts.html#days=all&user=user-12")
     reader.ready()
     count = one(
         published,

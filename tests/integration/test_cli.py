@@ -31,6 +31,7 @@ VERBS = {
     "prices",
     "reconcile",
     "reprice",
+    "serve",
 }
 NIGHT_KEYS = {
     "success", "error", "run_id", "published", "publication_id", "dates_touched", "warnings", "new_files", "known_files",
@@ -90,6 +91,9 @@ def test_wrong_usage_ends_with_2_and_one_line(warehouse: Warehouse) -> None:
         ("backfill", "--from", "yesterday", "--to", "2026-10-01"),
         ("sql", "select 1"),
         ("report",),
+        ("report", "--workspace", "w"),
+        ("report", "--single-file"),
+        ("serve",),
         ("check",),
         ("rollback",),
         ("prices", "missing"),
@@ -325,7 +329,16 @@ def test_report_and_check(published: Warehouse) -> None:
         "seconds",
     }
     assert (document["files_written"], document["files_removed"]) == (0, 0)
-    assert document["pages"] == 11
+    assert document["pages"] == 13
+    target = published.settings.data_dir / "mail.html"
+    one = published.cli(
+        "report", "--single-file", "--workspace", "ws_a", "--from", "2026-10-01", "--to", "2026-10-02", "--output", str(target), "--json"
+    )  # fmt: skip
+    assert one.code == 0, one.err
+    assert one.json() == {
+        "file": str(target), "workspace_id": "ws_a", "first_date": "2026-10-01", "last_date": "2026-10-02", "bytes": target.stat().st_size,
+    }  # fmt: skip
+    assert published.cli("report", "--single-file", "--workspace", "nobody").code == 2
     checked = published.cli("check", "--json")
     assert checked.code == 0, [c for c in checked.json()["checks"] if not c["passed"]]
     assert checked.json()["passed"] is True

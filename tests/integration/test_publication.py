@@ -75,6 +75,14 @@ def test_tampered_candidate_is_not_published(published: Warehouse) -> None:
     assert healed.json()["published"] is True
     assert published.one("select count(*) from facts.fct_run_usage where run_id = 'req_4'") == 1
     assert published.one("select count(*) from meta.publication where publication_id = '000002'") == 1
+    assert published.one("select previous_publication_id from meta.publication") == "000001"
+    assert (
+        published.one(
+            "select string_agg(concat_ws(' ', usage_date, coalesce(run_count_before, -1), run_count_after), ', ') "
+            "from meta.changes"
+        )
+        == "2026-10-04 -1 1"
+    ), "the dates that changed since the last publication are not told, or others are"
 
 
 def test_bad_data_blocks_by_name_until_it_is_replaced(published: Warehouse) -> None:
@@ -227,9 +235,8 @@ def test_a_killed_night_is_made_good_by_the_next(
     assert beside["publication_id"] == "000002", "the manifest beside the file is not that of the publication"
     published.render()
     expected, site = digests(uninterrupted / "site"), digests(published.settings.site_dir)
-    assert {n for n in expected if expected[n] != site.get(n)} <= {"assets/publication.js"}, (
-        "the pages differ"
-    )
+    stamped = {"assets/publication.js", "index.html", *(n for n in expected if n.endswith("/quality.html"))}
+    assert {n for n in expected if expected[n] != site.get(n)} <= stamped, "the pages differ"
 
 
 def test_the_command_renders_what_a_killed_one_left_unrendered(published: Warehouse) -> None:

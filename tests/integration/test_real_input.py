@@ -281,9 +281,10 @@ def _same_as(saved: Path, warehouse: Warehouse) -> None:
     assert (
         differences(warehouse, saved / "published" / "usage.duckdb", warehouse.settings.published_path) == []
     )
-    # Only these two say which publication and build it was.
-    stamped = {"assets/publication.js", "site-manifest.json"}
     before, after = digests(saved / "site"), digests(warehouse.settings.site_dir)
+    # Only these say which publication and build it was.
+    stamped = {"assets/publication.js", "index.html", "site-manifest.json"}
+    stamped |= {name for name in before if name.endswith("/quality.html")}
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name] and name not in stamped] == [], (
         "pages changed"

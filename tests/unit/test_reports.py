@@ -6,6 +6,7 @@ leaked, totals equal to the marts.
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import analytics, writer
+from reports import analytics, pages, swap, writer
 from reports import format as fmt
 from reports.build import build_site
 from reports.charts import nice_top
@@ -36,7 +37,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "site"
     result = build_site(published, folder)
-    assert result.pages == 11, "two workspaces of five pages and the index"
+    assert result.pages == 13, "two workspaces of six pages and the index"
     return folder
 
 
@@ -195,7 +196,53 @@ def test_a_failed_build_leaves_no_temporary_files(tmp_path: Path) -> None:
         )
     with pytest.raises(duckdb.CatalogException):
         build_site(broken, tmp_path / "site")
-    assert not list((tmp_path / "site").rglob(".writing*"))
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.duckdb"]
+
+
+def test_the_site_changes_at_once(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader meets pages of two publications, or a build that fails half way changes what readers see."""
+    site = tmp_path / "site"
+    build_site(published, site)
+    before = contents(site)
+    copy = tmp_path / "usage.duckdb"
+    copy.write_bytes(published.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("update marts.mart_logs__prompt_runs set name = 'renamed'")
+        connection.execute("update meta.publication set published_at = published_at + interval 1 day")
+    seen: list[dict[str, str]] = []
+
+    def look(new: Path, current: Path) -> None:
+        seen.append(contents(current))
+        into_place(new, current)
+
+    into_place = swap.into_place
+    monkeypatch.setattr(writer.swap, "into_place", look)
+    monkeypatch.setattr(pages, "users_page", lambda data: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build_site(copy, site)
+    assert (contents(site), seen) == (before, [])
+    monkeypatch.undo()
+    monkeypatch.setattr(writer.swap, "into_place", look)
+    (tmp_path / ".site-next" / "left").mkdir(parents=True)
+    assert build_site(copy, site).files_written > 0
+    assert seen == [before], "something was changed before the whole site was ready"
+    assert contents(site) != before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["site", "usage.duckdb"]
+
+
+@pytest.mark.parametrize("has_exchange", [True, False])
+def test_swap_puts_the_new_in_the_place_of_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_exchange: bool
+) -> None:
+    """A folder is lost or doubled where the system can exchange two names, or where it cannot."""
+    if not has_exchange:
+        monkeypatch.setattr(swap, "_exchange", lambda one, other: False)
+    for name in ("new", "current"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    swap.into_place(tmp_path / "new", tmp_path / "current")
+    assert [path.name for path in tmp_path.iterdir()] == ["current"]
+    assert (tmp_path / "current" / "file").read_text() == "new"
 
 
 def test_nothing_of_another_workspace(site: Path) -> None:
@@ -294,6 +341,46 @@ def test_totals_on_the_page_are_the_marts(published: Path, site: Path) -> None:
     assert next(row for row in tables["t-tokens"] if row and row[0][0] == "Total")[1][0] == fmt.count(tokens)
 
 
+def test_quality_page_says_what_is_wrong(published: Path, site: Path, tmp_path: Path) -> None:
+    """A failed check, a quarantined row or a sum that is off is not on the page, or rows of another workspace are."""
+    page = (site / "acme" / "quality.html").read_text(encoding="utf-8")
+    tables = parsed(site / "acme" / "quality.html").tables
+    assert "fct_span_usage__unpriced_share" in page.split('id="h-sums"')[0], (
+        "the warning does not stand first"
+    )
+    assert "req_of_somebody" not in page, "an example may be of another workspace"
+    assert [[cell[0] for cell in row] for row in tables["t-quarantine"] if row] == [
+        ["runs", "not allowed", "status", "2", "1"]
+    ]
+    assert "1 further line says no workspace" in page
+    cost, tokens = rows_of(
+        published,
+        "select sum(total_cost_usd), sum(total_tokens)::bigint from marts.mart_analytics__total_cost where workspace_id = ?",
+        ACME,
+    )[0]
+    sums = [[cell[0] for cell in row] for row in tables["t-sums"] if row]
+    assert {(row[1], row[2], row[4], row[5]) for row in sums} == {
+        (fmt.money_exact(cost), fmt.count(tokens), "$0.00", "✓ equal")
+    }
+    landed = [[cell[0] for cell in row] for row in tables["t-landing"] if row]
+    assert landed[0][2:] == ["1,000", "990", "5", "2", "3", "✓ equal"]
+    changed = [[cell[0] for cell in row] for row in tables["t-changes"] if row]
+    assert [row[0] for row in changed] == ["9 Nov 2026"]
+    assert changed[0][3].startswith("— → $")
+
+    copy = tmp_path / "usage.duckdb"
+    copy.write_bytes(published.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(
+            "update marts.mart_analytics__service_costs set total_cost_usd = total_cost_usd + 0.000000000001 "
+            "where workspace_id = 'acme' and usage_date = '2026-10-20' and service = 'AI Model'"
+        )
+    build_site(copy, tmp_path / "site")
+    off = parsed(tmp_path / "site" / "acme" / "quality.html").tables["t-sums"]
+    assert [row[5][0] for row in off if row and row[0][0] == "Service Costs panel"] == ["✕ differs"]
+    assert "These do not add up" in (tmp_path / "site" / "acme" / "quality.html").read_text(encoding="utf-8")
+
+
 def test_days_of_a_range_add_up(published: Path, site: Path) -> None:
     """The rows by day add up to the range's total, to the last digit."""
     tables = parsed(site / "acme" / "analytics.html").tables
@@ -329,8 +416,12 @@ def test_every_total_says_what_it_lacks(published: Path, site: Path, workspace: 
     lacks = fmt.unpriced(*lacking)
     assert lacks, "the fixture has nothing unpriced to show"
 
-    index = [row for row in parsed(site / "index.html").tables[""] if row and row[5][0] == workspace]
-    assert all(text.endswith(lacks) for text in index[0][1]), "the index of workspaces"
+    index = (site / "index.html").read_text(encoding="utf-8")
+    ours = next(
+        part for part in index.split('<li class="panel')[1:] if f'title="{html.escape(workspace)}"' in part
+    )
+    assert f'{lacks}">' in ours, "the index of workspaces, exact"
+    assert f">{lacks.strip()}</dd>" in ours, "the index of workspaces"
     tables = parsed(folder / "analytics.html").tables
     ((*of_models,),) = rows_of(
         published, f"select {measures} from marts.mart_analytics__model_costs where {within}", workspace
@@ -535,18 +626,32 @@ def test_run_chunks_hold_spans_and_children(site: Path) -> None:
 
 
 def test_stamps_live_in_one_file(published: Path, tmp_path: Path) -> None:
-    """A new publication of the same data changes publication.js and nothing else."""
+    """A new publication of the same data changes publication.js, the index and the pages about its quality, nothing else; one that ends a
+    provisional day changes the pages of that workspace as well.
+    """
     copy = tmp_path / "usage.duckdb"
     copy.write_bytes(published.read_bytes())
+
+    def publish_later() -> set[str]:
+        before = contents(tmp_path / "site")
+        with duckdb.connect(str(copy)) as connection:
+            connection.execute("update meta.publication set published_at = published_at + interval 1 day")
+        build_site(copy, tmp_path / "site")
+        after = contents(tmp_path / "site")
+        return {name for name in after if before.get(name) != after[name]} - {writer.MANIFEST}
+
     build_site(copy, tmp_path / "site")
-    before = contents(tmp_path / "site")
-    with duckdb.connect(str(copy)) as connection:
-        connection.execute(
-            "update meta.publication set published_at = published_at + interval 1 day, publication_id = 'pub-2'"
-        )
-    assert build_site(copy, tmp_path / "site").files_written == 1
-    after = contents(tmp_path / "site")
-    assert {name for name in after if before.get(name) != after[name]} == {"assets/publication.js"}
+    page = tmp_path / "site" / writer.slug(HOSTILE) / "analytics.html"
+    assert "9 Nov is provisional" in page.read_text(), "in New York it was the 9th when this was published"
+    stamps = {
+        "assets/publication.js",
+        "index.html",
+        "acme/quality.html",
+        f"{writer.slug(HOSTILE)}/quality.html",
+    }
+    assert {name.split("/")[0] for name in publish_later() - stamps} == {writer.slug(HOSTILE)}
+    assert "is provisional" not in page.read_text()
+    assert publish_later() == stamps
 
 
 def test_empty_workspace_says_why(published: Path, tmp_path: Path) -> None:

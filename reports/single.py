@@ -1,0 +1,111 @@
+"""The analytics of one workspace as one HTML file that carries all it needs, for mailing.
+
+What belongs here: cutting the data to the range, putting styles, scripts and data into the page, and a content
+security policy that names exactly these scripts. What does not: what the page says.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+from markupsafe import Markup
+
+from reports import analytics, build, pages, writer
+from reports import queries as q
+
+_SCRIPTS_BEFORE = ("theme.js",)
+_SCRIPTS = ("format.js", "core.js", "range.js", "charts.js", "analytics.js", "explore.js")
+
+
+class UnknownWorkspaceError(LookupError):
+    """There is no such workspace in the published file."""
+
+
+def render(
+    published: Path, workspace_id: str, first: date | None, last: date | None
+) -> tuple[date, date, bytes]:
+    """The file for the days `first` to `last`, both included; left out they are the last 30 days of usage."""
+    with q.Published(published) as source:
+        known = {found.workspace_id: found for found in source.workspaces()}
+        if workspace_id not in known:
+            raise UnknownWorkspaceError(
+                f"workspace {workspace_id!r} is not in the published file; it has {', '.join(sorted(known)) or 'none'}"
+            )
+        data = pages.WorkspaceData(known[workspace_id], writer.slug(workspace_id), source.published_at())
+        data.colours = source.colours().get(workspace_id, {})
+        data.months = {m: texts for (w, m), texts in source.daily_tables().items() if w == workspace_id}
+        cubes = {m: text for (w, m), text in source.cube().items() if w == workspace_id}
+        stamps = source.publication()
+    last = last or data.last_day
+    if last is None:
+        raise UnknownWorkspaceError(f"workspace {workspace_id!r} has no usage yet")
+    first = first or last - timedelta(days=analytics.DEFAULT_DAYS - 1)
+    earliest = (first - timedelta(days=(last - first).days + 1)).isoformat()
+    data = replace(
+        data,
+        months={
+            month: {name: _within(text, earliest, last.isoformat(), name) for name, text in texts.items()}
+            for month, texts in data.months.items()
+            if earliest[:7] <= month <= last.isoformat()[:7]
+        },
+        usage_days=(data.first_day, data.last_day),
+        fixed_range=(first, last),
+    )
+    months = analytics.Months()
+    for month in sorted(data.months):
+        months.add(data.months[month])
+    view = analytics.build_view(months, first, last, data.credit_prices, data.edges)
+    context = pages.analytics_page(data, (view, first, last))
+    chunks = [_chunk("analytics", month, _object(texts)) for month, texts in sorted(data.months.items())]
+    for month, text in sorted(cubes.items()):
+        if month in data.months:
+            cube = json.loads(text)
+            cube["rows"] = [row for row in cube["rows"] if earliest <= row[0] <= last.isoformat()]
+            chunks.append(_chunk("cube", month, writer.to_json(cube)))
+    scripts = [_asset(name) for name in _SCRIPTS]
+    body = [f"{build.STAMPS_PREFIX}{writer.to_json(stamps)};\n", *scripts[:2], *chunks, *scripts[2:]]
+    head = [_asset(name) for name in _SCRIPTS_BEFORE]
+    style = _asset("app.css")
+    hashes = " ".join(_hash(text) for text in (*head, *body))
+    values = {field: getattr(context, field) for field in context.__dataclass_fields__}
+    html = (
+        build.environment()
+        .get_template("single.html")
+        .render(
+            policy=f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; img-src data:; "
+            "base-uri 'none'; form-action 'none'",
+            style=Markup(style),  # noqa: S704  (our own file)
+            head_scripts=[Markup(text) for text in head],  # noqa: S704  (our own files)
+            body_scripts=[Markup(text) for text in body],  # noqa: S704  (our own files, and data that is escaped for scripts)
+            **values,
+        )
+    )
+    return first, last, html.encode()
+
+
+def _within(text: str, first: str, last: str, name: str) -> str:
+    """Rows of a month's table whose day lies in the range; latency buckets have no day."""
+    rows = json.loads(text)
+    return writer.to_json(rows if name == "buckets" else [row for row in rows if first <= row[0] <= last])
+
+
+def _object(texts: dict[str, str]) -> str:
+    return "{" + ",\n".join(f'"{name}":{texts[name]}' for name in sorted(texts)) + "}"
+
+
+def _chunk(name: str, key: str, text: str) -> str:
+    return writer.chunk(name, key, text).decode()
+
+
+def _asset(name: str) -> str:
+    return (build.STATIC / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
