@@ -22,7 +22,7 @@ from typing import Any
 LAYOUTS = ("jsonl", "array")
 _START = datetime(2026, 3, 1, tzinfo=UTC)
 _DAYS = 2
-_WORDS = "the model reads a question about usage and answers it in plain words with one example and a short list".split()
+_WORDS = ["the", "model", "reads", "a", "question", "about", "usage", "and", "answers", "it", "in", "plain", "words", "with", "one", "example", "and", "a", "short", "list"]
 _MODELS = (
     ("gpt-4o-2024-08-06", "openai", 2.5e-06, 1e-05),
     ("gpt-4.1-mini", "openai", 4e-07, 1.6e-06),
@@ -146,10 +146,10 @@ def write(path: Path, count: int, layout: str) -> None:
 
 def land(folder: Path, memory_limit: str, threads: int) -> dict[str, float]:
     """Land what lies in a data folder, in this process, and say what it cost."""
+    import duckdb  # noqa: F401, PLC0415
+
     from orchestration.landing.ingest import ingest  # noqa: PLC0415 - its import is no part of the measurement
     from orchestration.settings import Settings  # noqa: PLC0415
-
-    import duckdb  # noqa: F401, PLC0415
 
     settings = Settings(data_dir=folder, settle_seconds=0.0, memory_limit=memory_limit, threads=threads)
     before = resource.getrusage(resource.RUSAGE_SELF)

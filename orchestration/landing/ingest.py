@@ -253,7 +253,7 @@ class _Batch:
         quarantine the rest. Returns the rows read and the rows quarantined, each per file_no.
         """
         written = self._write_typed(unit, rows.majority, rows)
-        if written == sum(rows.at_most.values()):
+        if rows.at_most and written == sum(rows.at_most.values()):
             return rows.at_most, {}
         read = rows.count(self.connection)
         expected = sum(read.values())

@@ -179,7 +179,10 @@ _CREDIT_USAGE = tuple(name for name in _OF_RESOURCE if name.startswith("credit_u
 _SPAN_NAMES = tuple(name for spellings in _OF_SPAN.values() for name in spellings) + _CREDIT_USAGE
 _META_NAMES = ("attributes", "resourceAttributes", "scope", "scope.name", "ls_provider", *_CREDIT_USAGE)
 
-_USAGE_OF_TELEMETRY = r"gen_ai[.]usage|llm[.]token_count|llm[.]usage|ai[.]usage|langfuse[.]observation[.]usage|providerMetadata|usage_metadata"
+_USAGE_OF_TELEMETRY = (
+    "gen_ai[.]usage|llm[.]token_count|llm[.]usage|ai[.]usage|langfuse[.]observation[.]usage|providerMetadata|"
+    "usage_metadata"
+)
 _CALLS = ("chat", "text_completion", "completion", "generate_content", "embeddings")
 
 
@@ -486,9 +489,9 @@ def _attributes(convert: Convert) -> str:
     provided = 'coalesce(r."providedCostDetails", r.provided_cost_details)'
     parts += [
         f"case when {parameters} <> '{{}}' then flat_inside({parameters}, 'modelParameters.', []::varchar[]) end",
-        f"case when length({provided}) > 2 then flat_inside({provided}, 'providedCostDetails.', []::varchar[]) end",
-        "case when has_cost_details then flat_inside(f_cost_details, 'costDetails.', ['total']) end",
-        "case when len(odd_usage_keys) > 0 then flat_inside(usage, 'usageDetails.', "
+        f"case when length({provided}) > 2 then flat_scalars({provided}, 'providedCostDetails.', []::varchar[]) end",
+        "case when has_cost_details then flat_scalars(f_cost_details, 'costDetails.', ['total']) end",
+        "case when len(odd_usage_keys) > 0 then flat_scalars(usage, 'usageDetails.', "
         f"{string_list(langfuse_usage.KNOWN)}) end",
         "case when not is_trace and metadata_text <> '{}' then flat_inside(metadata_text, 'metadata.', "
         f"{string_list(_META_NAMES)}) end",
@@ -594,7 +597,7 @@ def _columns(judged: str, convert: Convert) -> str:
             '{{' || nullif(concat_ws(
                 ',',
                 case when tags_text(f_tags) is not null then '"tags":' || to_json(tags_text(f_tags))::varchar end,
-                case when metadata_text <> '{{}}' then flat_inside(metadata_text, '', {string_list((*_META_NAMES, "tags"))}) end
+                case when metadata_text <> '{{}}' then flat_scalars(metadata_text, '', {string_list((*_META_NAMES, "tags"))}) end
             ), '') || '}}'
         end""",
         "resource_id": "case when call_marker = 'call' and f_parent_id is null then f_prompt_id end",

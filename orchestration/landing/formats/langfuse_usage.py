@@ -273,7 +273,8 @@ def with_counts(relation: str) -> str:
             x_cached as cached_tokens,
             case
                 when x_cache_write_5m is null and x_cache_write_1h is null then x_cache_write
-                when as_count(x_cache_write) is null and x_cache_write is not null then x_cache_write
+                when x_cache_write is not null and n_cache_write is null then x_cache_write
+                when x_cache_write_5m is not null and n_cache_write_5m is null then x_cache_write_5m
                 else (n_write - case when are_tiers_inside then {tiers} else 0 end)::varchar
             end as cache_write_tokens,
             x_cache_write_1h as cache_write_1h_tokens,

@@ -81,10 +81,26 @@ MACROS = (
             end
         ), ','), '')
     """,
+    # Members of an object of the caller's own: whatever they are called, as long as they are no text to read.
+    f"""
+    create or replace temp macro flat_scalars(object, prefix, unless) as
+        nullif(array_to_string(list_transform(
+            list_filter(
+                map_entries(try(from_json(object, '"MAP(VARCHAR,JSON)"'))),
+                lambda e: e.value is not null and left(e.value::varchar, 1) not in ('{{', '[') and e.value::varchar not in ('null', '""')
+                    and length(e.value::varchar) <= {_LONGEST_VALUE}
+                    and not list_contains(unless, e.key)
+            ),
+            lambda e: to_json(prefix || e.key)::varchar || ':' || strict_json(e.value::varchar)
+        ), ','), '')
+    """,
+    # User agents are tags that the gateway adds itself.
     """
     create or replace temp macro tags_text(tags) as
         case
-            when starts_with(tags, '[') then nullif(array_to_string(try(from_json(tags, '["VARCHAR"]')), ', '), '')
+            when starts_with(tags, '[') then nullif(array_to_string(
+                list_filter(try(from_json(tags, '["VARCHAR"]')), lambda t: not starts_with(t, 'User-Agent:')), ', '
+            ), '')
             else nullif(tags, '')
         end
     """,
