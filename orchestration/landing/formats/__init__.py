@@ -6,10 +6,10 @@ What does not belong here: reading bytes (`readers`, `documents`), typing and ju
 
 from __future__ import annotations
 
-from orchestration.landing.formats import otlp
+from orchestration.landing.formats import langfuse, litellm, otlp
 from orchestration.landing.formats.base import Convert, Layout, Sniff, SourceFormat
 
-FORMATS: tuple[SourceFormat, ...] = (otlp.FORMAT,)
+FORMATS: tuple[SourceFormat, ...] = (otlp.FORMAT, langfuse.FORMAT, litellm.FORMAT)
 """All foreign formats; of several that recognise a file the first counts, where none does it is one of the contract."""
 
 __all__ = ["FORMATS", "Convert", "Layout", "Sniff", "SourceFormat", "detect", "markdown"]

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from orchestration.landing.contract import SPANS, Convention
+from orchestration.landing.formats import names as known_names
 from orchestration.landing.formats import redaction
 from orchestration.landing.formats.base import Convert, Sniff, SourceFormat
 from orchestration.sql import identifier, literal, string_list
@@ -260,7 +261,8 @@ _REQUEST = {
 }
 
 MACROS = (
-    redaction.MACRO,
+    *redaction.MACROS,
+    *known_names.MACROS,
     'create or replace temp macro otlp_text(v) as coalesce(v."stringValue", v."intValue", v."doubleValue", v."boolValue", '
     'v."arrayValue", v."kvlistValue", v."bytesValue")',
     'create or replace temp macro otlp_json(v) as case when v."stringValue" is not null then to_json(v."stringValue")::varchar '
@@ -509,11 +511,7 @@ def _columns(convert: Convert) -> dict[str, str]:
             when kind = 'completion' then 'AI Model'
             when kind = 'embedding' then 'Embedding'
             when kind = 'retrieval' then 'Retrieval'
-            when kind = 'tool' then case lower(regexp_replace(coalesce(tool_name, span.name), '[^A-Za-z]', '', 'g'))
-                when 'googlesearch' then 'Google Search' when 'bingsearch' then 'Bing Search' when 'exasearch' then 'Exa Search'
-                when 'googlenews' then 'Google News' when 'websitescrape' then 'Website Scrape' when 'webscrape' then 'Website Scrape'
-                else coalesce(tool_name, span.name)
-            end
+            when kind = 'tool' then service_of_tool(coalesce(tool_name, span.name))
         end
     """
     is_failed = "span.status.code in ('2', 'STATUS_CODE_ERROR', 'ERROR', 'Error')"
@@ -538,7 +536,7 @@ def _columns(convert: Convert) -> dict[str, str]:
         "name": "coalesce(nullif(span.name, ''), 'unnamed')",
         "kind": "kind",
         "service": tool,
-        "provider": _provider(),
+        "provider": "case when coalesce(provider, model) is not null then provider_of(provider, coalesce(model, response_model)) end",
         "model": "model",
         "response_model": "case when response_model is distinct from model then response_model end",
         "service_tier": "service_tier",
@@ -572,37 +570,6 @@ def _columns(convert: Convert) -> dict[str, str]:
     }
 
 
-def _provider() -> str:
-    """The provider as the price catalogue calls it; what telemetry says may be a framework, or an operation."""
-    word = "lower(split_part(provider, '.', 1))"
-    known = {
-        "az": "azure",
-        "azure": "azure",
-        "aws": "aws",
-        "amazon": "aws",
-        "gcp": "google",
-        "google": "google",
-        "vertexai": "google",
-        "vertex_ai": "google",
-        "gemini": "google",
-        "google_genai": "google",
-        "mistral_ai": "mistral",
-        "mistralai": "mistral",
-        "x_ai": "x-ai",
-        "xai": "x-ai",
-    }
-    plain = (
-        "openai", "anthropic", "cohere", "groq", "deepseek", "mistral", "perplexity", "together", "fireworks", "openrouter",
-        "ollama", "huggingface", "replicate", "cerebras", "moonshotai",
-    )  # fmt: skip
-    arms = " ".join(f"when {word} = {literal(name)} then {literal(ours)}" for name, ours in known.items())
-    # `az.ai.openai` is Azure, `aws.bedrock` Amazon; nonsense is left to the model's name.
-    return (
-        f"case when provider is null then null {arms} when list_contains({string_list(plain)}, {word}) then {word} "
-        "when regexp_matches(lower(provider), 'agents|langchain|agno|pydantic|litellm') then null else lower(provider) end"
-    )
-
-
 def _attributes(convert: Convert) -> str:
     """What else a span said as a JSON object: no content, and nothing that has a column."""
     keep = f"not list_contains({string_list(sorted(_NOT_KEPT))}, a.key) and not regexp_full_match(a.key, {literal(CONTENT)})"
@@ -611,7 +578,7 @@ def _attributes(convert: Convert) -> str:
     ), ',')"""
     if convert.keep_content:
         is_content = f"regexp_full_match(a.key, {literal(CONTENT)})"
-        text = f"redacted(left(otlp_text(a.value), {int(convert.content_max_characters)}))"
+        text = f"left(redacted(otlp_text(a.value)), {int(convert.content_max_characters)})"
         content = f"""array_to_string(list_transform(
             list_filter(span.attributes, lambda a: {is_content}),
             lambda a: to_json(a.key)::varchar || ':' || to_json({text})::varchar
