@@ -159,7 +159,7 @@ def test_range_change_follows_the_marts(reader: Reader, published: Path) -> None
         tile = page.locator("#tiles .tile:nth-child(1)")
         assert tile.locator(".value").get_attribute("title") == cases.fmt.money_exact(cost) + lacks
         assert tile.locator(".note").inner_text() == lacks.strip()
-        assert page.inner_text("#t-tokens tfoot td:nth-child(2)") == cases.fmt.count(tokens)
+        assert page.text_content("#t-tokens tfoot td:nth-child(2)") == cases.fmt.count(tokens)
     page.fill("input[name=from]", "2026-10-15")
     page.fill("input[name=to]", "2026-10-16")
     page.wait_for_selector("html[data-range='2026-10-15/2026-10-16']")
@@ -175,7 +175,7 @@ def test_range_percentiles_are_near_the_exact_ones(reader: Reader, published: Pa
         "where workspace_id = 'acme' and status = 'completed' and usage_date between '2026-10-11' and '2026-11-09'",
     )[0]
     row = page.locator("#t-runs tbody tr", has_text="prompt")
-    seconds = float(row.locator("td").nth(7).inner_text().removesuffix(" s"))
+    seconds = float(row.locator("td").nth(7).text_content().removesuffix(" s"))
     assert abs(seconds * 1000 - exact) <= exact * 0.0105 + 10
 
 
