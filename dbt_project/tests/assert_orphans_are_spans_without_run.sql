@@ -1,5 +1,5 @@
--- A span has a run in fct_run_usage on its own date, or it is an orphan; never both, never neither. A trace that only repeats calls of
--- other traces has none, and its spans carry nothing.
+-- A span has a run in fct_run_usage on its own date, or it is an orphan; never both, never neither. A trace that only repeats
+-- calls of other traces has none, and its spans carry nothing.
 {{ config(meta={'dagster': {'ref': {'name': 'fct_span_usage'}}}) }}
 
 with span_runs as (

@@ -222,29 +222,109 @@ def test_other_formats_are_not_taken_for_langfuse() -> None:
         ({"input": 10, "output": 5, "total": 15}, (10, None, None, 5, None), "langfuse_plain"),
         ({"input": 10, "output": 5}, (10, None, None, 5, None), "langfuse_plain"),
         # Beside: the total is the sum of all.
-        ({"input": 60, "input_cached_tokens": 40, "output": 20, "total": 120}, (100, 40, None, 20, None), "langfuse_exclusive"),
-        ({"input": 60, "cache_read_input_tokens": 40, "cache_creation_input_tokens": 7, "output": 20, "total": 127}, (107, 40, 7, 20, None), "langfuse_exclusive"),
-        ({"input": 5, "output": 20, "output_reasoning_tokens": 100, "total": 125}, (5, None, None, 120, 100), "langfuse_exclusive"),
-        ({"input": 5, "input_cache_read": 4, "output": 20, "output_reasoning": 9, "total": 38}, (9, 4, None, 29, 9), "langfuse_exclusive"),
+        (
+            {"input": 60, "input_cached_tokens": 40, "output": 20, "total": 120},
+            (100, 40, None, 20, None),
+            "langfuse_exclusive",
+        ),
+        (
+            {
+                "input": 60,
+                "cache_read_input_tokens": 40,
+                "cache_creation_input_tokens": 7,
+                "output": 20,
+                "total": 127,
+            },
+            (107, 40, 7, 20, None),
+            "langfuse_exclusive",
+        ),
+        (
+            {"input": 5, "output": 20, "output_reasoning_tokens": 100, "total": 125},
+            (5, None, None, 120, 100),
+            "langfuse_exclusive",
+        ),
+        (
+            {"input": 5, "input_cache_read": 4, "output": 20, "output_reasoning": 9, "total": 38},
+            (9, 4, None, 29, 9),
+            "langfuse_exclusive",
+        ),
         # Within: the total is input and output alone.
-        ({"input": 100, "input_cached_tokens": 40, "output": 20, "total": 120}, (100, 40, None, 20, None), "langfuse_inclusive"),
-        ({"input": 100, "prompt_details.cache_read": 40, "output": 20, "completion_details.reasoning": 9, "total": 120}, (100, 40, None, 20, 9), "langfuse_inclusive"),
+        (
+            {"input": 100, "input_cached_tokens": 40, "output": 20, "total": 120},
+            (100, 40, None, 20, None),
+            "langfuse_inclusive",
+        ),
+        (
+            {
+                "input": 100,
+                "prompt_details.cache_read": 40,
+                "output": 20,
+                "completion_details.reasoning": 9,
+                "total": 120,
+            },
+            (100, 40, None, 20, 9),
+            "langfuse_inclusive",
+        ),
         # One side each.
-        ({"input": 60, "input_cached_tokens": 40, "output": 20, "output_reasoning_tokens": 9, "total": 120}, (100, 40, None, 20, 9), "langfuse_mixed"),
-        ({"input": 100, "input_cached_tokens": 40, "output": 20, "output_reasoning_tokens": 9, "total": 129}, (100, 40, None, 29, 9), "langfuse_mixed"),
+        (
+            {
+                "input": 60,
+                "input_cached_tokens": 40,
+                "output": 20,
+                "output_reasoning_tokens": 9,
+                "total": 120,
+            },
+            (100, 40, None, 20, 9),
+            "langfuse_mixed",
+        ),
+        (
+            {
+                "input": 100,
+                "input_cached_tokens": 40,
+                "output": 20,
+                "output_reasoning_tokens": 9,
+                "total": 129,
+            },
+            (100, 40, None, 29, 9),
+            "langfuse_mixed",
+        ),
         # Cached beside, cache writes within.
-        ({"input": 100, "input_cache_read": 40, "input_cache_write": 30, "output": 20, "total": 160}, (140, 40, 30, 20, None), "langfuse_mixed"),
+        (
+            {"input": 100, "input_cache_read": 40, "input_cache_write": 30, "output": 20, "total": 160},
+            (140, 40, 30, 20, None),
+            "langfuse_mixed",
+        ),
         # Nothing says which: Langfuse's own names are buckets, those of telemetry are not.
-        ({"input": 100, "input_cached_tokens": 40, "output": 20}, (140, 40, None, 20, None), "langfuse_assumed"),
-        ({"input": 100, "prompt_details.cache_read": 40, "output": 20}, (100, 40, None, 20, None), "langfuse_assumed"),
+        (
+            {"input": 100, "input_cached_tokens": 40, "output": 20},
+            (140, 40, None, 20, None),
+            "langfuse_assumed",
+        ),
+        (
+            {"input": 100, "prompt_details.cache_read": 40, "output": 20},
+            (100, 40, None, 20, None),
+            "langfuse_assumed",
+        ),
         # Zero parts tell nothing, and need not.
-        ({"input": 10, "input_cache_read": 0, "output": 5, "output_reasoning": 0, "total": 15}, (10, 0, None, 5, 0), "langfuse_plain"),
+        (
+            {"input": 10, "input_cache_read": 0, "output": 5, "output_reasoning": 0, "total": 15},
+            (10, 0, None, 5, 0),
+            "langfuse_plain",
+        ),
         # Of two spellings the first counts.
-        ({"input": 10, "input_cached_tokens": 4, "cache_read_input_tokens": 4, "output": 5, "total": 19}, (14, 4, None, 5, None), "langfuse_exclusive"),
+        (
+            {"input": 10, "input_cached_tokens": 4, "cache_read_input_tokens": 4, "output": 5, "total": 19},
+            (14, 4, None, 5, None),
+            "langfuse_exclusive",
+        ),
         # Numbers as texts, as blob storage writes them.
-        ({"input": "60", "input_cached_tokens": "40", "output": "20", "total": "120"}, (100, 40, None, 20, None), "langfuse_exclusive"),
+        (
+            {"input": "60", "input_cached_tokens": "40", "output": "20", "total": "120"},
+            (100, 40, None, 20, None),
+            "langfuse_exclusive",
+        ),
     ],
-)  # fmt: skip
+)
 def test_usage_is_read_as_it_adds_up(
     tmp_path: Path, details: Row, expected: tuple[int | None, ...], convention: str
 ) -> None:
@@ -269,13 +349,60 @@ def test_usage_that_adds_up_to_neither_is_kept_and_flagged(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("details", "write", "one_hour", "input_tokens"),
     [
-        ({"input": 2, "input_cache_creation": 0, "input_cache_creation_5m": 0, "input_cache_creation_1h": 76, "output": 7, "total": 85}, 76, 76, 78),
-        ({"input": 2, "input_cache_creation": 10, "input_cache_creation_5m": 20, "input_cache_creation_1h": 30, "output": 7, "total": 69}, 60, 30, 62),
+        (
+            {
+                "input": 2,
+                "input_cache_creation": 0,
+                "input_cache_creation_5m": 0,
+                "input_cache_creation_1h": 76,
+                "output": 7,
+                "total": 85,
+            },
+            76,
+            76,
+            78,
+        ),
+        (
+            {
+                "input": 2,
+                "input_cache_creation": 10,
+                "input_cache_creation_5m": 20,
+                "input_cache_creation_1h": 30,
+                "output": 7,
+                "total": 69,
+            },
+            60,
+            30,
+            62,
+        ),
         # The tiers are parts of the whole that stands beside them.
-        ({"input": 2, "input_cache_creation": 50, "input_cache_creation_5m": 20, "input_cache_creation_1h": 30, "output": 7, "total": 59}, 50, 30, 52),
-        ({"input": 2, "input_cache_creation": 50, "input_cache_creation_5m": 20, "input_cache_creation_1h": 30, "output": 7}, 50, 30, 52),
+        (
+            {
+                "input": 2,
+                "input_cache_creation": 50,
+                "input_cache_creation_5m": 20,
+                "input_cache_creation_1h": 30,
+                "output": 7,
+                "total": 59,
+            },
+            50,
+            30,
+            52,
+        ),
+        (
+            {
+                "input": 2,
+                "input_cache_creation": 50,
+                "input_cache_creation_5m": 20,
+                "input_cache_creation_1h": 30,
+                "output": 7,
+            },
+            50,
+            30,
+            52,
+        ),
     ],
-)  # fmt: skip
+)
 def test_cache_writes_by_lifetime_are_counted_once(
     tmp_path: Path, details: Row, write: int, one_hour: int, input_tokens: int
 ) -> None:

@@ -1,8 +1,8 @@
 -- Grain: one row per span that stands for a model call or claims one's usage (workspace_id, run_id, span_id). Not additive.
 {{ config(materialized='by_usage_date') }}
 
--- The evidence by which spans that saw the same call are found, and the usage that each of them claims. Spans of the contract are here
--- only where they may be seen twice: with a response id, nested in one another, or beside files of another format.
+-- The evidence by which spans that saw the same call are found, and the usage that each of them claims. Spans of the contract are
+-- here only where they may be seen twice: with a response id, nested in one another, or beside files of another format.
 with recursive spans as (
 
     select
@@ -72,7 +72,7 @@ walked as (
 
 ),
 
--- Everything above a span that stands for usage. Spans that name each other as parents end the walk at its greatest depth.
+-- Everything above a span that stands for usage. Spans that name each other as parents end the walk at the greatest depth.
 lineage as (
 
     select
@@ -81,7 +81,7 @@ lineage as (
         span_id,
         parent_span_id as ancestor_span_id,
         bears_usage,
-        1 as depth
+        1 as tree_depth
     from walked
     where
         parent_span_id is not null
@@ -95,7 +95,7 @@ lineage as (
         lineage.span_id,
         above.parent_span_id as ancestor_span_id,
         lineage.bears_usage,
-        lineage.depth + 1 as depth
+        lineage.tree_depth + 1 as tree_depth
     from lineage
     inner join walked as above
         on
@@ -105,7 +105,7 @@ lineage as (
     where
         above.parent_span_id is not null
         and above.parent_span_id <> lineage.span_id
-        and lineage.depth < {{ max_depth_of_calls() }}
+        and lineage.tree_depth < {{ max_depth_of_calls() }}
 
 ),
 
@@ -158,7 +158,7 @@ calls_above as (
         lineage.workspace_id,
         lineage.run_id,
         lineage.span_id,
-        {{ list_in_order('lineage.ancestor_span_id', 'lineage.depth') }} as call_ancestors
+        {{ list_in_order('lineage.ancestor_span_id', 'lineage.tree_depth') }} as call_ancestors
     from lineage
     inner join claims
         on
@@ -179,8 +179,8 @@ tops as (
         lineage.workspace_id,
         lineage.run_id,
         lineage.span_id,
-        max(lineage.depth) as depth,
-        max_by(lineage.ancestor_span_id, lineage.depth) as top_span_id
+        max(lineage.tree_depth) as tree_depth,
+        max_by(lineage.ancestor_span_id, lineage.tree_depth) as top_span_id
     from lineage
     group by
         lineage.workspace_id,
@@ -207,7 +207,7 @@ select
     claims.bears_usage,
     claims.has_tokens,
     coalesce(calls_above.call_ancestors, []) as call_ancestors,
-    cast(coalesce(tops.depth, 0) as integer) as depth,
+    cast(coalesce(tops.tree_depth, 0) as integer) as tree_depth,
     -- A client that found no current span opens a trace of its own: its root is a call.
     case
         when claims.parent_span_id is null then claims.is_call

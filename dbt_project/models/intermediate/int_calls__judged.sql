@@ -1,9 +1,9 @@
--- Grain: one row per span that is not simply a call of its own: seen twice, or a view of other calls (workspace_id, run_id, span_id).
+-- Grain: one row per span that is not simply a call of its own (workspace_id, run_id, span_id). Not additive.
 {{ config(materialized='by_usage_date') }}
 
--- One call, one bill. Claims of one call form a group: by response id, by nesting with equal usage, else one to one by model, usage and
--- time. One member is billed, with what the group knows together; the others are duplicates. Groups may reach over runs, traces and
--- dates: what belongs to a touched date's groups is read from wherever it lies.
+-- One call, one bill. Claims of one call form a group: by response id, by nesting with equal usage, else one to one by model,
+-- usage and time. One member is billed, with what the group knows together; the others are duplicates. Groups may reach over runs,
+-- traces and dates: what belongs to a touched date's groups is read from wherever it lies.
 with recursive calls as (
 
     select *
@@ -114,7 +114,7 @@ nested_pairs as (
         inners.has_tokens and outers.has_tokens and {{ same_usage('inners', 'outers') }} as is_same_usage,
         {{ ids_agree('inners', 'outers') }} as do_ids_agree,
         inners.scope <> outers.scope and inners.model_key = outers.model_key as is_view_of_model,
-        inners.has_tokens as has_tokens,
+        inners.has_tokens,
         outers.has_tokens as outer_has_tokens,
         inners.status,
         inners.response_id = outers.response_id as is_same_id,
@@ -261,7 +261,7 @@ reached as (
 
     select
         node,
-        node as label
+        node as least_node
     from (
         select distinct node
         from links
@@ -271,7 +271,7 @@ reached as (
 
     select
         links.other_node as node,
-        reached.label
+        reached.least_node
     from reached
     inner join links
         on reached.node = links.node
@@ -282,7 +282,7 @@ clusters_of_linked as (
 
     select
         node,
-        min(label) as cluster_id
+        min(least_node) as cluster_id
     from reached
     group by node
 
@@ -340,9 +340,9 @@ pairs_of_usage as (
 twin_edges as (
 
     select
-        one.cluster_id as cluster_id,
+        one.cluster_id,
         other.cluster_id as other_cluster_id,
-        one_scopes.scopes as scopes,
+        one_scopes.scopes,
         other_scopes.scopes as other_scopes,
         min({{ apart_ms('one', 'other') }}) as apart_ms
     from pairs_of_usage
@@ -479,7 +479,7 @@ cluster_reached as (
 
     select
         cluster_id,
-        cluster_id as label
+        cluster_id as least_node
     from (
         select distinct cluster_id
         from cluster_links
@@ -489,7 +489,7 @@ cluster_reached as (
 
     select
         cluster_links.other_cluster_id as cluster_id,
-        cluster_reached.label
+        cluster_reached.least_node
     from cluster_reached
     inner join cluster_links
         on cluster_reached.cluster_id = cluster_links.cluster_id
@@ -500,7 +500,7 @@ joined_clusters as (
 
     select
         cluster_id,
-        min(label) as group_id
+        min(least_node) as group_id
     from cluster_reached
     group by cluster_id
 
@@ -546,7 +546,7 @@ thinned_reached as (
 
     select
         cluster_id,
-        cluster_id as label
+        cluster_id as least_node
     from (
         select distinct cluster_id
         from thinned_links
@@ -556,7 +556,7 @@ thinned_reached as (
 
     select
         thinned_links.other_cluster_id as cluster_id,
-        thinned_reached.label
+        thinned_reached.least_node
     from thinned_reached
     inner join thinned_links
         on thinned_reached.cluster_id = thinned_links.cluster_id
@@ -567,7 +567,7 @@ grouped_clusters as (
 
     select
         cluster_id,
-        min(label) as group_id
+        min(least_node) as group_id
     from thinned_reached
     group by cluster_id
 
@@ -584,8 +584,8 @@ members as (
 
 ),
 
--- An outer call whose usage is not that of the one call inside it, though another scope saw that at the same time: a framework's own
--- count of it.
+-- An outer call whose usage is not that of the one call inside it, though another scope saw that at the same time: a framework's
+-- own count of it.
 inner_calls as (
 
     select
@@ -623,7 +623,7 @@ ranked as (
                 has_tokens desc,
                 is_in_trace_of_its_own asc,
                 nearness desc,
-                depth desc,
+                tree_depth desc,
                 class_count desc,
                 started_at asc,
                 node asc
@@ -665,7 +665,8 @@ merged as (
             {{ first_present(name, 'usage_place') }} as {{ name }},
         {%- endfor %}
         {%- for name in usage_classes() %}
-            {% if name in ['input_tokens', 'output_tokens'] %}{{ first_present(name, 'usage_place') }}{% else %}max({{ name }}){% endif %} as {{ name }},
+            {% set is_whole = name in ['input_tokens', 'output_tokens'] -%}
+            {{ first_present(name, 'usage_place') if is_whole else 'max(' ~ name ~ ')' }} as {{ name }},
         {%- endfor %}
         {%- for name in usage_classes() %}
             count(distinct nullif({{ name }}, 0)) > 1{{ ' or' if not loop.last else ' as has_conflict' }}

@@ -2,8 +2,9 @@
 {{ config(materialized='table') }}
 
 -- A date is rebuilt when a run of it is new or changed (its old date too), when spans of its runs arrived, when a descendant of
--- one of its runs changed (inclusive totals), when a call of one of its runs may also have been seen by a span that arrived, when the missing parent of one of its runs arrived, for a backfill, or when prices
--- or rates changed what a call of it costs; descendants' dates re-open their ancestors' there too.
+-- one of its runs changed (inclusive totals), when a call of one of its runs may also have been seen by a span that arrived, when
+-- the missing parent of one of its runs arrived, for a backfill, or when prices or rates changed what a call of it costs;
+-- descendants' dates re-open their ancestors' there too.
 with recursive directory as (
 
     select *

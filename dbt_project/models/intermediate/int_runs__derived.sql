@@ -1,7 +1,8 @@
 -- Grain: one row per trace of another format that no run row describes (workspace_id, run_id). No measures.
 {{ config(materialized='by_usage_date') }}
 
--- A trace is a run. Its root gives name, times and status; user, session, key and deployment come from the nearest span that says so.
+-- A trace is a run. Its root gives name, times and status; user, session, key and deployment come from the nearest span that says
+-- so.
 -- A trace that only repeats calls of other traces is none (`is_repetition`): a client without a current span opens such traces.
 with spans as (
 
@@ -94,8 +95,8 @@ select
     started_at,
     case when is_root_open = 0 or status in ('completed', 'failed', 'cancelled') then ended_at end as completed_at,
     cast(null as timestamp) as updated_at,
-    cast(null as varchar) as provider,
-    cast(null as varchar) as model,
+    cast(null as varchar) as provider,  -- noqa: RF04
+    cast(null as varchar) as model,  -- noqa: RF04
     api_key_id,
     api_key_name,
     collaborator,

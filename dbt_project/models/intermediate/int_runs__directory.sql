@@ -8,9 +8,10 @@
 }}
 
 -- Says where a run lives: its usage date and the lake part of its winning version. Until a run arrives, its spans hold its place
--- with the date of the earliest of them (a trace of another format becomes a run itself: `is_foreign`), so that all spans of a run always share one date. Winning is the maximum of a total
--- order, so merging tonight's versions into the stored winner equals choosing among all versions ever landed. A placeholder is no
--- maximum (a new version of a span may start later), so it is worked out anew from all spans of its run whenever one arrives.
+-- with the date of the earliest of them, so that all spans of a run always share one date (a trace of another format becomes a
+-- run itself: `is_foreign`). Winning is the maximum of a total order, so merging tonight's versions into the stored winner equals
+-- choosing among all versions ever landed. A placeholder is no maximum (a new version of a span may start later), so it is worked
+-- out anew from all spans of its run whenever one arrives.
 with run_versions as (
 
     select

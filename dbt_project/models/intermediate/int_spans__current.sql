@@ -37,7 +37,7 @@ repeated as (
 -- depends_on: {{ ref('int_spans__parts') }}
 select
     directory.usage_date,
-    not (directory.has_run or coalesce(directory.is_foreign, false)) as is_orphan,
+    not directory.has_run and not coalesce(directory.is_foreign, false) as is_orphan,
     directory.parent_run_id is not null as is_child_run,
     versions.* exclude (lake_date, batch_seq, version_at)
 from versions

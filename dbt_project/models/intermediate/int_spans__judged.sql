@@ -1,4 +1,4 @@
--- Grain: one row per span of the touched dates (workspace_id, run_id, span_id), with what its call's other spans know. Not additive.
+-- Grain: one row per span of the touched dates (workspace_id, run_id, span_id), its call's words merged. Not additive.
 {{ config(materialized='ephemeral') }}
 
 with spans as (

@@ -74,7 +74,7 @@ observations, each once; *billed* is what the rules above leave. Input / output 
 
 | trace | reported | billed | why |
 | --- | --- | --- | --- |
-| agno | 2,936 / 903 | 826 / 245 | Langfuse counted the texts of the framework's two LLM spans itself; inside each is the client's call with the provider's numbers |
+| agno | 2,936 / 903 | 826 / 245 | Langfuse counted the framework's LLM spans itself; the client's calls inside have the real numbers |
 | autogen | 41 / 3 | 41 / 3 | |
 | beeai | 5,542 / 0 | 5,542 / 0 | input counted by Langfuse; two more LLM spans without usage are calls of unknown usage |
 | claude-agent | 34 / 232 | 34 / 232 | counted by Langfuse: cached input is not in it |
