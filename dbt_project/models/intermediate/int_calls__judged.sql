@@ -2,8 +2,8 @@
 {{ config(materialized='by_usage_date') }}
 
 -- One call, one bill. Claims of one call form a group: by response id, by nesting with equal usage, else one to one by model,
--- usage and time. One member is billed, with what the group knows together; the others are duplicates. Groups may reach over runs,
--- traces and dates: what belongs to a touched date's groups is read from wherever it lies.
+-- usage and time. One member is billed, with what the group knows together; the others are duplicates. Groups may reach over
+-- runs, traces and dates: what belongs to a touched date's groups is read from wherever it lies.
 with recursive calls as (
 
     select *

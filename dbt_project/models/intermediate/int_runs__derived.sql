@@ -66,8 +66,8 @@ traces as (
         max(case when place = 1 then trace_id end) as trace_id,
         max(case when place = 1 and ended_at is null then 1 else 0 end) as is_root_open,
         {%- for name in [
-            'resource_id', 'resource_name', 'api_key_id', 'api_key_name', 'collaborator', 'user_id', 'session_id', 'user_metadata',
-            'deployment',
+            'resource_id', 'resource_name', 'api_key_id', 'api_key_name', 'collaborator', 'user_id', 'session_id',
+            'user_metadata', 'deployment',
         ] %}
             {{ first_present(name, 'place') }} as {{ name }},
         {%- endfor %}

@@ -1,4 +1,4 @@
--- Grain: one row per usage_date, workspace and combination of the seven dimensions that pages group by. All measures additive.
+-- Grain: one row per usage_date, workspace and combination of the seven dimensions of the pages. All measures additive.
 {{ config(materialized='view') }}
 
 with usage_daily as (
