@@ -43,6 +43,9 @@ NEW_COLUMNS = (
     "token_convention",
 )
 
+COLUMNS_OF_VERSION_3 = ("response_id", *(item.name for item in SPANS.fields if item.is_foreign))
+"""NULL in rows of the contract, which is what `test_old_parts_alone_build` finds them to be: its models read them all."""
+
 
 def age(lake: Lake) -> None:
     """Make every batch one that version 1 wrote: its parts with its columns, its manifest with its number."""
@@ -98,7 +101,8 @@ def test_version_one_is_not_this_version() -> None:
     assert CONTRACT_VERSION > 1
     for entity in (RUNS, SPANS):
         old = OLD_COLUMNS[entity.name].split(", ")
-        added = [name for name in conform.lake_columns(entity) if name not in old]
+        known = (*old, *COLUMNS_OF_VERSION_3)
+        added = [name for name in conform.lake_columns(entity) if name not in known]
         assert added == [name for name in NEW_COLUMNS if name in added], "a new column needs a test here"
         assert (len(added) > 0) == (entity is SPANS)
 
