@@ -7,6 +7,7 @@ how a request is taken apart into spans. What does not: which span is billed (db
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from orchestration.landing.contract import SPANS, Convention
@@ -283,8 +284,20 @@ MACROS = (
 )
 
 
-def _first(names: Sequence[str], keys: str = "keys", values: str = "vals") -> str:
+def _family(name: str) -> str:
+    """The flag that a span has any name of this kind: of about 140 names a span has ten, and a look through its keys for one costs
+    about as much as the test of a flag for all of its kind.
+    """
+    first, dot, _ = name.partition(".")
+    return f"has_{first}" if dot and first in _FAMILIES else "has_others"
+
+
+def _first(names: Sequence[str], keys: str = "keys", values: str = "vals", *, guarded: bool = True) -> str:
     found = [f"{values}[list_position({keys}, {literal(name)})]" for name in names]
+    if guarded:
+        found = [
+            f"case when {_family(name)} then {look} end" for name, look in zip(names, found, strict=True)
+        ]
     return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
 
 
@@ -296,16 +309,21 @@ def detect(sniff: Sniff) -> bool:
 
 
 def row_count(records: str) -> str:
-    """Spans per file, by the lengths of the lists alone; a record that is no request counts as one row."""
-    lengths = " + ".join(
-        f"coalesce(list_sum(json_array_length(record, '$.resourceSpans[*].{path}')), 0)"
-        for path in ("scopeSpans[*].spans", "instrumentationLibrarySpans[*].spans")
-    )
+    """Spans per file, by the lengths of the lists alone; a record that is no request counts as one row.
+
+    The usual record is parsed once: the older name of the list and the type are asked for only where they may matter.
+    """
+    lengths = "list_sum(json_array_length(record, '$.resourceSpans[*].{}[*].spans'))"
     return f"""
         select file_no, sum(case
-            when problem is null and {_IS_REQUEST} then {lengths} when problem is null and {_IS_BLANK} then 0 else 1
+            when problem is not null then 1
+            when n > 0 then n + case when contains(record, '"instrumentationLibrarySpans"')
+                then coalesce({lengths.format("instrumentationLibrarySpans")}, 0) else 0 end
+            when {_IS_REQUEST} then coalesce({lengths.format("instrumentationLibrarySpans")}, 0)
+            when {_IS_BLANK} then 0
+            else 1
         end)::bigint
-        from ({records})
+        from (select *, try({lengths.format("scopeSpans")}) as n from ({records}))
         group by file_no
     """
 
@@ -320,13 +338,20 @@ _ALL_NAMES = (
     *_BODIES,
 )
 _NOT_KEPT = frozenset(_ALL_NAMES)
+_FAMILIES = ("gen_ai", "llm", "ai", "langfuse", "traceloop", "credit_usage")
 
 
 def spans(records: str, convert: Convert) -> str:
     """SQL of the spans of trace requests as plain text rows."""
     resource_words = ", ".join(
-        f"{_first(NAMES[name], 'resource_keys', 'resource_vals')} as resource_{name}"
+        f"{_first(NAMES[name], 'resource_keys', 'resource_vals', guarded=False)} as resource_{name}"
         for name in _RESOURCE_FIELDS
+    )
+    others = "|".join(re.escape(name) for name in sorted(_NOT_KEPT) if _family(name) == "has_others")
+    any_other = literal(f"\\n({others})\\n")
+    families = ", ".join(
+        [f"contains(all_keys, chr(10) || '{first}.') as has_{first}" for first in _FAMILIES]
+        + [f"regexp_matches(all_keys, {any_other}) as has_others"]
     )
     words = ", ".join(f"{_first(names)} as {name}" for name, names in NAMES.items())
     tokens = ", ".join(f"{_first(names)} as {name}" for name, names in TOKENS.items())
@@ -354,13 +379,14 @@ def spans(records: str, convert: Convert) -> str:
                 select *,
                     list_transform(rs.resource.attributes, lambda a: a.key) as resource_keys,
                     list_transform(rs.resource.attributes, lambda a: otlp_text(a.value)) as resource_vals,
-                    case when is_request then coalesce(
-                        rs."scopeSpans",
-                        list_transform(
+                    case
+                        when not is_request then [null]
+                        when rs."instrumentationLibrarySpans" is null then rs."scopeSpans"
+                        else list_concat(rs."scopeSpans", list_transform(
                             rs."instrumentationLibrarySpans",
                             lambda l: {{'scope': {{'name': l."instrumentationLibrary".name}}, 'spans': l.spans}}
-                        )
-                    ) else [null] end as scope_spans
+                        ))
+                    end as scope_spans
                 from resource_spans
             )
         ),
@@ -368,11 +394,14 @@ def spans(records: str, convert: Convert) -> str:
             select * exclude (s), s.scope.name as scope_name, unnest(case when is_request then s.spans else [null] end) as span
             from scopes
         ),
+        keyed as (
+            select *, list_transform(span.attributes, lambda a: a.key) as keys from all_spans
+        ),
+        joined as (
+            select *, chr(10) || array_to_string(keys, chr(10)) || chr(10) as all_keys from keyed
+        ),
         attributed as (
-            select *,
-                list_transform(span.attributes, lambda a: a.key) as keys,
-                list_transform(span.attributes, lambda a: otlp_text(a.value)) as vals
-            from all_spans
+            select *, {families}, list_transform(span.attributes, lambda a: otlp_text(a.value)) as vals from joined
         ),
         worded as (
             select *, {words}, {tokens}, {marks},
@@ -572,10 +601,12 @@ def _columns(convert: Convert) -> dict[str, str]:
 
 def _attributes(convert: Convert) -> str:
     """What else a span said as a JSON object: no content, and nothing that has a column."""
-    keep = f"not list_contains({string_list(sorted(_NOT_KEPT))}, a.key) and not regexp_full_match(a.key, {literal(CONTENT)})"
-    others = f"""array_to_string(list_transform(
-        list_filter(span.attributes, lambda a: {keep}), lambda a: to_json(a.key)::varchar || ':' || otlp_json(a.value)
-    ), ',')"""
+    # `array_to_string` leaves nulls out, which is cheaper than to filter the list first.
+    others = f"""array_to_string(list_transform(span.attributes, lambda a: case
+        when list_contains({string_list(sorted(_NOT_KEPT))}, a.key) then null
+        when regexp_full_match(a.key, {literal(CONTENT)}) then null
+        else to_json(a.key)::varchar || ':' || otlp_json(a.value)
+    end), ',')"""
     if convert.keep_content:
         is_content = f"regexp_full_match(a.key, {literal(CONTENT)})"
         text = f"left(redacted(otlp_text(a.value)), {int(convert.content_max_characters)})"
