@@ -174,10 +174,8 @@ def tool_calls(messages: list[Json], tools: list[tuple[str, Json]], text: str) -
     wanted = int(match[1]) if (match := re.search(r"ROUNDS=(\d+)", text)) else 1
     working = [tool for tool in tools if tool[0] not in FINAL_TOOLS]
     ending = [tool for tool in tools if tool[0] in FINAL_TOOLS]
-    if working and rounds < wanted:
-        chosen = working if "PARALLEL" in text else working[:1]
-    else:
-        chosen = ending[:1]
+    chosen = working[: len(working) if "PARALLEL" in text else 1] if rounds < wanted else []
+    chosen = chosen or ending[:1]
     return [(name, example(schema)) for name, schema in chosen]
 
 

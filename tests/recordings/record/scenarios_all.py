@@ -339,7 +339,8 @@ async def openai_agents_and_openllmetry_openai() -> None:
 
 @scenario(
     "LangChain by genai-langchain, its client by genai-openai",
-    "langchain", "langchain-openai", "openai", "opentelemetry-instrumentation-genai-langchain", "opentelemetry-instrumentation-genai-openai",
+    "langchain", "langchain-openai", "openai", "opentelemetry-instrumentation-genai-langchain",
+    "opentelemetry-instrumentation-genai-openai",
 )  # fmt: skip
 def langchain_and_genai_openai() -> None:
     from opentelemetry.instrumentation.genai.langchain import LangChainInstrumentor
