@@ -85,6 +85,8 @@ IDS = ("gen_ai.response.id", "ai.response.id", "llm.openai.id", "llm.anthropic.i
 CALLS = {"chat", "text_completion", "completion", "generate_content", "embeddings"}
 # LiteLLM names the operation after its function: embedding, acompletion, aembedding.
 CALLS |= {"embedding", "acompletion", "atext_completion", "aembedding"}
+# OpenLIT writes Anthropic's own input, without cached reads and writes, under the name that others use for all of it.
+EXCLUSIVE_SCOPES = re.compile(r"openlit[.]instrumentation[.]anthropic")
 OWN_SCOPES = re.compile(r"(com[.])?(openai|anthropic|google[._]genai)([.]sdk.*)?")
 CLIENTS = re.compile(r"openai|anthropic|google.?genai|bedrock|mistral|cohere")
 FRAMEWORKS = re.compile(r"agents|langchain|pydantic")
@@ -112,6 +114,12 @@ class Span:
     def number(self, token_class: str) -> int | None:
         if token_class in self.words:
             return self.words[token_class]
+        value = self._told(token_class)
+        if value is not None and token_class == "input_tokens" and EXCLUSIVE_SCOPES.match(self.scope):
+            value += (self._told("cached_tokens") or 0) + (self._told("cache_write_tokens") or 0)
+        return value
+
+    def _told(self, token_class: str) -> int | None:
         for name in NAMES[token_class]:
             if name in self.attributes:
                 return int(float(self.attributes[name]))

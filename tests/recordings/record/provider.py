@@ -1,6 +1,7 @@
 """A small model provider on localhost that writes down what it truly served.
 
-It speaks OpenAI (chat completions, responses, embeddings), Anthropic (messages) and Gemini (generateContent), streaming included.
+It speaks OpenAI (chat completions, responses, embeddings), Anthropic (messages) and Gemini (generateContent), streaming included, and
+Amazon Bedrock (converse).
 What it answers is decided by words in the prompt: EQUAL (same usage each time), FAIL429 / FAIL500 (an error first, then success),
 ALWAYS500 / BAD400 (an error each time), ROUNDS=n (that many rounds of tool calls), CUT (a stream that breaks off).
 """
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 Json = dict[str, Any]
 FINAL_TOOLS = ("final_answer", "final_result")
@@ -151,7 +153,7 @@ def _is_tool_result(message: Json) -> bool:
         return True
     parts = message.get("content") or message.get("parts") or []
     return isinstance(parts, list) and any(
-        isinstance(part, dict) and (part.get("type") == "tool_result" or "functionResponse" in part)
+        isinstance(part, dict) and (part.get("type") == "tool_result" or "functionResponse" in part or "toolResult" in part)
         for part in parts
     )
 
@@ -239,6 +241,8 @@ class Handler(BaseHTTPRequestHandler):
             self._embeddings(body)
         elif path.endswith("/messages"):
             self._anthropic(body)
+        elif match := re.search(r"/model/([^/]+)/converse$", path):
+            self._bedrock(body, match[1])
         elif match := re.search(r"/models/([^/:]+):(\w+)$", path):
             self._gemini(body, match[1], match[2])
         else:
@@ -592,6 +596,43 @@ class Handler(BaseHTTPRequestHandler):
         first = {**whole, "usageMetadata": {"promptTokenCount": call.input, "totalTokenCount": call.input}}
         first["candidates"] = [{"index": 0, "content": {"role": "model", "parts": [{"text": "tiny "}]}}]
         self._stream([(None, first), (None, whole)] if not chosen else [(None, whole)], cut="CUT" in text)
+
+
+    # -- Amazon Bedrock --------------------------------------------------------------------------------------------------------
+
+    def _bedrock(self, body: Json, quoted_model: str) -> None:
+        messages: list[Json] = body.get("messages") or []
+        model = unquote(quoted_model)
+        text = " ".join([*_texts(body.get("system")), *(t for m in messages for t in _texts(m))])
+        if self._refused("anthropic", model, text, streamed=False):
+            return
+        call = Call(self.ledger, "anthropic", model, text, streamed=False)
+        time.sleep(0.01 + call.output / 20_000)
+        tools = [
+            (t["toolSpec"]["name"], t["toolSpec"]["inputSchema"]["json"])
+            for t in (body.get("toolConfig") or {}).get("tools") or []
+        ]
+        chosen = tool_calls(messages, tools, text)
+        content: list[Json] = [
+            {"toolUse": {"toolUseId": f"tooluse_{call.digest[:20]}{n}", "name": name, "input": args}}
+            for n, (name, args) in enumerate(chosen)
+        ] or [{"text": f"tiny answer {call.number}"}]
+        uncached = call.input - call.cached - call.cache_write
+        usage = {
+            "inputTokens": uncached,
+            "cacheReadInputTokens": call.cached,
+            "cacheWriteInputTokens": call.cache_write,
+            "outputTokens": call.output,
+            "totalTokens": call.input + call.output,
+        }
+        answer = {
+            "output": {"message": {"role": "assistant", "content": content}},
+            "stopReason": "tool_use" if chosen else "end_turn",
+            "usage": usage,
+            "metrics": {"latencyMs": 12},
+        }
+        self._send(200, answer)
+        call.book(None)
 
 
 def start(seed: str) -> tuple[ThreadingHTTPServer, Ledger]:

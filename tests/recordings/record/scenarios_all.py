@@ -413,5 +413,45 @@ def broken_streams() -> None:
     programs.broken_stream_calls()
 
 
+@scenario(
+    "LangChain seen by OpenInference and OpenLLMetry, its client by genai-openai; OpenInference's content hidden",
+    "langchain",
+    "langchain-openai",
+    "openai",
+    "openinference-instrumentation-langchain",
+    "opentelemetry-instrumentation-langchain",
+    "opentelemetry-instrumentation-genai-openai",
+)
+def langchain_three_watchers() -> None:
+    from openinference.instrumentation import TraceConfig
+    from openinference.instrumentation.langchain import LangChainInstrumentor as OpenInference
+    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+    from opentelemetry.instrumentation.langchain import LangchainInstrumentor as OpenLLMetry
+
+    provider = setup()
+    OpenInference().instrument(tracer_provider=provider, config=TraceConfig(hide_inputs=True, hide_outputs=True))
+    OpenLLMetry().instrument(tracer_provider=provider)
+    OpenAIInstrumentor().instrument(tracer_provider=provider)
+    programs.langchain_runs(programs.langchain_openai(programs.THINKING))
+
+
+@scenario(
+    "Pydantic AI with the Anthropic model, seen by itself, the SDK, OpenInference (content hidden) and OpenLLMetry",
+    "pydantic-ai-slim",
+    "anthropic",
+    "openinference-instrumentation-anthropic",
+    "opentelemetry-instrumentation-anthropic",
+)
+async def pydantic_ai_anthropic_four_ways() -> None:
+    from openinference.instrumentation import TraceConfig
+    from openinference.instrumentation.anthropic import AnthropicInstrumentor as OpenInference
+    from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor as OpenLLMetry
+
+    provider = setup()
+    OpenLLMetry().instrument(tracer_provider=provider)
+    OpenInference().instrument(tracer_provider=provider, config=TraceConfig(hide_inputs=True, hide_outputs=True))
+    await programs.pydantic_runs(programs.pydantic_anthropic())
+
+
 if __name__ == "__main__":
     main()
