@@ -85,8 +85,11 @@ IDS = ("gen_ai.response.id", "ai.response.id", "llm.openai.id", "llm.anthropic.i
 CALLS = {"chat", "text_completion", "completion", "generate_content", "embeddings"}
 # LiteLLM names the operation after its function: embedding, acompletion, aembedding.
 CALLS |= {"embedding", "acompletion", "atext_completion", "aembedding"}
-# OpenLIT writes Anthropic's own input, without cached reads and writes, under the name that others use for all of it.
-EXCLUSIVE_SCOPES = re.compile(r"openlit[.]instrumentation[.]anthropic")
+# Who writes the provider's own input, without cached reads and writes, under the name that others use for all of it. Nothing on
+# the span tells: the total, where there is one, is that of the smaller input.
+EXCLUSIVE_SCOPES = re.compile(
+    r"openlit[.]instrumentation[.]anthropic|opentelemetry[.]instrumentation[.](botocore[.]bedrock-runtime|bedrock)$"
+)
 OWN_SCOPES = re.compile(r"(com[.])?(openai|anthropic|google[._]genai)([.]sdk.*)?")
 CLIENTS = re.compile(r"openai|anthropic|google.?genai|bedrock|mistral|cohere")
 FRAMEWORKS = re.compile(r"agents|langchain|pydantic")
@@ -146,9 +149,10 @@ class Span:
 
 
 def plain_model(name: str) -> str:
-    """Without vendor prefix and date."""
+    """Without vendor prefix, date and Bedrock's version."""
     bare = re.split(r"[/]", name.lower())[-1]
-    return re.sub(r"[-@](\d{4}-\d\d-\d\d|\d{8})$", "", bare)
+    bare = re.sub(r"^((us|eu|apac|global)[.])?(anthropic|amazon|meta|mistral|cohere)[.]", "", bare)
+    return re.sub(r"([-@](\d{4}-\d\d-\d\d|\d{8}))?(-v\d+:\d+)?$", "", bare)
 
 
 def _id_of_body(body: Any) -> str | None:
@@ -477,6 +481,7 @@ def total(sums: Mapping[str, Usage]) -> int:
 def difference(served: Mapping[str, Usage], counted: Mapping[str, Usage]) -> dict[str, Usage]:
     """Counted less served, by model and class, where not nought."""
     none = dict.fromkeys(("calls", *CLASSES), 0)
+    served = {plain_model(model): usage for model, usage in served.items()}
     result: dict[str, Usage] = {}
     for model in sorted({*served, *counted}):
         off = {name: counted.get(model, none)[name] - served.get(model, none)[name] for name in none}

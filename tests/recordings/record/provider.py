@@ -153,7 +153,8 @@ def _is_tool_result(message: Json) -> bool:
         return True
     parts = message.get("content") or message.get("parts") or []
     return isinstance(parts, list) and any(
-        isinstance(part, dict) and (part.get("type") == "tool_result" or "functionResponse" in part or "toolResult" in part)
+        isinstance(part, dict)
+        and (part.get("type") == "tool_result" or "functionResponse" in part or "toolResult" in part)
         for part in parts
     )
 
@@ -166,8 +167,14 @@ def tool_calls(messages: list[Json], tools: list[tuple[str, Json]], text: str) -
         (n for n, m in enumerate(messages) if m.get("role") == "user" and not _is_tool_result(m)), default=0
     )
     after = messages[last_user:]
-    if sum(map(_is_tool_result, messages)) > 20:
-        return []  # whoever still asks would ask for ever
+    asked = [
+        n
+        for n, message in enumerate(messages)
+        if message.get("role") == "user" and not _is_tool_result(message)
+    ]
+    if not asked or sum(map(_is_tool_result, messages)) > 20:
+        return []  # only results, in a conversation that the provider keeps; or somebody who would ask for ever
+    after = messages[asked[-1] :]
     rounds, previous = 0, False
     for message in after:
         result = _is_tool_result(message)
@@ -596,7 +603,6 @@ class Handler(BaseHTTPRequestHandler):
         first = {**whole, "usageMetadata": {"promptTokenCount": call.input, "totalTokenCount": call.input}}
         first["candidates"] = [{"index": 0, "content": {"role": "model", "parts": [{"text": "tiny "}]}}]
         self._stream([(None, first), (None, whole)] if not chosen else [(None, whole)], cut="CUT" in text)
-
 
     # -- Amazon Bedrock --------------------------------------------------------------------------------------------------------
 

@@ -429,7 +429,9 @@ def langchain_three_watchers() -> None:
     from opentelemetry.instrumentation.langchain import LangchainInstrumentor as OpenLLMetry
 
     provider = setup()
-    OpenInference().instrument(tracer_provider=provider, config=TraceConfig(hide_inputs=True, hide_outputs=True))
+    OpenInference().instrument(
+        tracer_provider=provider, config=TraceConfig(hide_inputs=True, hide_outputs=True)
+    )
     OpenLLMetry().instrument(tracer_provider=provider)
     OpenAIInstrumentor().instrument(tracer_provider=provider)
     programs.langchain_runs(programs.langchain_openai(programs.THINKING))
@@ -449,7 +451,9 @@ async def pydantic_ai_anthropic_four_ways() -> None:
 
     provider = setup()
     OpenLLMetry().instrument(tracer_provider=provider)
-    OpenInference().instrument(tracer_provider=provider, config=TraceConfig(hide_inputs=True, hide_outputs=True))
+    OpenInference().instrument(
+        tracer_provider=provider, config=TraceConfig(hide_inputs=True, hide_outputs=True)
+    )
     await programs.pydantic_runs(programs.pydantic_anthropic())
 
 

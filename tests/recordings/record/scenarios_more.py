@@ -32,7 +32,11 @@ def _bedrock_calls() -> None:
             client.converse(modelId=BEDROCK, messages=[{"role": "user", "content": [{"text": text}]}], **more)
 
 
-@scenario("Amazon Bedrock converse, seen by OpenTelemetry's botocore", "boto3", "opentelemetry-instrumentation-botocore")
+@scenario(
+    "Amazon Bedrock converse, seen by OpenTelemetry's botocore",
+    "boto3",
+    "opentelemetry-instrumentation-botocore",
+)
 def bedrock_otel() -> None:
     from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 
@@ -124,7 +128,9 @@ async def _agent_framework_runs() -> None:
             await helper.run("BAD400")
 
 
-@scenario("Microsoft Agent Framework's own tracing", "agent-framework-core", "agent-framework-openai", "openai")
+@scenario(
+    "Microsoft Agent Framework's own tracing", "agent-framework-core", "agent-framework-openai", "openai"
+)
 async def agent_framework() -> None:
     from agent_framework import observability
 
@@ -146,7 +152,12 @@ async def agent_framework_and_openinference_openai() -> None:
     await _agent_framework_runs()
 
 
-@scenario("AutoGen's own tracing, the client by OpenInference", "autogen-agentchat", "openai", "openinference-instrumentation-openai")
+@scenario(
+    "AutoGen's own tracing, the client by OpenInference",
+    "autogen-agentchat",
+    "openai",
+    "openinference-instrumentation-openai",
+)
 async def autogen_and_openinference_openai() -> None:
     from autogen_agentchat.agents import AssistantAgent
     from autogen_ext.models.openai import OpenAIChatCompletionClient
@@ -177,7 +188,13 @@ def _crew_runs() -> None:
     Crew(agents=[agent], tasks=[task, other], verbose=False).kickoff()
 
 
-@scenario("CrewAI by OpenInference, the client by OpenInference's openai", "crewai", "openai", "openinference-instrumentation-crewai", "openinference-instrumentation-openai")
+@scenario(
+    "CrewAI by OpenInference, the client by OpenInference's openai",
+    "crewai",
+    "openai",
+    "openinference-instrumentation-crewai",
+    "openinference-instrumentation-openai",
+)
 def crewai_and_openinference_openai() -> None:
     os.environ |= {"CREWAI_DISABLE_TELEMETRY": "true", "CREWAI_TRACING_ENABLED": "false"}
     from openinference.instrumentation.crewai import CrewAIInstrumentor
@@ -189,7 +206,12 @@ def crewai_and_openinference_openai() -> None:
     _crew_runs()
 
 
-@scenario("Haystack pipelines, seen by OpenInference", "haystack-ai", "openai", "openinference-instrumentation-haystack")
+@scenario(
+    "Haystack pipelines, seen by OpenInference",
+    "haystack-ai",
+    "openai",
+    "openinference-instrumentation-haystack",
+)
 def haystack_openinference() -> None:
     from haystack import Pipeline
     from haystack.components.embedders import OpenAITextEmbedder
@@ -201,24 +223,15 @@ def haystack_openinference() -> None:
     HaystackInstrumentor().instrument(tracer_provider=setup())
     key = Secret.from_token(KEY)
     pipeline = Pipeline()
-    pipeline.add_component("llm", OpenAIChatGenerator(model=programs.THINKING, api_key=key, api_base_url=OPENAI))
-    pipeline.add_component("embed", OpenAITextEmbedder(model="text-embedding-3-small", api_key=key, api_base_url=OPENAI))
+    pipeline.add_component(
+        "llm", OpenAIChatGenerator(model=programs.THINKING, api_key=key, api_base_url=OPENAI)
+    )
+    pipeline.add_component(
+        "embed", OpenAITextEmbedder(model="text-embedding-3-small", api_key=key, api_base_url=OPENAI)
+    )
     for text in ("hello", "again", "BAD400"):
         with contextlib.suppress(Exception):
             pipeline.run({"llm": {"messages": [ChatMessage.from_user(text)]}, "embed": {"text": "one"}})
-
-
-@scenario("DSPy over LiteLLM, seen by OpenInference", "dspy", "litellm", "openinference-instrumentation-dspy")
-def dspy_openinference() -> None:
-    import dspy
-    from openinference.instrumentation.dspy import DSPyInstrumentor
-
-    DSPyInstrumentor().instrument(tracer_provider=setup())
-    llm = dspy.LM(f"openai/{programs.MINI}", api_base=OPENAI, api_key=KEY, cache=False)
-    for text in ("hello", "again"):
-        llm(text)
-    with contextlib.suppress(Exception):
-        llm("BAD400")
 
 
 if __name__ == "__main__":
