@@ -1,0 +1,1 @@
+"""Recordings of real instrumentation packages, and what the provider truly served."""
