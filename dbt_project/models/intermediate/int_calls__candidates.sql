@@ -194,6 +194,7 @@ select
     claims.workspace_id,
     claims.run_id,
     claims.span_id,
+    claims.parent_span_id,
     claims.source_format,
     claims.scope,
     claims.response_id,

@@ -114,6 +114,9 @@ nested_pairs as (
         inners.has_tokens and outers.has_tokens and {{ same_usage('inners', 'outers') }} as is_same_usage,
         {{ ids_agree('inners', 'outers') }} as do_ids_agree,
         inners.scope <> outers.scope and inners.model_key = outers.model_key as is_view_of_model,
+        inners.scope <> outers.scope
+        and coalesce(inners.model_key = outers.model_key, true)
+        and inners.status is not distinct from outers.status as may_be_same_failure,
         inners.has_tokens,
         outers.has_tokens as outer_has_tokens,
         inners.status,
@@ -220,7 +223,121 @@ silent_links as (
 
 ),
 
+-- A failure that several scopes saw, one inside the other, is one failed call; of several tries the outer scope saw the last.
+silent_twins as (
+
+    select
+        node,
+        outer_node as other_node
+    from (
+        select
+            *,
+            row_number() over (
+                partition by
+                    outer_node,
+                    scope
+                order by
+                    ends_apart_ms,
+                    node
+            ) as inner_rank
+        from (
+            select
+                *,
+                row_number() over (
+                    partition by node
+                    order by place
+                ) as outer_rank
+            from nested_pairs
+            where
+                not has_tokens
+                and not outer_has_tokens
+                and do_ids_agree
+        ) as nearest
+        where
+            outer_rank = 1
+            and may_be_same_failure
+    ) as ranked
+    where inner_rank = 1
+
+),
+
+-- Logfire tells the usage of a stream when it ends, on a moment beside the call: the nearest call before it that has none.
+streams_told as (
+
+    select
+        silent.node,
+        told.node as other_node,
+        row_number() over (
+            partition by told.node
+            order by
+                silent.ended_at desc,
+                silent.node
+        ) as silent_rank,
+        row_number() over (
+            partition by silent.node
+            order by
+                told.started_at,
+                told.node
+        ) as told_rank
+    from numbered as silent
+    inner join numbered as told
+        on
+            silent.workspace_id = told.workspace_id
+            and silent.run_id = told.run_id
+            and silent.scope = told.scope
+            and silent.model_key = told.model_key
+            and coalesce(silent.parent_span_id, '') = coalesce(told.parent_span_id, '')
+    where
+        not silent.has_tokens
+        and silent.response_id is null
+        and silent.status is distinct from 'failed'
+        and told.has_tokens
+        and told.started_at = told.ended_at
+        and silent.ended_at <= {{ shifted_ms('told.started_at', 5) }}
+
+),
+
+silent_streams as (
+
+    select
+        node,
+        other_node
+    from streams_told
+    where
+        silent_rank = 1
+        and told_rank = 1
+
+),
+
 links as (
+
+    select
+        node,
+        other_node
+    from silent_streams
+
+    union all
+
+    select
+        other_node as node,
+        node as other_node
+    from silent_streams
+
+    union all
+
+    select
+        node,
+        other_node
+    from silent_twins
+
+    union all
+
+    select
+        other_node as node,
+        node as other_node
+    from silent_twins
+
+    union all
 
     select
         node,
