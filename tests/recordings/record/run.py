@@ -124,6 +124,7 @@ def commands(module: Path, kind: str, environments: Path) -> list[list[str]]:
         # Node resolves packages from the script's own folder.
         copy = folder / module.name
         copy.write_text(module.read_text())
+        (folder / "telemetry.mjs").write_text((HERE / "telemetry.mjs").read_text())
         result.append(["node", str(copy)])
     return result
 
