@@ -46,7 +46,12 @@
 {#- How near a scope is to the provider: 2 the provider's own SDK, 1 an instrumentation of its client, 0 a framework or gateway. -#}
 {% macro nearness_of_scope(scope) -%}
     case
-        when lower({{ scope }}) in ('openai', 'anthropic', 'google.genai', 'google_genai', 'mistralai', 'cohere', 'groq') then 2
+        when
+            regexp_full_match(
+                lower({{ scope }}),
+                '(com[.])?(openai|anthropic|google[._]genai|google_genai|mistralai|cohere|groq)([.]sdk([.].*)?)?'
+            )
+            then 2
         when
             regexp_matches(
                 lower({{ scope }}),

@@ -57,6 +57,8 @@ MACROS = (
     """
     create or replace temp macro as_any_timestamp(t) as
         case
+            -- The usual case before the pattern. A date and a time of 19 characters is no number.
+            when length(t) = 19 and try_cast(t as bigint) is not null then make_timestamp(try_cast(t as bigint) // 1000)
             when not regexp_full_match(t, '[0-9]{10,19}([.][0-9]+)?') then as_timestamp(t)
             when length(t) = 19 then make_timestamp(try_cast(t as bigint) // 1000)
             when length(t) = 16 then make_timestamp(try_cast(t as bigint))

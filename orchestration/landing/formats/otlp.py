@@ -7,12 +7,15 @@ how a request is taken apart into spans. What does not: which span is billed (db
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
+from orchestration.landing import usage_shapes
 from orchestration.landing.contract import SPANS, Convention
 from orchestration.landing.formats import names as known_names
 from orchestration.landing.formats import redaction
 from orchestration.landing.formats.base import Convert, Sniff, SourceFormat
+from orchestration.landing.usage_shapes import SHAPE, text_of
 from orchestration.sql import identifier, literal, string_list
 
 # -- what attributes say -------------------------------------------------------------------------------------------------------
@@ -178,11 +181,40 @@ MARKERS = {
     "llm": "llm.request.type",
     "langfuse": "langfuse.observation.type",
 }
+USAGE_BODIES: Mapping[str, str] = {
+    "gen_ai.usage.raw": "$",
+    "metadata.usage_object": "$",
+    "ai.response.providerMetadata": "$.anthropic.usage",
+    "gcp.vertex.agent.llm_response": "$.usage_metadata",
+    "response_data": "$.usage",
+    "langfuse.observation.usage_details": "$",
+}
+"""Where packages leave the provider's own usage object, and its path in the attribute's JSON. It wins over the attributes: some are
+lossy (Logfire and LiteLLM leave reasoning or cached tokens out of them), some are of the other convention (AI SDK 5)."""
 _BODIES = (
-    "langfuse.observation.usage_details",
+    *USAGE_BODIES,
     "langfuse.observation.cost_details",
     "output.value",
     "db.system",
+    "logfire.span_type",
+)
+EXCLUSIVE_SCOPES = (
+    "opentelemetry[.]instrumentation[.]botocore([.]bedrock.*)?|opentelemetry[.]instrumentation[.]bedrock"
+    "|openlit[.]instrumentation[.](anthropic|bedrock)"
+)
+"""Scopes that write the provider's own input, without cached reads and writes, under the name that others use for all of it: Bedrock's
+instrumentations and OpenLIT's of Anthropic and Bedrock. Nothing else on their spans tells."""
+_CALL_OPERATIONS = (
+    "chat",
+    "text_completion",
+    "completion",
+    "generate_content",
+    "embeddings",
+    # LiteLLM names the operation after its function.
+    "embedding",
+    "acompletion",
+    "atext_completion",
+    "aembedding",
 )
 _RESOURCE_FIELDS = (
     "workspace_id",
@@ -268,6 +300,22 @@ MACROS = (
     'create or replace temp macro otlp_json(v) as case when v."stringValue" is not null then to_json(v."stringValue")::varchar '
     'when v."bytesValue" is not null then to_json(v."bytesValue")::varchar '
     'else coalesce(v."intValue", v."doubleValue", v."boolValue", v."arrayValue", v."kvlistValue", \'null\') end',
+    # LiteLLM prints Python's dictionaries.
+    """
+    create or replace temp macro as_json(t) as
+        case
+            when starts_with(t, '{''') then replace(replace(replace(replace(t, '''', '"'), 'None', 'null'), 'True', 'true'), 'False', 'false')
+            when starts_with(t, '{') then t
+        end
+    """,
+    """
+    create or replace temp macro usage_object(t, path) as
+        case
+            when t is null or t = '{}' then null
+            when path = '$' then case when is_object(as_json(t)) then as_json(t) end
+            else nullif(try(json_extract(as_json(t), path)::varchar), 'null')
+        end
+    """,
     # Protobuf's own JSON has ids in base64, the Collector's in hexadecimal.
     """
     create or replace temp macro otlp_id(t, digits) as
@@ -283,8 +331,20 @@ MACROS = (
 )
 
 
-def _first(names: Sequence[str], keys: str = "keys", values: str = "vals") -> str:
+def _family(name: str) -> str:
+    """The flag that a span has any name of this kind: of about 140 names a span has ten, and a look through its keys for one costs
+    about as much as the test of a flag for all of its kind.
+    """
+    first, dot, _ = name.partition(".")
+    return f"has_{first}" if dot and first in _FAMILIES else "has_others"
+
+
+def _first(names: Sequence[str], keys: str = "keys", values: str = "vals", *, guarded: bool = True) -> str:
     found = [f"{values}[list_position({keys}, {literal(name)})]" for name in names]
+    if guarded:
+        found = [
+            f"case when {_family(name)} then {look} end" for name, look in zip(names, found, strict=True)
+        ]
     return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
 
 
@@ -296,16 +356,21 @@ def detect(sniff: Sniff) -> bool:
 
 
 def row_count(records: str) -> str:
-    """Spans per file, by the lengths of the lists alone; a record that is no request counts as one row."""
-    lengths = " + ".join(
-        f"coalesce(list_sum(json_array_length(record, '$.resourceSpans[*].{path}')), 0)"
-        for path in ("scopeSpans[*].spans", "instrumentationLibrarySpans[*].spans")
-    )
+    """Spans per file, by the lengths of the lists alone; a record that is no request counts as one row.
+
+    The usual record is parsed once: the older name of the list and the type are asked for only where they may matter.
+    """
+    lengths = "list_sum(json_array_length(record, '$.resourceSpans[*].{}[*].spans'))"
     return f"""
         select file_no, sum(case
-            when problem is null and {_IS_REQUEST} then {lengths} when problem is null and {_IS_BLANK} then 0 else 1
+            when problem is not null then 1
+            when n > 0 then n + case when contains(record, '"instrumentationLibrarySpans"')
+                then coalesce({lengths.format("instrumentationLibrarySpans")}, 0) else 0 end
+            when {_IS_REQUEST} then coalesce({lengths.format("instrumentationLibrarySpans")}, 0)
+            when {_IS_BLANK} then 0
+            else 1
         end)::bigint
-        from ({records})
+        from (select *, try({lengths.format("scopeSpans")}) as n from ({records}))
         group by file_no
     """
 
@@ -320,17 +385,27 @@ _ALL_NAMES = (
     *_BODIES,
 )
 _NOT_KEPT = frozenset(_ALL_NAMES)
+_FAMILIES = ("gen_ai", "llm", "ai", "langfuse", "traceloop", "credit_usage")
 
 
 def spans(records: str, convert: Convert) -> str:
     """SQL of the spans of trace requests as plain text rows."""
     resource_words = ", ".join(
-        f"{_first(NAMES[name], 'resource_keys', 'resource_vals')} as resource_{name}"
+        f"{_first(NAMES[name], 'resource_keys', 'resource_vals', guarded=False)} as resource_{name}"
         for name in _RESOURCE_FIELDS
+    )
+    others = "|".join(re.escape(name) for name in sorted(_NOT_KEPT) if _family(name) == "has_others")
+    any_other = literal(f"\\n({others})\\n")
+    families = ", ".join(
+        [f"contains(all_keys, chr(10) || '{first}.') as has_{first}" for first in _FAMILIES]
+        + [f"regexp_matches(all_keys, {any_other}) as has_others"]
     )
     words = ", ".join(f"{_first(names)} as {name}" for name, names in NAMES.items())
     tokens = ", ".join(f"{_first(names)} as {name}" for name, names in TOKENS.items())
     marks = ", ".join(f"{_first([name])} as mark_{short}" for short, name in MARKERS.items())
+    bodies = ", ".join(
+        f"usage_object({_first([name])}, {literal(path)})" for name, path in USAGE_BODIES.items()
+    )
     plain = {item.name: "null::varchar" for item in SPANS.plain.columns}
     plain |= _columns(convert)
     chosen = ", ".join(f"({value})::varchar as {identifier(name)}" for name, value in plain.items())
@@ -354,13 +429,14 @@ def spans(records: str, convert: Convert) -> str:
                 select *,
                     list_transform(rs.resource.attributes, lambda a: a.key) as resource_keys,
                     list_transform(rs.resource.attributes, lambda a: otlp_text(a.value)) as resource_vals,
-                    case when is_request then coalesce(
-                        rs."scopeSpans",
-                        list_transform(
+                    case
+                        when not is_request then [null]
+                        when rs."instrumentationLibrarySpans" is null then rs."scopeSpans"
+                        else list_concat(rs."scopeSpans", list_transform(
                             rs."instrumentationLibrarySpans",
                             lambda l: {{'scope': {{'name': l."instrumentationLibrary".name}}, 'spans': l.spans}}
-                        )
-                    ) else [null] end as scope_spans
+                        ))
+                    end as scope_spans
                 from resource_spans
             )
         ),
@@ -368,11 +444,14 @@ def spans(records: str, convert: Convert) -> str:
             select * exclude (s), s.scope.name as scope_name, unnest(case when is_request then s.spans else [null] end) as span
             from scopes
         ),
+        keyed as (
+            select *, list_transform(span.attributes, lambda a: a.key) as keys from all_spans
+        ),
+        joined as (
+            select *, chr(10) || array_to_string(keys, chr(10)) || chr(10) as all_keys from keyed
+        ),
         attributed as (
-            select *,
-                list_transform(span.attributes, lambda a: a.key) as keys,
-                list_transform(span.attributes, lambda a: otlp_text(a.value)) as vals
-            from all_spans
+            select *, {families}, list_transform(span.attributes, lambda a: otlp_text(a.value)) as vals from joined
         ),
         worded as (
             select *, {words}, {tokens}, {marks},
@@ -380,6 +459,9 @@ def spans(records: str, convert: Convert) -> str:
                 {_first(["langfuse.observation.usage_details"])} as langfuse_usage,
                 {_first(["langfuse.observation.cost_details"])} as langfuse_cost,
                 {_first(["output.value"])} as output_value,
+                {_first(["logfire.span_type"])} as logfire_type,
+                {_first(["gcp.vertex.agent.llm_response"])} as adk_response,
+                coalesce({bodies}) as body,
                 {_first(["db.system"])} as database
             from attributed
         ),
@@ -401,7 +483,7 @@ def spans(records: str, convert: Convert) -> str:
 
 def _judged() -> str:
     """CTEs that settle what a span is, and how its counts are to be read."""
-    call_operations = string_list(("chat", "text_completion", "completion", "generate_content", "embeddings"))
+    call_operations = string_list(_CALL_OPERATIONS)
     usage = "from_json(langfuse_usage, '\"MAP(VARCHAR, VARCHAR)\"')"
     return f"""
         marked as (
@@ -409,6 +491,8 @@ def _judged() -> str:
                 lower(mark_openinference) as oi, lower(mark_traceloop) as tl, lower(mark_gen_ai) as op, lower(mark_langfuse) as lf,
                 lower(mark_llm) as rt,
                 case
+                    -- What Logfire sends when a span begins.
+                    when logfire_type = 'pending_span' then 'not_call'
                     when mark_openinference is not null
                         then case when lower(mark_openinference) in ('llm', 'embedding') then 'call' else 'not_call' end
                     when mark_ai_sdk is not null
@@ -420,39 +504,62 @@ def _judged() -> str:
                         then case when lower(mark_llm) in ('chat', 'completion', 'embedding') then 'call' else 'not_call' end
                     when mark_langfuse is not null
                         then case when lower(mark_langfuse) in ('generation', 'embedding') then 'call' else 'not_call' end
+                    -- Google's ADK before it had operation names.
+                    when contains(adk_response, '"usage_metadata"') then 'call'
                 end as call_marker,
                 case when starts_with(ltrim(langfuse_usage), '{{') then try({usage}) end as buckets
             from worded
         ),
+        counted as (
+            {usage_shapes.with_reading("from marked", "body", "body")}
+        ),
         bucketed as (
             select * replace (
-                coalesce(input_tokens, bucket_sum(buckets, 'input%')) as input_tokens,
-                coalesce(output_tokens, bucket_sum(buckets, 'output%')) as output_tokens,
-                coalesce(cached_tokens, bucket_sum(buckets, 'input%cache%read%'), bucket_sum(buckets, 'input_cached%')) as cached_tokens,
-                coalesce(cache_write_tokens, bucket_sum(buckets, 'input%cache%creat%')) as cache_write_tokens,
-                coalesce(reasoning_tokens, bucket_sum(buckets, 'output_reasoning%')) as reasoning_tokens,
-                coalesce(provider_cost_usd, case when starts_with(ltrim(langfuse_cost), '{{')
+                coalesce(usage_input, input_tokens, bucket_sum(buckets, 'input%')) as input_tokens,
+                coalesce(usage_output, output_tokens, bucket_sum(buckets, 'output%')) as output_tokens,
+                coalesce(
+                    {text_of("cached_tokens")}, cached_tokens, bucket_sum(buckets, 'input%cache%read%'), bucket_sum(buckets, 'input_cached%')
+                ) as cached_tokens,
+                coalesce({text_of("cache_write_tokens")}, cache_write_tokens, bucket_sum(buckets, 'input%cache%creat%'))
+                    as cache_write_tokens,
+                coalesce({text_of("reasoning_tokens")}, reasoning_tokens, bucket_sum(buckets, 'output_reasoning%')) as reasoning_tokens,
+                coalesce({text_of("audio_input_tokens")}, audio_input_tokens) as audio_input_tokens,
+                coalesce({text_of("audio_output_tokens")}, audio_output_tokens) as audio_output_tokens,
+                coalesce({text_of("reported_total_tokens")}, reported_total_tokens) as reported_total_tokens,
+                coalesce(service_tier, {text_of("service_tier")}) as service_tier,
+                coalesce(provider_cost_usd, {text_of("provider_cost_usd")}, case when starts_with(ltrim(langfuse_cost), '{{')
                     then try(json_extract_string(langfuse_cost, '$.total')) end) as provider_cost_usd
             ),
             as_count(input_tokens) as n_input, as_count(output_tokens) as n_output, as_count(cached_tokens) as n_cached,
             as_count(cache_write_tokens) as n_write, as_count(reasoning_tokens) as n_reasoning,
             as_count(reported_total_tokens) as n_total
-            from marked
+            from (
+                select *,
+                    {text_of("input_tokens")} as usage_input,
+                    {text_of("output_tokens")} as usage_output,
+                    {SHAPE} is not null and {text_of("input_tokens")} is not null as is_of_body
+                from counted
+            )
         ),
         read as (
             select *,
                 coalesce(n_cached, 0) + coalesce(n_write, 0) as n_cache,
-                -- What does not fit into input was never part of it; or the total proves that it is beside it.
-                coalesce(
+                -- A shape's classes are inclusive already. Of the rest, what does not fit into input was never part of it, or the total
+                -- proves that it is beside it.
+                not is_of_body and coalesce(
+                    regexp_full_match(lower(scope_name), {literal(EXCLUSIVE_SCOPES)})
+                        and coalesce(n_cached, 0) + coalesce(n_write, 0) > 0,
+                    false
+                ) or not is_of_body and coalesce(
                     n_cached + coalesce(n_write, 0) > n_input or n_write > n_input
                     or (n_total = n_input + coalesce(n_output, 0) + coalesce(n_cached, 0) + coalesce(n_write, 0)
                         and coalesce(n_cached, 0) + coalesce(n_write, 0) > 0),
                     false
                 ) as is_input_exclusive,
-                coalesce(
-                    n_reasoning > 0
-                    and n_total = coalesce(n_input, 0) + n_output + n_reasoning, false
-                ) or coalesce(n_reasoning > n_output, false) as is_output_exclusive
+                not is_of_body and (
+                    coalesce(n_reasoning > 0 and n_total = coalesce(n_input, 0) + n_output + n_reasoning, false)
+                    or coalesce(n_reasoning > n_output, false)
+                ) as is_output_exclusive
             from bucketed
         ),
         judged as (
@@ -462,6 +569,7 @@ def _judged() -> str:
                     as all_output,
                 case
                     when input_tokens is null and output_tokens is null then null
+                    when is_of_body then {SHAPE}
                     when is_input_exclusive then 'input_without_cache'
                     when buckets is not null then 'langfuse_otel'
                     when {_first(TOKENS["input_tokens"][:2])} is not null or {_first(TOKENS["output_tokens"][:2])} is not null
@@ -552,6 +660,16 @@ def _columns(convert: Convert) -> dict[str, str]:
         "reasoning_tokens": "reasoning_tokens",
         "audio_input_tokens": "audio_input_tokens",
         "audio_output_tokens": "audio_output_tokens",
+        **{
+            name: text_of(name)
+            for name in (
+                "cache_write_1h_tokens",
+                "image_tokens",
+                "citation_tokens",
+                "image_input_tokens",
+                "web_search_count",
+            )
+        },
         "reported_total_tokens": "reported_total_tokens",
         "provider_cost_usd": "provider_cost_usd",
         "error_message": f"case when {is_failed} then left(coalesce(nullif(span.status.message, ''), status_text), 2000) end",
@@ -572,10 +690,12 @@ def _columns(convert: Convert) -> dict[str, str]:
 
 def _attributes(convert: Convert) -> str:
     """What else a span said as a JSON object: no content, and nothing that has a column."""
-    keep = f"not list_contains({string_list(sorted(_NOT_KEPT))}, a.key) and not regexp_full_match(a.key, {literal(CONTENT)})"
-    others = f"""array_to_string(list_transform(
-        list_filter(span.attributes, lambda a: {keep}), lambda a: to_json(a.key)::varchar || ':' || otlp_json(a.value)
-    ), ',')"""
+    # `array_to_string` leaves nulls out, which is cheaper than to filter the list first.
+    others = f"""array_to_string(list_transform(span.attributes, lambda a: case
+        when list_contains({string_list(sorted(_NOT_KEPT))}, a.key) then null
+        when regexp_full_match(a.key, {literal(CONTENT)}) then null
+        else to_json(a.key)::varchar || ':' || otlp_json(a.value)
+    end), ',')"""
     if convert.keep_content:
         is_content = f"regexp_full_match(a.key, {literal(CONTENT)})"
         text = f"left(redacted(otlp_text(a.value)), {int(convert.content_max_characters)})"
