@@ -305,6 +305,19 @@ def _counted(usage: Mapping[str, Any]) -> Usage:
     return dict(zip(CLASSES, counts, strict=True))
 
 
+def ledger_text(ledger: Mapping[str, Any]) -> str:
+    """The ledger as it is kept: a line per call."""
+    text = json.dumps(dict(sorted(ledger.items())), indent=1)
+    return (
+        re.sub(
+            r"\{\n\s+(\"response_id\"[^{}]*?)\n\s+\}",
+            lambda call: "{" + re.sub(r"\n\s+", " ", call[1]) + "}",
+            text,
+        )
+        + "\n"
+    )
+
+
 # -- the rule ------------------------------------------------------------------------------------------------------------------
 
 
@@ -513,7 +526,7 @@ def declare(scenario: str, why: str) -> None:
     entry = ledger[scenario]
     off = difference(entry["totals"], by_rule(read(lines_of(scenario))))
     entry["telemetry_lacks"] = {"why": why, "difference": off}
-    (FOLDER / "ledger.json").write_text(json.dumps(ledger, indent=1) + "\n")
+    (FOLDER / "ledger.json").write_text(ledger_text(ledger))
 
 
 if __name__ == "__main__":

@@ -20,9 +20,12 @@ from typing import Any
 
 import provider
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+from tests.recordings.reference import ledger_text
+
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent
-GZIP_ABOVE_BYTES = 60_000
+GZIP_ABOVE_BYTES = 20_000
 CLASSES = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 # What a user's shell may hold and the recordings must not.
 _PRIVATE = re.compile(
@@ -121,6 +124,7 @@ def commands(module: Path, kind: str, environments: Path) -> list[list[str]]:
         # Node resolves packages from the script's own folder.
         copy = folder / module.name
         copy.write_text(module.read_text())
+        (folder / "telemetry.mjs").write_text((HERE / "telemetry.mjs").read_text())
         result.append(["node", str(copy)])
     return result
 
@@ -140,7 +144,7 @@ def run_all(command: list[str], names: list[str], scratch: Path) -> None:
             book = json.loads(book_path.read_text()) if book_path.exists() else {}
             lacks = book.get(name, {}).get("telemetry_lacks")
             book[name] = entry | ({"telemetry_lacks": lacks} if lacks else {})
-            book_path.write_text(json.dumps(dict(sorted(book.items())), indent=1) + "\n")
+            book_path.write_text(ledger_text(book))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def _bedrock_calls() -> None:
         endpoint_url=BASE,
         region_name="us-east-1",
         aws_access_key_id="example",
-        aws_secret_access_key="example",
+        aws_secret_access_key=KEY,
         config=Config(retries={"max_attempts": 2, "mode": "standard"}),
     )
     schema = programs.WEATHER["function"]["parameters"]  # type: ignore[index]

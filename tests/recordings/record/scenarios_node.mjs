@@ -1,50 +1,12 @@
 // Scenarios of the Vercel AI SDK. Runs once per installed major release (folders node5, node6, node7; see README.md).
-import { appendFileSync, readFileSync } from "node:fs";
-import { context, trace } from "@opentelemetry/api";
-import { JsonTraceSerializer } from "@opentelemetry/otlp-transformer";
-import { resourceFromAttributes } from "@opentelemetry/resources";
-import { BatchSpanProcessor, NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import * as ai from "ai";
 import { z } from "zod";
+import { installed, main } from "./telemetry.mjs";
 
-const installed = (name) => JSON.parse(readFileSync(new URL(`./node_modules/${name}/package.json`, import.meta.url))).version;
 const major = installed("ai").split(".")[0];
 const env = process.env;
-
-// The Collector writes 64-bit numbers as texts, leaves out what is nought, and knows no machine.
-function collected(value, key) {
-  if (Array.isArray(value)) return value.map((item) => collected(item));
-  if (value && typeof value === "object") {
-    const entries = Object.entries(value)
-      .filter(([name, item]) => !(name.startsWith("dropped") && item === 0) && item !== undefined)
-      .map(([name, item]) => [name, collected(item, name)]);
-    return Object.fromEntries(entries);
-  }
-  if (key === "intValue") return String(value);
-  if (typeof value === "string")
-    return value.replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:8000").replace(/(file:\/\/)?\/(tmp|work|root|home)\/[\w./+@-]*/g, "example.js");
-  return value;
-}
-
-const exporter = {
-  export(spans, done) {
-    const request = JSON.parse(Buffer.from(JsonTraceSerializer.serializeRequest(spans)).toString());
-    appendFileSync(env.RECORDING, JSON.stringify(collected(request)) + "\n");
-    done({ code: 0 });
-  },
-  async shutdown() {},
-};
-
-function setup() {
-  const provider = new NodeTracerProvider({
-    resource: resourceFromAttributes({ "service.name": env.SCENARIO, "deployment.environment.name": "test" }),
-    spanProcessors: [new BatchSpanProcessor(exporter, { scheduledDelayMillis: 100, maxExportBatchSize: 64 })],
-  });
-  provider.register();
-  return provider;
-}
 
 const openai = createOpenAI({ apiKey: "sk-example", baseURL: `${env.PROVIDER_URL}/v1` });
 const anthropic = createAnthropic({ apiKey: "sk-ant-example", baseURL: `${env.PROVIDER_URL}/v1` });
@@ -99,15 +61,4 @@ if (major === "7") {
   known("anthropic", `Vercel AI SDK ${major}, Anthropic: steps, streams, cache, errors`, () => calls(anthropic("claude-sonnet-4-5")), "@ai-sdk/anthropic");
 }
 
-if (process.argv[2] === "--list") {
-  const listed = Object.entries(scenarios).map(([name, { description, packages }]) => [
-    name,
-    { description, packages: Object.fromEntries(packages.map((p) => [p, installed(p)])) },
-  ]);
-  console.log(JSON.stringify(Object.fromEntries(listed)));
-} else {
-  const provider = setup();
-  await scenarios[process.argv[2]].run();
-  await provider.forceFlush();
-  await provider.shutdown();
-}
+await main(scenarios);

@@ -143,5 +143,27 @@ async def logfire_pydantic_ai_and_openai() -> None:
     await programs.pydantic_runs(programs.pydantic_openai())
 
 
+@scenario(
+    "Equal calls in parallel through LangChain, seen by OpenInference (content hidden) and, in traces of their own, by openai-v2",
+    "langchain-openai",
+    "openai",
+    "openinference-instrumentation-langchain",
+    "opentelemetry-instrumentation-openai-v2",
+)
+def equal_calls_across_traces() -> None:
+    from openinference.instrumentation import TraceConfig
+    from openinference.instrumentation.langchain import LangChainInstrumentor
+    from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
+
+    provider = setup()
+    LangChainInstrumentor().instrument(
+        tracer_provider=provider, config=TraceConfig(hide_inputs=True, hide_outputs=True)
+    )
+    OpenAIInstrumentor().instrument(tracer_provider=provider)
+    model = programs.langchain_openai()
+    model.batch([f"EQUAL {n}" for n in range(40)], config={"max_concurrency": 10})
+    model.batch([f"different {n}" for n in range(10)], config={"max_concurrency": 10})
+
+
 if __name__ == "__main__":
     main()
