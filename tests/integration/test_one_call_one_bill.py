@@ -95,6 +95,30 @@ SCENARIOS: dict[str, tuple[Sequence[Mapping[str, Any]], _Expected, Mapping[tuple
         {("t", f"ai-{number}"): (20, 30) for number in range(200)},
         {},
     ),
+    "a failure that three scopes saw is one failed call, a second try another": (
+        [
+            _agent(**_times(0, 3000)),
+            row("outer", parent_span_id="agent", scope=FRAMEWORK, status="failed", **_times(10, 2000)),
+            row("try-1", parent_span_id="outer", scope=CLIENT, status="failed", **_times(20, 900)),
+            row("try-2", parent_span_id="outer", scope=CLIENT, status="failed", **_times(1000, 1990)),
+            row("same", parent_span_id="outer", scope=OTHER_CLIENT, status="failed", **_times(1000, 1995)),
+        ],
+        {("t", "try-1"): (None, None), ("t", "same"): (None, None)},
+        {
+            ("t", "outer"): {"billing_role": "duplicate", "billed_span_id": "same"},
+            ("t", "try-2"): {"billing_role": "duplicate", "billed_span_id": "same"},
+        },
+    ),
+    "a stream whose usage is told on a moment beside it is one call": (
+        [
+            _agent(**_times(0, 3000)),
+            row("stream", parent_span_id="agent", scope="logfire.openai", **_times(10, 200)),
+            row("other", parent_span_id="agent", scope="logfire.openai", **_times(20, 250)),
+            row("told", parent_span_id="agent", scope="logfire.openai", **_usage(7, 8), **_times(260, 260)),
+        ],
+        {("t", "told"): (7, 8), ("t", "stream"): (None, None)},
+        {("t", "other"): {"billing_role": "duplicate", "billed_span_id": "told"}},
+    ),
     "different ids are different calls, however alike": (
         [
             row("one", scope=CLIENT, response_id=ID, **_usage(8, 9)),

@@ -46,21 +46,7 @@ def _by_scenario(nights: Nights, scenario_of: dict[str, str]) -> dict[str, dict[
     return result
 
 
-# What a night does not get right yet; a recording that it begins to get right fails until it is taken off.
-NOT_YET = {
-    "equal_calls_across_traces": "nearest first leaves two of forty equal calls unmatched that a greatest matching pairs"
-}
-
-
-@pytest.mark.parametrize(
-    "scenario",
-    [
-        pytest.param(
-            name, marks=[pytest.mark.xfail(reason=NOT_YET[name], strict=True)] if name in NOT_YET else []
-        )
-        for name in sorted(LEDGER)
-    ],
-)
+@pytest.mark.parametrize("scenario", sorted(LEDGER))
 def test_billed_is_what_was_served(scenario: str, billed: dict[str, dict[str, reference.Usage]]) -> None:
     """Tokens per model equal the ledger's, class by class, less what is declared to be missing in the telemetry."""
     entry = LEDGER[scenario]

@@ -116,7 +116,7 @@ nested_pairs as (
         inners.scope <> outers.scope and inners.model_key = outers.model_key as is_view_of_model,
         inners.scope <> outers.scope
         and coalesce(inners.model_key = outers.model_key, true)
-        and inners.status is not distinct from outers.status as may_be_same_failure,
+        and coalesce(inners.status = outers.status, true) as may_be_same_failure,
         inners.has_tokens,
         outers.has_tokens as outer_has_tokens,
         inners.status,
@@ -265,35 +265,35 @@ silent_twins as (
 streams_told as (
 
     select
-        silent.node,
+        quiet.node,
         told.node as other_node,
         row_number() over (
             partition by told.node
             order by
-                silent.ended_at desc,
-                silent.node
+                quiet.ended_at desc,
+                quiet.node asc
         ) as silent_rank,
         row_number() over (
-            partition by silent.node
+            partition by quiet.node
             order by
                 told.started_at,
                 told.node
         ) as told_rank
-    from numbered as silent
+    from numbered as quiet
     inner join numbered as told
         on
-            silent.workspace_id = told.workspace_id
-            and silent.run_id = told.run_id
-            and silent.scope = told.scope
-            and silent.model_key = told.model_key
-            and coalesce(silent.parent_span_id, '') = coalesce(told.parent_span_id, '')
+            quiet.workspace_id = told.workspace_id
+            and quiet.run_id = told.run_id
+            and quiet.scope = told.scope
+            and quiet.model_key = told.model_key
+            and coalesce(quiet.parent_span_id, '') = coalesce(told.parent_span_id, '')
     where
-        not silent.has_tokens
-        and silent.response_id is null
-        and silent.status is distinct from 'failed'
+        not quiet.has_tokens
+        and quiet.response_id is null
+        and quiet.status is distinct from 'failed'
         and told.has_tokens
         and told.started_at = told.ended_at
-        and silent.ended_at <= {{ shifted_ms('told.started_at', 5) }}
+        and quiet.ended_at <= {{ shifted_ms('told.started_at', 5) }}
 
 ),
 
@@ -531,6 +531,191 @@ rounds as (
 
 ),
 
+cluster_calls as (
+
+    select
+        cluster_id,
+        any_value(workspace_id) as workspace_id,
+        any_value(model_key) as model_key,
+        max(input_tokens) as input_tokens,
+        max(output_tokens) as output_tokens,
+        min(started_at) as started_at,
+        max(ended_at) as ended_at,
+        count(response_id) > 0 as has_id
+    from clusters
+    where has_tokens
+    group by cluster_id
+
+),
+
+twin_sides as (
+
+    select distinct
+        scopes,
+        other_scopes,
+        cluster_id,
+        true as is_one
+    from twin_edges
+
+    union all
+
+    select distinct
+        scopes,
+        other_scopes,
+        other_cluster_id as cluster_id,
+        false as is_one
+    from twin_edges
+
+),
+
+taken_sides as (
+
+    select
+        scopes,
+        other_scopes,
+        cluster_id
+    from rounds
+    where is_matched
+
+    union all
+
+    select
+        scopes,
+        other_scopes,
+        other_cluster_id as cluster_id
+    from rounds
+    where is_matched
+
+),
+
+-- Equal calls at once form an island in time. The nearest first may leave a few of them unmatched, though each was seen by both:
+-- where there are as many on either side, what is left belongs together, in the order of time.
+twins_in_time as (
+
+    select
+        twin_sides.scopes,
+        twin_sides.other_scopes,
+        twin_sides.is_one,
+        cluster_calls.*,
+        taken_sides.cluster_id is not null as is_taken,
+        max(cluster_calls.ended_at) over (
+            partition by
+                twin_sides.scopes,
+                twin_sides.other_scopes,
+                cluster_calls.workspace_id,
+                cluster_calls.model_key,
+                cluster_calls.input_tokens,
+                cluster_calls.output_tokens
+            order by
+                cluster_calls.started_at,
+                cluster_calls.cluster_id
+            rows between unbounded preceding and 1 preceding
+        ) as latest_end_before
+    from twin_sides
+    inner join cluster_calls
+        on twin_sides.cluster_id = cluster_calls.cluster_id
+    left join taken_sides
+        on
+            twin_sides.cluster_id = taken_sides.cluster_id
+            and twin_sides.scopes = taken_sides.scopes
+            and twin_sides.other_scopes = taken_sides.other_scopes
+
+),
+
+twins_in_islands as (
+
+    select
+        *,
+        count(*) filter (
+            where latest_end_before is null or started_at > {{ shifted_ms('latest_end_before', 5) }}
+        ) over (
+            partition by
+                scopes,
+                other_scopes,
+                workspace_id,
+                model_key,
+                input_tokens,
+                output_tokens
+            order by
+                started_at,
+                cluster_id
+        ) as island
+    from twins_in_time
+
+),
+
+twins_left as (
+
+    select
+        *,
+        row_number() over (
+            partition by
+                scopes,
+                other_scopes,
+                workspace_id,
+                model_key,
+                input_tokens,
+                output_tokens,
+                island,
+                is_one
+            order by
+                started_at,
+                ended_at,
+                cluster_id
+        ) as place
+    from (
+        select
+            *,
+            sum(case when is_one then 1 else -1 end) over (
+                partition by scopes, other_scopes, workspace_id, model_key, input_tokens, output_tokens, island
+            ) as surplus,
+            bool_or(has_id and is_one) over (
+                partition by scopes, other_scopes, workspace_id, model_key, input_tokens, output_tokens, island
+            ) as has_one_id,
+            bool_or(has_id and not is_one) over (
+                partition by scopes, other_scopes, workspace_id, model_key, input_tokens, output_tokens, island
+            ) as has_other_id
+        from twins_in_islands
+    ) as counted
+    where
+        not is_taken
+        and surplus = 0
+        and not (has_one_id and has_other_id)
+
+),
+
+matched as (
+
+    select
+        cluster_id,
+        other_cluster_id,
+        apart_ms
+    from rounds
+    where is_matched
+
+    union all
+
+    select
+        one.cluster_id,
+        other.cluster_id as other_cluster_id,
+        {{ apart_ms('one', 'other') }} as apart_ms
+    from twins_left as one
+    inner join twins_left as other
+        on
+            one.scopes = other.scopes
+            and one.other_scopes = other.other_scopes
+            and one.workspace_id = other.workspace_id
+            and one.model_key = other.model_key
+            and one.input_tokens is not distinct from other.input_tokens
+            and one.output_tokens is not distinct from other.output_tokens
+            and one.island = other.island
+            and one.place = other.place
+    where
+        one.is_one
+        and not other.is_one
+
+),
+
 matches as (
 
     select
@@ -547,8 +732,7 @@ matches as (
                 apart_ms,
                 cluster_id
         ) as other_rank
-    from rounds
-    where is_matched
+    from matched
 
 ),
 

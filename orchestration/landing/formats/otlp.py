@@ -304,7 +304,8 @@ MACROS = (
     """
     create or replace temp macro as_json(t) as
         case
-            when starts_with(t, '{''') then replace(replace(replace(replace(t, '''', '"'), 'None', 'null'), 'True', 'true'), 'False', 'false')
+            when starts_with(t, '{''') then
+                replace(replace(replace(replace(t, '''', '"'), 'None', 'null'), 'True', 'true'), 'False', 'false')
             when starts_with(t, '{') then t
         end
     """,
@@ -518,7 +519,8 @@ def _judged() -> str:
                 coalesce(usage_input, input_tokens, bucket_sum(buckets, 'input%')) as input_tokens,
                 coalesce(usage_output, output_tokens, bucket_sum(buckets, 'output%')) as output_tokens,
                 coalesce(
-                    {text_of("cached_tokens")}, cached_tokens, bucket_sum(buckets, 'input%cache%read%'), bucket_sum(buckets, 'input_cached%')
+                    {text_of("cached_tokens")}, cached_tokens,
+                    bucket_sum(buckets, 'input%cache%read%'), bucket_sum(buckets, 'input_cached%')
                 ) as cached_tokens,
                 coalesce({text_of("cache_write_tokens")}, cache_write_tokens, bucket_sum(buckets, 'input%cache%creat%'))
                     as cache_write_tokens,
@@ -671,7 +673,8 @@ def _columns(convert: Convert) -> dict[str, str]:
             )
         },
         "reported_total_tokens": "reported_total_tokens",
-        "provider_cost_usd": "provider_cost_usd",
+        # An instrumentation that knows no price says nought.
+        "provider_cost_usd": "case when try_cast(provider_cost_usd as double) is distinct from 0 then provider_cost_usd end",
         "error_message": f"case when {is_failed} then left(coalesce(nullif(span.status.message, ''), status_text), 2000) end",
         "response_id": response_id,
         "call_marker": "call_marker",
@@ -722,6 +725,10 @@ def _table_of(names: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(["| column | attributes, the first that is there |", "| --- | --- |", *rows])
 
 
+_BODY_TABLE = "\n".join(
+    ["| attribute | usage object at |", "| --- | --- |"]
+    + [f"| `{name}` | `{path}` |" for name, path in USAGE_BODIES.items()]
+)
 _DOCUMENTATION = f"""Traces as OTLP/JSON: one `ExportTraceServiceRequest` per line, as the OpenTelemetry Collector's file exporter writes
 them, or documents of any layout; `.gz` and `.zst` too.
 
@@ -743,12 +750,22 @@ where only the opposite adds up, it is read that way and flagged.
 What marks a call, the first of these that a span carries: `openinference.span.kind` LLM or EMBEDDING; `ai.operationId` ending in
 doGenerate, doStream or doEmbed; `traceloop.span.kind` (never a call); `gen_ai.operation.name` chat, text_completion, completion,
 generate_content or embeddings; `llm.request.type` chat, completion or embedding; `langfuse.observation.type` generation or embedding.
-For OpenInference the response id is looked for in the JSON of `output.value`.
+For OpenInference the response id is looked for in the JSON of `output.value`; a span of Google's ADK with `usage_metadata` in its
+answer is a call, and what Logfire sends when a span begins is none.
+
+The provider's own usage object, where a package keeps it, wins over attributes that leave some of it out or read it otherwise; its
+shapes are those of docs/contract.md:
+
+{_BODY_TABLE}
+
+Bedrock's instrumentations (botocore, OpenLLMetry) and OpenLIT's of Anthropic and Bedrock write input without cached reads and
+writes under the inclusive name; they are known by their scope. A reported cost of 0 is read as none: it is what an instrumentation
+says that knows no price.
 
 {_table_of({**TOKENS, "provider_cost_usd": COST, **NAMES})}
 
 Other attributes are kept in `attributes` under their own names. Not there: span links and events, links between traces (a trace is
-never a child run), images and audio beside their tokens, usage that stands in kept content only (`response_data` of Logfire).
+never a child run), images and audio beside their tokens.
 """
 
 FORMAT = SourceFormat(
