@@ -47,14 +47,19 @@ def measure(file: LandingFile, *, are_lines_bound: bool = True) -> Measure:
     last = b""
     for chunk in chunks(file):
         feeds += chunk.count(b"\n")
-        returns += chunk.count(b"\r")
-        pairs += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+        # Most files have none: the search for pairs alone took 0.4 s of CPU for 215 MB.
+        has_returns = b"\r" in chunk
+        if has_returns:
+            returns += chunk.count(b"\r")
+            pairs += chunk.count(b"\r\n")
+        pairs += last == b"\r" and chunk.startswith(b"\n")
         last = chunk[-1:]
-        first_end = min((at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0), default=-1)
+        ends = (b"\n", b"\r") if has_returns else (b"\n",)
+        first_end = min((at for end in ends if (at := chunk.find(end)) >= 0), default=-1)
         if first_end < 0:
             pending += len(chunk)
         else:
-            last_end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+            last_end = max(chunk.rfind(end) for end in ends)
             # Within a chunk the distance of the first and the last end is bound enough.
             longest = max(longest, pending + first_end + 1, last_end - first_end)
             pending = len(chunk) - last_end - 1
@@ -64,9 +69,9 @@ def measure(file: LandingFile, *, are_lines_bound: bool = True) -> Measure:
             raise UnreadableFileError(
                 f"line {number} is longer than {MAX_LINE_BYTES >> 20} MiB, the most that is read"
             )
-    ends = feeds + returns - pairs
+    lines = feeds + returns - pairs
     kinds = [feeds - pairs > 0, returns - pairs > 0, pairs > 0]
-    return Measure(ends + (last not in (b"\n", b"\r", b"")), sum(kinds) <= 1, longest)
+    return Measure(lines + (last not in (b"\n", b"\r", b"")), sum(kinds) <= 1, longest)
 
 
 def open_bytes(file: LandingFile) -> BinaryIO:
