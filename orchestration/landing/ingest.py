@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import sql
-from orchestration.landing import conform, formats, readers, salvage, streams
+from orchestration.landing import conform, dates, formats, readers, salvage, streams
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, RUNS, Entity
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
 from orchestration.landing.foreign import ForeignRows
@@ -172,7 +172,9 @@ class _Batch:
         unit = self.units
         try:
             rows = self._open(source, salvaging=salvaging)
-            read, quarantined = self._write(unit, rows)
+            read, quarantined = self._write(
+                unit, rows, dates.looks_like_one_date([file for _, file in group])
+            )
         except (streams.UnreadableFileError, salvage.NeedsSalvageError, duckdb.Error, OSError) as error:
             self._forget(unit)
             if isinstance(error, duckdb.Error) and not sql.is_about_data(error):
@@ -247,12 +249,12 @@ class _Batch:
         return self.scratch / f"quarantine-{unit:06d}-{entity.name}.parquet"
 
     def _write(
-        self, unit: int, rows: readers.TextRows | ForeignRows
+        self, unit: int, rows: readers.TextRows | ForeignRows, is_of_one_date: bool
     ) -> tuple[dict[int, int], dict[int, int]]:
         """Write the conforming rows by date; only if some are missing, look for the other entity and
         quarantine the rest. Returns the rows read and the rows quarantined, each per file_no.
         """
-        written = self._write_typed(unit, rows.majority, rows)
+        written = self._write_typed(unit, rows.majority, rows, is_of_one_date)
         if rows.at_most and written == sum(rows.at_most.values()):
             return rows.at_most, {}
         read = rows.count(self.connection)
@@ -281,21 +283,43 @@ class _Batch:
             )
         return read, counted
 
-    def _write_typed(self, unit: int, entity: Entity, rows: readers.TextRows | ForeignRows) -> int:
+    def _write_typed(
+        self, unit: int, entity: Entity, rows: readers.TextRows | ForeignRows, is_of_one_date: bool = False
+    ) -> int:
+        """Write the rows that conform, a folder for each date.
+
+        Where a source looks as if all of it were of one date, it is written as one file first, at half the cost, and the file's own
+        statistics tell whether it was: otherwise it is taken apart.
+        """
         folder = self._unit_folder(entity, unit)
         folder.mkdir(parents=True)
         if not rows.may_have_usage:
             entity = entity.without_usage
-        return self._execute_count(f"""
-            copy ({conform.typed(entity, rows.select(entity), rows.source_format)}) to {literal(folder)}
-            (
-                format parquet,
-                compression zstd,
-                compression_level 1,
-                partition_by (lake_date),
-                overwrite_or_ignore
+        typed = conform.typed(entity, rows.select(entity), rows.source_format)
+        if not is_of_one_date:
+            return self._execute_count(_copy_by_date(typed, folder))
+        whole = folder / "whole.parquet"
+        count = self._execute_count(
+            f"copy (select * exclude (lake_date) from ({typed})) to {literal(whole)} ({_PARQUET})"
+        )
+        found = self.connection.execute(f"""
+            select distinct unnest([stats_min_value, stats_max_value])::timestamp::date::varchar
+            from parquet_metadata({literal(whole)})
+            where path_in_schema = {literal(entity.start)} and stats_min_value is not null
+        """).fetchall()
+        if len(found) == 1:
+            of_date = folder / f"lake_date={found[0][0]}"
+            of_date.mkdir()
+            whole.replace(of_date / "data_0.parquet")
+        elif count:
+            again = (
+                f"select *, {identifier(entity.start)}::date as lake_date from read_parquet({literal(whole)})"
             )
-        """)
+            self._execute_count(_copy_by_date(again, folder))
+            whole.unlink()
+        else:
+            whole.unlink()
+        return count
 
     def _execute_count(self, statement: str) -> int:
         row = self.connection.execute(statement).fetchone()
@@ -503,6 +527,15 @@ class _Batch:
             rest = sum(int(getattr(entry, name)) for name in COUNTS[1:])
             if entry.rows_read != rest:
                 raise IngestError(f"{entry.path}: {entry.rows_read} rows read, but {rest} accounted for")
+
+
+_PARQUET = "format parquet, compression zstd, compression_level 1"
+
+
+def _copy_by_date(relation: str, folder: Path) -> str:
+    return (
+        f"copy ({relation}) to {literal(folder)} ({_PARQUET}, partition_by (lake_date), overwrite_or_ignore)"
+    )
 
 
 def _entry(file_no: int, file: LandingFile, *, status: str, reason: str | None) -> FileEntry:

@@ -1,25 +1,14 @@
-"""`python -m benchmarks.sources_langfuse`: Langfuse observations from a plain file to the lake, per second.
-
-What belongs here: inventing an export of Langfuse, and measuring the landing of it alone. What does not: any verdict (see README.md).
-"""
+"""An invented export of Langfuse observations, as its API and its blob storage export write them."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import resource
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-LAYOUTS = ("jsonl", "array")
 _START = datetime(2026, 3, 1, tzinfo=UTC)
 _DAYS = 2
 _WORDS = [
@@ -163,89 +152,3 @@ def write(path: Path, count: int, layout: str) -> None:
                 stream.write("\n")
         if layout == "array":
             stream.write("]")
-
-
-def land(folder: Path, memory_limit: str, threads: int) -> dict[str, float]:
-    """Land what lies in a data folder, in this process, and say what it cost."""
-    import duckdb  # noqa: F401, PLC0415
-
-    from orchestration.landing.ingest import ingest  # noqa: PLC0415 - its import is no part of the measurement
-    from orchestration.settings import Settings  # noqa: PLC0415
-
-    settings = Settings(data_dir=folder, settle_seconds=0.0, memory_limit=memory_limit, threads=threads)
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    started = time.perf_counter()
-    report = ingest(settings)
-    seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    rows = report.manifest.total("rows_loaded") if report.manifest else 0
-    return {
-        "rows": rows,
-        "seconds": seconds,
-        "user_seconds": after.ru_utime - before.ru_utime,
-        "system_seconds": after.ru_stime - before.ru_stime,
-        "peak_mb": after.ru_maxrss / 1024,
-    }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point."""
-    options = _parser().parse_args(arguments)
-    if options.land:
-        print(json.dumps(land(options.land, options.memory_limit, options.threads)))
-        return 0
-    folder = Path(options.data or tempfile.mkdtemp(prefix="credit-usage-langfuse-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        print("layout   observations        MB  seconds  cpu s  rows/s  rows/s of 2 cores  peak MB")
-        for layout in options.layouts:
-            source = (
-                folder / f"observations-{options.observations}.{'json' if layout == 'array' else 'jsonl'}"
-            )
-            if not source.exists():
-                write(source, options.observations, layout)
-            for _ in range(options.repeat):
-                _print(layout, source, _measured(folder, source, options))
-    finally:
-        if options.data is None:
-            shutil.rmtree(folder, ignore_errors=True)
-    return 0
-
-
-def _measured(folder: Path, source: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Land one file into a new data folder, in a process of its own: its peak is that of this landing."""
-    data = folder / "data"
-    shutil.rmtree(data, ignore_errors=True)
-    (data / "landing").mkdir(parents=True)
-    (data / "landing" / source.name).hardlink_to(source)
-    command = [sys.executable, "-m", "benchmarks.sources_langfuse", "--land", str(data)]
-    command += ["--memory-limit", options.memory_limit, "--threads", str(options.threads)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    shutil.rmtree(data, ignore_errors=True)
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
-
-
-def _print(layout: str, source: Path, cost: dict[str, float]) -> None:
-    cpu = cost["user_seconds"] + cost["system_seconds"]
-    megabytes = source.stat().st_size / 1e6
-    print(
-        f"{layout:8} {cost['rows']:12,.0f} {megabytes:9,.1f} {cost['seconds']:8.2f} {cpu:6.2f} "
-        f"{cost['rows'] / cost['seconds']:7,.0f} {cost['rows'] / (cost['user_seconds'] / 2):18,.0f} {cost['peak_mb']:8,.0f}"
-    )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sources_langfuse", description=__doc__)
-    parser.add_argument("--observations", type=int, default=200_000)
-    parser.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=list(LAYOUTS))
-    parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--memory-limit", default="2GB")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--data", type=Path, help="keep the files here (default: a temporary folder)")
-    parser.add_argument("--land", type=Path, help=argparse.SUPPRESS)
-    return parser
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
