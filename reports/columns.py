@@ -19,6 +19,8 @@ class Column:
     kind: str = "text"
     source: str = ""
     """SQL expression; empty where it is the column of the same name."""
+    needs: str = ""
+    """A column that `source` is made of, for telling whether a publication has it."""
 
     @property
     def sql(self) -> str:
@@ -285,6 +287,30 @@ SUMMARY_COLUMNS = (
     Column("reported_total_cost_usd", "money"),
 )
 
+METERS = (
+    ("uncached_input", "Input"),
+    ("cached_input", "Cached input"),
+    ("cache_write_5m", "Cache write (5 min)"),
+    ("cache_write_1h", "Cache write (1 h)"),
+    ("audio_input", "Audio input"),
+    ("image_input", "Image input"),
+    ("output", "Output"),
+    ("reasoning", "Reasoning"),
+    ("audio_output", "Audio output"),
+    ("image_output", "Image output"),
+    ("citation", "Citation"),
+    ("image", "Images"),
+    ("web_search", "Web searches"),
+    ("request", "Request"),
+)
+"""Meters that a call is priced by, and their names on pages; mart_details__spans has `<meter>_units`, dim_price_set
+`<meter>_usd`.
+"""
+METERS_OF_TOKENS = tuple(name for name, _ in METERS[:11])
+METERS_FREE_WITHOUT_A_PRICE = ("citation", "image", "request")
+"""Meters that cost nothing where no price names them."""
+_METER_PAIRS = ", ".join(f"[{i}::bigint, m.{name}_units]" for i, (name, _) in enumerate(METERS))
+
 SPAN_COLUMNS = (
     *_of(
         "text",
@@ -301,13 +327,17 @@ SPAN_COLUMNS = (
     *_of("text", "charge_type", "status"),
     *_of("moment", "started_at", "ended_at"),
     *_of("int", "duration_ms", "start_offset_ms", "attempt"),
-    *_of("text", "billing_role", "billing_reason"),
+    *_of("text", "billing_role", "billing_reason", "billed_run_id", "billed_span_id"),
+    *_of("int", "rollup_reported_input_tokens", "rollup_reported_output_tokens", "rollup_reported_total_tokens"),
+    *_of("money", "rollup_reported_provider_cost_usd", "rollup_reported_task_credits"),
     *(Column(f"{name}_tokens", "int") for name in TOKEN_CLASSES),
     Column("total_tokens", "int"),
     Column("token_convention"),
     Column("provider_cost_usd", "money"),
     *_of("text", "cost_source", "price_status", "unpriced_reason"),
     *_of("text", "priced_provider", "priced_model", "price_set_id"),
+    Column("meters", "list", f"list_filter([{_METER_PAIRS}], lambda pair: pair[2] > 0)", "request_units"),
+    Column("units", "int"),
     *_of("money", "reported_provider_cost_usd", "computed_provider_cost_usd"),
     Column("credit_source"),
     *_of("money", "reported_task_credits", "computed_task_credits", "credit_price_usd"),

@@ -267,13 +267,21 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
         "summary_fields": ["run_type", *col.names(col.SUMMARY_COLUMNS)],
         "span_fields": col.names(col.SPAN_COLUMNS),
         "child_fields": col.names(col.CHILD_COLUMNS),
+        "meters": [
+            {
+                "label": label,
+                "tokens": name in col.METERS_OF_TOKENS,
+                "free": name in col.METERS_FREE_WITHOUT_A_PRICE,
+            }
+            for name, label in col.METERS
+        ],
         "token_classes": col.TOKEN_CLASSES,
         "reasons": analytics.REASONS,
         "storage": f"credit-usage.{name}.columns",
     }
     runs = sum(row[1] for row in days)
     return ctx.LogPage(
-        page=data.page(name, definition.title, ("sheet.js", "logs.js"), config),
+        page=data.page(name, definition.title, ("trace.js", "sheet.js", "logs.js"), config),
         kind=definition.singular,
         columns=definition.columns,
         filters=tuple(filters),

@@ -155,6 +155,14 @@ class Published:
             raise PublishedFileError(f"marts.{table} is missing: was the file published by another version?")
         return {str(name) for (name,) in found}
 
+    def _known_columns(self, table: str, columns: Sequence[col.Column]) -> list[col.Column]:
+        """The columns, those that an older publication lacks as NULL."""
+        there = self._columns_of(table)
+        return [
+            column if (column.needs or column.name) in there else col.Column(column.name, "text", "null")
+            for column in columns
+        ]
+
     # --- dimensions and meta
     # ---------------------------------------------------------------------------------------
 
@@ -493,7 +501,7 @@ class Published:
                     on d.workspace_id = m.workspace_id and d.run_id = m.run_id and d.usage_date = m.usage_date"""
             )
         parts.append(
-            f"""select m.workspace_id, m.usage_date, {shard("m.run_id")}, 'spans', m.run_id, m.started_at, m.span_id, {_json_rows(col.SPAN_COLUMNS)}
+            f"""select m.workspace_id, m.usage_date, {shard("m.run_id")}, 'spans', m.run_id, m.started_at, m.span_id, {_json_rows(self._known_columns("mart_details__spans", col.SPAN_COLUMNS))}
             from marts.mart_details__spans as m
             join plan as p on p.workspace_id = m.workspace_id and p.usage_date = m.usage_date"""
         )
@@ -518,6 +526,38 @@ class Published:
             held[str(row[3])] = str(row[4])
         if current is not None:
             yield (*current, held)
+
+    def price_sets(self) -> dict[str, str]:
+        """workspace_id → JSON rows (id, stretches of time, sources, their versions, checked on, rates by meter) of the price
+        sets that its calls were priced by. A rate is per unit, as text.
+        """
+        rates = ", ".join(f"any_value(s.{name}_usd)::varchar" for name, _ in col.METERS)
+        rows = self._all(
+            f"""with used as (
+                select distinct workspace_id, price_set_id from marts.mart_details__spans where price_set_id is not null),
+            keys as (
+                select distinct price_key, catalogue_provider, catalogue_model, file_provider, file_pattern, variant
+                from dimensions.dim_model_name where price_key is not null),
+            origins as (
+                select k.price_key,
+                    any_value(concat_ws(', ', 'price file ' || nullif(concat_ws('/', nullif(k.file_provider, ''), k.file_pattern), ''),
+                        'catalogue ' || nullif(concat_ws('/', k.catalogue_provider, k.catalogue_model), ''),
+                        'tier ' || nullif(k.variant, ''))) as sources,
+                    string_agg(distinct p.source_version, ', ' order by p.source_version) as versions, max(p.checked_at)::date::varchar as checked
+                from keys as k
+                left join dimensions.dim_price as p on (p.source = 'catalogue' and p.provider = k.catalogue_provider and p.model_rule = k.catalogue_model)
+                    or (p.source <> 'catalogue' and p.provider = coalesce(k.file_provider, '') and p.model_rule = k.file_pattern)
+                group by 1),
+            sets as (
+                select s.price_set_id, list(distinct [case when year(s.valid_from) > 1 then s.valid_from::date::varchar end,
+                        case when year(s.valid_to) < 9999 then s.valid_to::date::varchar end]) as stretches,
+                    any_value(coalesce(o.sources, '')) as sources, any_value(o.versions) as versions, any_value(o.checked) as checked, [{rates}] as rates
+                from dimensions.dim_price_set as s left join origins as o on o.price_key = s.price_key group by 1)
+            select u.workspace_id, '[' || string_agg(
+                json_array(s.price_set_id, list_sort(s.stretches), s.sources, s.versions, s.checked, s.rates)::varchar, ',\n' order by s.price_set_id) || ']'
+            from used as u join sets as s on s.price_set_id = u.price_set_id group by 1"""
+        )
+        return {str(workspace_id): str(text) for workspace_id, text in rows}
 
     def colours(self) -> dict[str, dict[str, list[str]]]:
         """workspace_id → dimension → its values, the first used first: a value's place, and so its colour, stays."""
