@@ -307,12 +307,10 @@ class _Build:
             data.user_parts = parts
             for number, text in enumerate(parts):
                 self.site.write(f"{data.slug}/data/users/{number}.js", chunk("users", str(number), text))
-        for workspace_id, totals in self.published.user_totals().items():
-            self._known(workspace_id).user_totals = totals
-        for workspace_id, rows in self.published.user_activity().items():
-            self._known(workspace_id).user_activity = rows
-        for workspace_id, rows in self.published.cost_distribution().items():
-            self._known(workspace_id).cost_distribution = rows
+        for (workspace_id, month), text in sorted(self.published.user_days().items()):
+            data = self._known(workspace_id)
+            data.user_days[month] = text
+            self.site.write(f"{data.slug}/data/userdays/{month}.js", chunk("userdays", month, text))
 
     def _pages(self) -> int:
         templates = environment()

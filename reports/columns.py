@@ -328,7 +328,9 @@ SPAN_COLUMNS = (
     *_of("moment", "started_at", "ended_at"),
     *_of("int", "duration_ms", "start_offset_ms", "attempt"),
     *_of("text", "billing_role", "billing_reason", "billed_run_id", "billed_span_id"),
-    *_of("int", "rollup_reported_input_tokens", "rollup_reported_output_tokens", "rollup_reported_total_tokens"),
+    *_of(
+        "int", "rollup_reported_input_tokens", "rollup_reported_output_tokens", "rollup_reported_total_tokens"
+    ),
     *_of("money", "rollup_reported_provider_cost_usd", "rollup_reported_task_credits"),
     *(Column(f"{name}_tokens", "int") for name in TOKEN_CLASSES),
     Column("total_tokens", "int"),
@@ -363,6 +365,15 @@ USER_COLUMNS = (
     *UNPRICED,
     *MONEY,
 )
+
+USER_DAY_COLUMNS = (
+    DAY,
+    Column("user_id"),
+    *_of("int", "run_count", "total_tokens"),
+    *UNPRICED,
+    *_of("money", "task_credits", "total_cost_usd"),
+)
+"""One row per tracked user and day."""
 
 
 def names(columns: tuple[Column, ...]) -> list[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -67,23 +66,6 @@ class DayCount:
     day: date
     rows: int
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class UserTotals:
-    """The tracked users of a workspace over its whole history, and the one with the highest cost."""
-
-    users: int = 0
-    spend: Decimal = Decimal(0)
-    credits: Decimal = Decimal(0)
-    requests: int = 0
-    tokens: int = 0
-    unpriced_calls: int = 0
-    unpriced_tokens: int = 0
-    top_spend: Decimal = Decimal(0)
-    top_user: str = ""
-    top_unpriced_calls: int = 0
-    top_unpriced_tokens: int = 0
 
 
 Row = tuple[Any, ...]
@@ -727,43 +709,11 @@ class Published:
             found.setdefault(str(workspace_id), []).append(str(text))
         return found
 
-    def user_totals(self) -> dict[str, UserTotals]:
-        """workspace_id → its tracked users together, over the whole history."""
+    def user_days(self) -> dict[tuple[str, str], str]:
+        """(workspace_id, month) → JSON rows of its tracked users by day."""
         rows = self._all(
-            """select workspace_id, count(*), sum(total_cost_usd)::decimal(38,12), sum(task_credits)::decimal(38,6),
-                sum(total_requests)::bigint, sum(total_tokens)::bigint,
-                sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint,
-                max(total_cost_usd), first(user_id order by total_cost_usd desc, user_id),
-                first(unpriced_call_count order by total_cost_usd desc, user_id),
-                first(unpriced_total_tokens order by total_cost_usd desc, user_id)
-            from marts.mart_users__summary group by 1"""
+            f"""select m.workspace_id, {_BY_MONTH} as month,
+                '[' || string_agg({_json_rows(col.USER_DAY_COLUMNS)}, ',\n' order by m.usage_date, m.user_id) || ']'
+            from marts.mart_users__activity as m where m.user_id is not null group by 1, 2"""
         )
-        return {str(workspace_id): UserTotals(*rest) for workspace_id, *rest in rows}
-
-    def user_activity(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (day, users, requests, tokens, cost, unpriced calls, their tokens) over tracked
-        users, oldest first.
-        """
-        rows = self._all(
-            """select workspace_id, usage_date, count(*), sum(run_count)::bigint, sum(total_tokens)::bigint,
-                sum(total_cost_usd)::decimal(38,12), sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint
-            from marts.mart_users__activity where user_id is not null group by 1, 2 order by 1, 2"""
-        )
-        found: dict[str, list[Row]] = {}
-        for workspace_id, *rest in rows:
-            found.setdefault(str(workspace_id), []).append(tuple(rest))
-        return found
-
-    def cost_distribution(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (lower, upper, users, cost, unpriced calls, their tokens) of the decade buckets,
-        lowest first.
-        """
-        rows = self._all(
-            """select workspace_id, bucket_lower_usd, bucket_upper_usd, user_count, total_cost_usd,
-                unpriced_call_count, unpriced_total_tokens
-            from marts.mart_users__cost_distribution order by workspace_id, bucket_index"""
-        )
-        found: dict[str, list[Row]] = {}
-        for workspace_id, *rest in rows:
-            found.setdefault(str(workspace_id), []).append(tuple(rest))
-        return found
+        return {(str(w), str(month)): str(text) for w, month, text in rows}

@@ -56,6 +56,13 @@
     return element;
   };
 
+  /* A status by shape and colour. */
+  CU.shapes = { completed: "●", failed: "✕", running: "▶", queued: "◌", cancelled: "■" };
+  CU.status = function (status) {
+    var known = CU.shapes[status] ? status : "unknown";
+    return CU.el("span", { class: "status status-" + known }, [CU.el("span", { "aria-hidden": "true" }, CU.shapes[known] || "○"), " " + (status || "not said")]);
+  };
+
   /* Column name → position, for rows that are arrays. */
   CU.positions = function (names) {
     var found = {};

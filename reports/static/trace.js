@@ -10,7 +10,6 @@
   var MARGIN = 8; /* rows kept above and below what is in sight */
   var PRINTED = 1500; /* rows of a trace on paper, some forty pages */
   var STEP = 12; /* px of one level */
-  var SHAPES = { completed: "●", failed: "✕", running: "▶", queued: "◌", cancelled: "■" };
   var KINDS = { completion: "call", embedding: "call", image_generation: "call", tool: "tool", retrieval: "tool" };
 
   function cash(text) { return text === null ? null : f.toScaled(text); }
@@ -124,7 +123,7 @@
       bar.style.width = Math.max(0.4, (line.length === null ? begin + whole - line.start : line.length) * 100 / whole).toFixed(3) + "%";
       var label = CU.el("span", { class: "w-label" }, [
         CU.el("span", { class: "w-turn", "aria-hidden": "true" }, line.hasMore ? (line.isOpen ? "▾" : "▸") : ""),
-        CU.el("span", { class: "w-shape status-" + status, "aria-hidden": "true" }, SHAPES[status] || "○"),
+        CU.el("span", { class: "w-shape status-" + status, "aria-hidden": "true" }, CU.shapes[status] || "○"),
         CU.el("span", { class: "w-name", dir: "auto", title: name }, name)]);
       label.style.paddingInlineStart = Math.min(line.level, 12) * STEP + "px";
       var row = CU.el("div", { class: "w-row" + (line.child ? " w-child" : ""), role: "treeitem", id: "w-" + place, "aria-level": Math.min(line.level, 998) + 1, "aria-selected": String(line.key === chosen),

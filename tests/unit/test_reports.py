@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from reports import analytics, pages, swap, writer
+from reports import analytics, pages, swap, users, writer
 from reports import format as fmt
+from reports import queries as q
 from reports.build import build_site
 from reports.charts import nice_top
 from tests.reports_fixture import ACME, HOSTILE, HOSTILE_NAME, RUN_WITH_CHILDREN, make_published
@@ -455,27 +456,27 @@ def test_every_total_says_what_it_lacks(published: Path, site: Path, workspace: 
     assert parts["of which unattributed (run never arrived)"][0].endswith(fmt.unpriced(*orphans))
     assert orphans[0] or workspace != ACME, "the fixture has nothing unattributed and unpriced to show"
 
-    ((*users,),) = rows_of(
-        published, f"select {measures} from marts.mart_users__summary where workspace_id = ?", workspace
+    ((*of_users,),) = rows_of(
+        published, f"select {measures} from marts.mart_users__activity where {within}", workspace
     )
     page = (folder / "users.html").read_text()
-    assert f">{fmt.unpriced(*users).strip()}</dd>" in page, "total spend of all users"
+    assert f">{fmt.unpriced(*of_users).strip()}</dd>" in page, "total spend of all users"
     first = parsed(folder / "users.html").tables["users"][1]
     ((*of_user,),) = rows_of(
         published,
-        f"select {measures} from marts.mart_users__summary where workspace_id = ? and user_id = ?",
+        f"select {measures} from marts.mart_users__activity where {within} and user_id = ?",
         workspace,
         first[0][0],
     )
     assert first[5][0].endswith(fmt.unpriced_short(of_user[0])), "cost of one user"
-    spend = [row[2] for row in parsed(folder / "users.html").tables[""] if row]
+    spend = [row[2] for row in parsed(folder / "users.html").tables["t-distribution"] if row]
     assert (
         sum(
             int(m[1].replace(",", ""))
             for cell in spend
             if (m := re.search(r" \+ ([\d,]+) unpriced calls?", cell[1]))
         )
-        == users[0]
+        == of_users[0]
     )
     for name, kind in (("prompts", "prompt"), ("workflows", "workflow"), ("agents", "agent")):
         config = json.loads(
@@ -573,20 +574,41 @@ def test_no_known_cost_is_not_a_range(published: Path, site: Path, tmp_path: Pat
     copy.write_bytes(published.read_bytes())
     with duckdb.connect(str(copy)) as connection:
         connection.execute(
-            "insert into marts.mart_users__cost_distribution by name select 'acme' as workspace_id, 0 as bucket_index, 0 as bucket_lower_usd, "
-            "0 as bucket_upper_usd, 2 as user_count, 3 as unpriced_call_count, 70 as unpriced_total_tokens, 0 as total_cost_usd"
+            "update marts.mart_users__activity set total_cost_usd = 0, unpriced_call_count = 0, unpriced_total_tokens = 0 "
+            "where user_id in ('user-1', 'user-2'); update marts.mart_users__activity set unpriced_call_count = 3, unpriced_total_tokens = 70 "
+            "where user_id = 'user-1' and usage_date = (select max(usage_date) from marts.mart_users__activity where user_id = 'user-1')"
         )
     build_site(copy, tmp_path / "site")
-    (row,) = (
-        row
-        for row in parsed(tmp_path / "site" / "acme" / "users.html").tables[""]
-        if row and row[1][0] == "2"
-    )
+    row = parsed(tmp_path / "site" / "acme" / "users.html").tables["t-distribution"][1]
     assert row == [
         ("No known cost", ""),
         ("2", ""),
         ("$0.00 + 3 unpriced", "$0.00 + 3 unpriced calls (70 tokens)"),
     ]
+
+
+def test_distribution_is_the_marts(published: Path) -> None:
+    """Over all days, the page puts users into other buckets than mart_users__cost_distribution."""
+    with duckdb.connect(str(published), read_only=True) as connection:
+        expected = connection.execute(
+            "select bucket_lower_usd, user_count, total_cost_usd from marts.mart_users__cost_distribution where workspace_id = ? order by 1",
+            [ACME],
+        ).fetchall()
+    with q.Published(published) as source:
+        rows = [row for (w, _), text in source.user_days().items() if w == ACME for row in json.loads(text)]
+    clock = fmt.zone("UTC")
+    assert clock is not None
+    view = users.build_view(rows, {}, date(2026, 10, 1), date(2026, 11, 9), clock, has_credit_price=True)
+    shown = {
+        cells[0].text: (cells[1].text, cells[2].title.partition(" + ")[0]) for cells in view.distribution_rows
+    }
+    assert shown == {
+        f"{fmt.money(low)} – {fmt.money(low * 10)}" if low else users.NO_KNOWN_COST: (
+            fmt.count(n),
+            fmt.money_exact(cost),
+        )
+        for low, n, cost in expected
+    }
 
 
 def test_log_chunks_hold_every_run(published: Path, site: Path) -> None:
@@ -677,7 +699,9 @@ def test_no_credit_price_is_said(site: Path) -> None:
     priced = (site / "acme" / "analytics.html").read_text().split('id="notes"')[1].split("</div>")[0]
     assert "credit price" not in priced
     assert analytics.NO_CREDIT_PRICE_SHORT in (site / writer.slug(HOSTILE) / "users.html").read_text()
-    assert analytics.NO_CREDIT_PRICE_SHORT not in (site / "acme" / "users.html").read_text()
+    assert (
+        analytics.NO_CREDIT_PRICE_SHORT not in (site / "acme" / "users.html").read_text().split("<section")[0]
+    )
 
 
 def test_days_without_a_credit_price_are_said(site: Path) -> None:
