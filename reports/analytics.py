@@ -141,7 +141,7 @@ INDEX: dict[str, list[str]] = {
 
 MONEY_NAMES = frozenset(
     c.name
-    for columns in (*(table.columns for table in col.DAILY_TABLES), col.USER_SUMS_DAILY, col.BREAKDOWN_SUMS)
+    for columns in (*(table.columns for table in col.DAILY_TABLES), col.USER_SUMS_DAILY, col.CUBE_SUMS)
     for c in columns
     if c.kind == "money"
 )

@@ -240,7 +240,16 @@ DIMENSIONS = (
 BREAKDOWN_SUMS = (*_of("int", "call_count", "total_tokens"), *UNPRICED, *MONEY)
 BREAKDOWN_COLUMNS = ("usage_date", "who", "value", "value_count", *(c.name for c in BREAKDOWN_SUMS))
 """`who` is value, unsaid, or other: the values beyond the first of the month, summed, `value_count` of them."""
-CUBE_COLUMNS = ("usage_date", "values", *(c.name for c in BREAKDOWN_SUMS))
+CUBE_SUMS = (
+    *BREAKDOWN_SUMS,
+    *_of(
+        "int", "failed_call_count", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens",
+        "reasoning_tokens", "image_tokens", "citation_tokens",
+    ),
+    Column("provider_cost_usd", "money"),
+)  # fmt: skip
+"""What the panels of a filtered page are made of."""
+CUBE_COLUMNS = ("usage_date", "values", "is_model_call", *(c.name for c in CUBE_SUMS))
 """`values` holds a place in the month's list of values for each dimension; -1 is other, -2 unsaid."""
 
 LOG_KINDS = {"prompts": "prompt", "workflows": "workflow", "agents": "agent"}

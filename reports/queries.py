@@ -321,16 +321,18 @@ class Published:
             "where k.workspace_id = r.workspace_id and k.month = r.month), [])"
             for d in col.DIMENSIONS
         )
-        texts = ", ".join(column.sql for column in col.BREAKDOWN_SUMS)
+        texts = ", ".join(column.sql for column in col.CUBE_SUMS)
+        has_flag = "is_model_call" in self._columns_of("mart_analytics__usage_breakdown")
+        is_model_call = "u.is_model_call" if has_flag else "u.model is not null"  # publications before it
         rows = self._all(f"""with {kept},
             m as (
-                select u.usage_date, u.workspace_id, {places}, {_sums(col.BREAKDOWN_SUMS, "u")}
+                select u.usage_date, u.workspace_id, {places}, ({is_model_call})::bigint as is_model_call, {_sums(col.CUBE_SUMS, "u")}
                 from marts.mart_analytics__usage_breakdown as u {joins}
                 group by all),
             r as (
                 select m.workspace_id, {_BY_MONTH} as month,
-                    '[' || string_agg(json_array(m.usage_date::varchar, [{names}], {texts})::varchar, ',\n'
-                        order by m.usage_date, {names}) || ']' as rows_text
+                    '[' || string_agg(json_array(m.usage_date::varchar, [{names}], is_model_call, {texts})::varchar, ',\n'
+                        order by m.usage_date, {names}, is_model_call) || ']' as rows_text
                 from m group by 1, 2)
             select r.workspace_id, r.month, '{{"rows":' || r.rows_text || ',"values":' || json_array({lists})::varchar || '}}' from r""")
         return {(str(w), str(month)): str(text) for w, month, text in rows}
