@@ -124,10 +124,11 @@
       var label = CU.el("span", { class: "w-label" }, [
         CU.el("span", { class: "w-turn", "aria-hidden": "true" }, line.hasMore ? (line.isOpen ? "▾" : "▸") : ""),
         CU.el("span", { class: "w-shape status-" + status, "aria-hidden": "true" }, CU.shapes[status] || "○"),
-        CU.el("span", { class: "w-name", dir: "auto", title: name }, name)]);
+        CU.el("span", { class: "w-name", dir: "auto", title: name }, name),
+        CU.el("span", { class: "hidden-text" }, ", " + (line.child ? line.child[childAt.run_type] + " run" : line.span[spanAt.span_kind]) + ", " + (status === "unknown" ? "status not said" : status) + ",")]);
       label.style.paddingInlineStart = Math.min(line.level, 12) * STEP + "px";
       var row = CU.el("div", { class: "w-row" + (line.child ? " w-child" : ""), role: "treeitem", id: "w-" + place, "aria-level": Math.min(line.level, 998) + 1, "aria-selected": String(line.key === chosen),
-        "aria-expanded": line.hasMore ? String(line.isOpen) : null, "aria-label": name + ", " + (line.child ? line.child[childAt.run_type] + " run" : line.span[spanAt.span_kind]) + ", " + (status === "unknown" ? "status not said" : status) + ", " + f.duration(line.length) + (cost ? ", " + cost : ""),
+        "aria-expanded": line.hasMore ? String(line.isOpen) : null,
         "data-place": place, "data-span": line.span ? line.span[spanAt.span_id] : null, "data-child": line.child ? line.child[childAt.run_id] : null }, [
         label, CU.el("span", { class: "w-track" }, bar), CU.el("span", { class: "w-cost" }, cost), CU.el("span", { class: "w-time" }, f.duration(line.length))]);
       row.style.top = place * ROW + "px";

@@ -87,7 +87,7 @@ def _readme(browser: object, folder: Path) -> None:
     page.wait_for_selector("#sheet[open] .w-row")
     bars = page.locator("#sheet .w-row")
     for number in range(min(bars.count(), 12)):
-        if "completion" in (bars.nth(number).get_attribute("aria-label") or ""):
+        if "completion" in (bars.nth(number).text_content() or ""):
             bars.nth(number).click()
             break
     page.wait_for_timeout(400)
