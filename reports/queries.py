@@ -127,13 +127,13 @@ class Published:
     def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         return self._connection.execute(sql, list(parameters)).fetchall()
 
-    def _columns_of(self, table: str) -> set[str]:
+    def _columns_of(self, table: str, schema: str = "marts") -> set[str]:
         found = self._all(
-            "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? "
+            "select column_name from duckdb_columns() where schema_name = ? and table_name = ? "
             "and database_name = current_database()",
-            [table],
+            [schema, table],
         )
-        if not found:
+        if not found and schema == "marts":
             raise PublishedFileError(f"marts.{table} is missing: was the file published by another version?")
         return {str(name) for (name,) in found}
 
@@ -584,8 +584,9 @@ class Published:
 
     def checks(self) -> list[Row]:
         """(name, severity, status, failures, message, status in the publication before) of this publication's checks."""
+        before = "previous_publication_id" if self._tells_changes() else "null::varchar"
         return self._all(
-            """with p as (select publication_id, previous_publication_id from meta.publication)
+            f"""with p as (select publication_id, {before} as previous_publication_id from meta.publication)
             select c.check_name, c.severity, c.status, c.failures, c.message, b.status
             from meta.check_results as c
             join p on p.publication_id = c.publication_id
@@ -615,8 +616,18 @@ class Published:
             found.setdefault(None if workspace_id is None else str(workspace_id), []).append(tuple(rest))
         return found
 
-    def changes(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (day, then before and after of runs, tokens, cost, unpriced calls), newest day first."""
+    def _tells_changes(self) -> bool:
+        """Whether the publication says what it changed; those of older versions, to which one may roll back, do not."""
+        return bool(self._columns_of("changes", "meta")) and "previous_publication_id" in self._columns_of(
+            "publication", "meta"
+        )
+
+    def changes(self) -> dict[str, list[Row]] | None:
+        """workspace_id → rows (day, then before and after of runs, tokens, cost, unpriced calls), newest day first; None where
+        the publication does not tell.
+        """
+        if not self._tells_changes():
+            return None
         rows = self._all(
             """select workspace_id, usage_date, run_count_before, run_count_after, total_tokens_before, total_tokens_after,
                 total_cost_usd_before, total_cost_usd_after, unpriced_call_count_before, unpriced_call_count_after
@@ -628,7 +639,9 @@ class Published:
         return found
 
     def previous_publication(self) -> tuple[str, str, datetime] | None:
-        """This publication's id, and id and time of the one before; None for the first."""
+        """This publication's id, and id and time of the one before; None for the first, and where it does not tell."""
+        if not self._tells_changes():
+            return None
         rows = self._all(
             "select publication_id, previous_publication_id, previous_published_at from meta.publication"
         )

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from reports import analytics, pages, swap, users, writer
+from reports import analytics, pages, quality, swap, users, writer
+from reports import columns as col
 from reports import format as fmt
 from reports import queries as q
 from reports.build import build_site
 from reports.charts import nice_top
-from tests.reports_fixture import ACME, HOSTILE, HOSTILE_NAME, RUN_WITH_CHILDREN, make_published
+from tests.reports_fixture import ACME, HOSTILE, HOSTILE_NAME, METERS, RUN_WITH_CHILDREN, make_published
 
 duckdb = pytest.importorskip("duckdb")
 SINCE_OCTOBER_4 = analytics.CreditPrices(has_any=True, stretches=(("2026-10-04", None),))
@@ -382,6 +383,31 @@ def test_quality_page_says_what_is_wrong(published: Path, site: Path, tmp_path: 
     assert "These do not add up" in (tmp_path / "site" / "acme" / "quality.html").read_text(encoding="utf-8")
 
 
+def test_publications_of_older_versions_are_rendered(published: Path, tmp_path: Path) -> None:
+    """After a rollback to a publication that lacks what newer ones have, there is no site, or a section that hides it."""
+    copy = tmp_path / "usage.duckdb"
+    copy.write_bytes(published.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("drop table meta.changes")
+        for column in ("previous_publication_id", "previous_published_at"):
+            connection.execute(f"alter table meta.publication drop column {column}")
+        for column in (
+            "billed_span_id",
+            "rollup_reported_total_tokens",
+            "units",
+            *(f"{m}_units" for m in METERS),
+        ):
+            connection.execute(f"alter table marts.mart_details__spans drop column {column}")
+        connection.execute("alter table marts.mart_analytics__usage_breakdown drop column is_model_call")
+    build_site(copy, tmp_path / "site")
+    page = (tmp_path / "site" / "acme" / "quality.html").read_text(encoding="utf-8")
+    assert quality.CHANGES_NOT_TOLD in page
+    assert "t-changes" not in page
+    data = chunk_data(tmp_path / "site" / "acme" / "data" / "runs" / "2026-11-09.js")
+    assert isinstance(data, dict)
+    assert len(data["spans"]) > 0
+
+
 def test_days_of_a_range_add_up(published: Path, site: Path) -> None:
     """The rows by day add up to the range's total, to the last digit."""
     tables = parsed(site / "acme" / "analytics.html").tables
@@ -736,3 +762,17 @@ def test_nice_top_is_never_below() -> None:
     for value in [0, 1, 2, 3, 9, 10, 11, 99, 101, 123_456, 10**12, 5 * 10**11 + 1]:
         assert nice_top(value) >= value
         assert nice_top(value) <= max(1, value * 2)
+
+
+def test_meters_are_those_of_pricing() -> None:
+    """A page explains a cost by other meters, or other sizes of their prices, than it was made of."""
+    from orchestration.pricing import meters
+
+    assert [name for name, _ in col.METERS] == [meter.name for meter in meters.MEASURED]
+    assert set(col.METERS_OF_TOKENS) == {m.name for m in meters.MEASURED if m.unit_size == meters.MILLION}
+    macro = (Path(pages.__file__).parents[1] / "dbt_project" / "macros" / "pricing.sql").read_text(
+        encoding="utf-8"
+    )
+    free = re.search(r"macro meters_free_without_a_price\(\).*?return\((\[.*?\])\)", macro, re.DOTALL)
+    assert free
+    assert tuple(json.loads(free[1])) == col.METERS_FREE_WITHOUT_A_PRICE
