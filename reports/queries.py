@@ -21,8 +21,8 @@ from reports import columns as col
 if TYPE_CHECKING:
     import duckdb
 
-LOG_ROWS_PER_PART = 5_000
-"""Rows of one log chunk: a few megabytes at most, so the first page of the busiest day opens at once."""
+LOG_ROWS_PER_PART = 2_500
+"""Rows of one log chunk: one or two megabytes, so the first page of the busiest day opens at once."""
 SPANS_PER_SHARD = 1_500
 """Spans of one run-sheet chunk: under a megabyte, so a sheet opens at once."""
 RUNS_PER_INDEX_SHARD = 4_000

@@ -179,7 +179,7 @@
         })),
         CU.el("tfoot", {}, CU.el("tr", {}, [CU.el("th", { scope: "row", colspan: 3 }, "By these prices"), CU.el("td", { class: "num" }, computed === null ? f.MISSING : texts[lines.length])]))
       ]),
-      CU.el("p", { class: "sub" }, "Prices: " + set.sources + (set.versions ? " (" + set.versions + ")" : "") + (since[0] === null ? (since[1] === null ? ", without dates" : "") : ", in force since " + f.day(since[0])) + (since[1] === null ? "" : ", until " + f.day(f.addDays(since[1], -1)))
+      CU.el("p", { class: "sub" }, "Prices: " + set.sources + (set.versions ? " (" + set.versions + ")" : "") + (since[0] === null ? "" : ", in force since " + f.day(since[0])) + (since[1] === null ? "" : ", until " + f.day(f.addDays(since[1], -1)))
         + (set.checked ? ", checked on " + f.day(set.checked) : "") + ".")
     ];
   }

@@ -10,7 +10,7 @@
   var MEASURES = ["run_count", "total_tokens", "unpriced_call_count", "unpriced_total_tokens", "task_credits", "total_cost_usd"];
   var ACTIVITIES = [["cost", "total_cost_usd", f.money, f.moneyExact], ["requests", "run_count", f.countShort, f.count], ["tokens", "total_tokens", f.countShort, f.count]];
   var RUNS = 25; /* newest runs on a user's page */
-  var PIECES = 40; /* pieces of the logs read for them: up to 200,000 rows */
+  var PIECES = 40; /* pieces of the logs read for them: up to 100,000 rows */
   var state = { page: 0, sort: { key: "total_cost_usd", down: true }, wanted: "", user: null, first: null, last: null };
   var body = table.tBodies[0];
   var seen = null; /* user → its row of the whole history */

@@ -19,7 +19,7 @@ from reports import analytics, writer
 from tests.browser.reader import Reader, one, until
 from tests.reports_fixture import HOSTILE, RUN_WITH_CHILDREN
 from tests.unit import test_format as cases
-from tests.unit.test_reports import SINCE_OCTOBER_4, months_of
+from tests.unit.test_reports import SINCE_OCTOBER_4, months_of, rows_of
 
 duckdb = pytest.importorskip("duckdb")
 pytestmark = [pytest.mark.browser]
@@ -561,7 +561,7 @@ def test_search_opens_any_run(reader: Reader, published: Path) -> None:
     until(page, "document.querySelector('#log-totals').textContent.includes('No run with the id')")
 
 
-def test_hostile_workspace(reader: Reader) -> None:
+def test_hostile_workspace(reader: Reader, published: Path) -> None:
     """Names that try to be markup are text on every page, and nothing of them runs."""
     folder = writer.slug(HOSTILE)
     for name in ("analytics", "prompts", "workflows", "agents", "users"):
@@ -575,6 +575,32 @@ def test_hostile_workspace(reader: Reader) -> None:
     for row in page.locator(".w-row").all():
         row.click()
     assert page.evaluate("window.pwned") is None
+    page = reader.log(f"{folder}/prompts.html#days=all")
+    names = dict(
+        rows_of(
+            published,
+            "select coalesce(name, resource_id), count(*) from marts.mart_logs__prompt_runs where workspace_id = ? group by 1",
+            HOSTILE,
+        )
+    )
+    assert {len(name) for name in names} >= {10_000}
+    assert any("مرحبا" in name for name in names)
+    assert any("🚀" in name for name in names)
+    for name, count in names.items():
+        reader.settle(lambda name=name: page.select_option("select[name=name]", "=" + name))
+        assert page.inner_text("#log-totals strong").split()[0] == str(count), f"filter by {name[:40]!r}"
+        reader.log(f"{folder}/{page.url.rsplit('/', 1)[1]}")
+        assert page.inner_text("#log-totals strong").split()[0] == str(count), f"address of {name[:40]!r}"
+    user = one(
+        published, "select max(user_id) from marts.mart_users__summary where workspace_id = ?", HOSTILE
+    )[0]
+    page = reader.open(f"{folder}/users.html#days=all")
+    page.wait_for_selector("html[data-user='']", state="attached")
+    page.fill("input[name=user]", user)
+    page.locator("#users tbody a", has_text=user).first.click()
+    page.wait_for_selector("html[data-runs=ready]", state="attached")
+    assert page.inner_text("#who") == user
+    assert page.locator("main i, main b, main img").count() == 0
     reader.open("index.html")
     assert page.get_by_role("link", name='<b>Evil</b> & "Söns"').count() == 1
 
