@@ -27,6 +27,10 @@ STATES = {
     "prompts": ("sheet",), "workflows": ("sheet",), "agents": ("sheet",), "users": ("user",),
 }  # fmt: skip
 """What a page shows only when it is asked to: further pictures of it. `sheet` opens the third run, `user` the first user."""
+IN_SIGHT = (
+    "document.querySelectorAll('.panel').forEach(panel => { panel.style.contentVisibility = 'visible'; })"
+)
+"""Panels that a reader has not reached are not laid out; a picture of the whole page would show them empty."""
 OPENED = {
     "sheet": ("#log tbody tr:nth-child(3) .open", "#sheet[open] .w-row"),
     "user": ("#users tbody a", "html[data-runs=ready]"),
@@ -67,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
                         page.locator(OPENED[state][0]).first.click()
                         page.wait_for_selector(OPENED[state][1], state="attached")
                         page.wait_for_timeout(200)
+                    page.evaluate(IN_SIGHT)
                     page.screenshot(
                         path=target / f"{stem}{f'-{number}' if number else ''}-{look}.png",
                         full_page=state != "sheet",
@@ -100,7 +105,7 @@ def _readme(browser: object, folder: Path) -> None:
     bars = page.locator("#sheet .w-row")
     page.locator("#sheet .w-view").focus()
     for number in range(min(bars.count(), 12)):
-        if "completion" in (bars.nth(number).text_content() or ""):
+        if "completion, completed" in (bars.nth(number).text_content() or ""):
             bars.nth(number).click()
             break
     page.wait_for_timeout(400)
