@@ -200,6 +200,10 @@
     element.setAttribute("title", stamps[name] || "");
   });
 
+  /* On a narrow page the navigation scrolls; the page that one is on stays in sight. */
+  var here = document.querySelector("nav [aria-current]");
+  if (here && here.offsetLeft + here.offsetWidth > here.closest("nav").clientWidth) { here.closest("nav").scrollLeft = here.offsetLeft - 24; }
+
   var theme = document.getElementById("theme");
   function showTheme() {
     var name = { system: "Auto", light: "Light", dark: "Dark" }[CU.theme.current()];

@@ -885,3 +885,18 @@ def test_a_log_by_keyboard(reader: Reader) -> None:
     page.keyboard.press("Escape")
     assert page.locator("#sheet").is_hidden()
     assert page.evaluate("document.activeElement.className") == "open", "focus does not come back to the run"
+
+
+def test_menus_and_navigation_on_a_phone(browser: Any, site: Path) -> None:
+    """At 360 px a menu opens outside the window, or the navigation hides the page that one is on."""
+    held = Reader(browser, site, 360)
+    page = held.log("acme/prompts.html")
+    for menu in ("#columns", "#csv"):
+        page.click(f"{menu} summary")
+        box = page.locator(f"{menu} fieldset").bounding_box()
+        assert box["x"] >= 0, menu
+        assert box["x"] + box["width"] <= 360, menu
+    box = held.open("acme/quality.html").locator("nav [aria-current]").bounding_box()
+    assert box["x"] + box["width"] <= 360, "the current page is out of sight"
+    held.context.close()
+    assert not held.problems, held.problems
