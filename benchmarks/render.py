@@ -89,12 +89,16 @@ def _sizes(site: Path) -> dict[str, str]:
 
 
 def _read(site: Path) -> dict[str, str]:
-    """Medians of what a reader of the largest analytics page waits for, in milliseconds."""
+    """Medians of what a reader of the largest analytics page, and of the longest log, waits for, in milliseconds."""
     if CHROMIUM is None:
         return {"reading": "no Chromium on this machine"}
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  (only where there is a browser)
 
     pages = sorted(site.glob("*/analytics.html"), key=lambda path: path.stat().st_size)
+    log = max(
+        site.glob("*/prompts.html"),
+        key=lambda path: sum(1 for _ in (path.parent / "data" / "prompts").glob("*.js")),
+    )
     found: dict[str, list[float]] = {}
     change = """range => new Promise(done => {
         const started = performance.now(), wanted = range.join('/');
@@ -120,6 +124,12 @@ def _read(site: Path) -> dict[str, str]:
             )
             found.setdefault("7 days", []).append(page.evaluate(change, [week, last]))
             found.setdefault("90 days", []).append(page.evaluate(change, [earliest, last]))
+            page.goto("about:blank")
+            page.goto(log.as_uri())
+            page.wait_for_selector("html[data-log=ready]", state="attached")
+            found.setdefault(f"{log.parent.name}/{log.name}: first rows", []).append(
+                page.evaluate("performance.now()")
+            )
             context.close()
         browser.close()
     return {

@@ -141,7 +141,7 @@ INDEX: dict[str, list[str]] = {
 
 MONEY_NAMES = frozenset(
     c.name
-    for columns in (*(table.columns for table in col.DAILY_TABLES), col.USER_SUMS_DAILY, col.BREAKDOWN_SUMS)
+    for columns in (*(table.columns for table in col.DAILY_TABLES), col.USER_SUMS_DAILY, col.CUBE_SUMS)
     for c in columns
     if c.kind == "money"
 )
@@ -192,7 +192,7 @@ def _grouped(
     return found
 
 
-def _text_order(*texts: str | None) -> tuple[bytes, ...]:
+def text_order(*texts: str | None) -> tuple[bytes, ...]:
     """The order in which a browser compares text (UTF-16 units), so that ties fall alike in both twins."""
     return tuple((text or "").encode("utf-16-be", "surrogatepass") for text in texts)
 
@@ -200,7 +200,7 @@ def _text_order(*texts: str | None) -> tuple[bytes, ...]:
 def _ranked(
     groups: Mapping[tuple[Any, ...], dict[str, int]], *measures: str
 ) -> list[tuple[tuple[Any, ...], dict[str, int]]]:
-    return sorted(groups.items(), key=lambda item: (*(-item[1][m] for m in measures), _text_order(*item[0])))
+    return sorted(groups.items(), key=lambda item: (*(-item[1][m] for m in measures), text_order(*item[0])))
 
 
 def _percentiles(

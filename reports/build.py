@@ -29,8 +29,8 @@ Progress = Callable[[str, int, int], None]
 _HERE = Path(__file__).resolve().parent
 STATIC = _HERE / "static"
 _ASSETS = (
-    "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "analytics.js", "explore.js", "sheet.js", "logs.js",
-    "users.js",
+    "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "analytics.js", "explore.js", "trace.js",
+    "sheet.js", "logs.js", "users.js",
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' data:; "
@@ -143,6 +143,7 @@ class _Build:
         self._analytics_chunks()
         prints = self._log_chunks()
         self._run_chunks(prints)
+        self._price_chunks()
         self._index_chunks(prints)
         self._user_chunks()
         return self._pages()
@@ -253,6 +254,13 @@ class _Build:
                 self._write_runs(workspace_id, day, shard, '{"children":[],"runs":[],"spans":[]}')
             done += len(batch)
 
+    def _price_chunks(self) -> None:
+        """Write the rates of the price sets that a workspace's calls were priced by."""
+        for workspace_id, text in sorted(self.published.price_sets().items()):
+            self.site.write(
+                f"{self._known(workspace_id).slug}/data/prices/sets.js", chunk("prices", "sets", text)
+            )
+
     def _write_runs(self, workspace_id: str, day: date, shard: int, text: str) -> None:
         key = part_name(day.isoformat(), shard, "s")
         self.site.write(f"{self._known(workspace_id).slug}/data/runs/{key}.js", chunk("runs", key, text))
@@ -299,12 +307,10 @@ class _Build:
             data.user_parts = parts
             for number, text in enumerate(parts):
                 self.site.write(f"{data.slug}/data/users/{number}.js", chunk("users", str(number), text))
-        for workspace_id, totals in self.published.user_totals().items():
-            self._known(workspace_id).user_totals = totals
-        for workspace_id, rows in self.published.user_activity().items():
-            self._known(workspace_id).user_activity = rows
-        for workspace_id, rows in self.published.cost_distribution().items():
-            self._known(workspace_id).cost_distribution = rows
+        for (workspace_id, month), text in sorted(self.published.user_days().items()):
+            data = self._known(workspace_id)
+            data.user_days[month] = text
+            self.site.write(f"{data.slug}/data/userdays/{month}.js", chunk("userdays", month, text))
 
     def _pages(self) -> int:
         templates = environment()

@@ -19,6 +19,8 @@ class Column:
     kind: str = "text"
     source: str = ""
     """SQL expression; empty where it is the column of the same name."""
+    needs: str = ""
+    """A column that `source` is made of, for telling whether a publication has it."""
 
     @property
     def sql(self) -> str:
@@ -238,7 +240,16 @@ DIMENSIONS = (
 BREAKDOWN_SUMS = (*_of("int", "call_count", "total_tokens"), *UNPRICED, *MONEY)
 BREAKDOWN_COLUMNS = ("usage_date", "who", "value", "value_count", *(c.name for c in BREAKDOWN_SUMS))
 """`who` is value, unsaid, or other: the values beyond the first of the month, summed, `value_count` of them."""
-CUBE_COLUMNS = ("usage_date", "values", *(c.name for c in BREAKDOWN_SUMS))
+CUBE_SUMS = (
+    *BREAKDOWN_SUMS,
+    *_of(
+        "int", "failed_call_count", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens",
+        "reasoning_tokens", "image_tokens", "citation_tokens",
+    ),
+    Column("provider_cost_usd", "money"),
+)  # fmt: skip
+"""What the panels of a filtered page are made of."""
+CUBE_COLUMNS = ("usage_date", "values", "is_model_call", *(c.name for c in CUBE_SUMS))
 """`values` holds a place in the month's list of values for each dimension; -1 is other, -2 unsaid."""
 
 LOG_KINDS = {"prompts": "prompt", "workflows": "workflow", "agents": "agent"}
@@ -285,6 +296,30 @@ SUMMARY_COLUMNS = (
     Column("reported_total_cost_usd", "money"),
 )
 
+METERS = (
+    ("uncached_input", "Input"),
+    ("cached_input", "Cached input"),
+    ("cache_write_5m", "Cache write (5 min)"),
+    ("cache_write_1h", "Cache write (1 h)"),
+    ("audio_input", "Audio input"),
+    ("image_input", "Image input"),
+    ("output", "Output"),
+    ("reasoning", "Reasoning"),
+    ("audio_output", "Audio output"),
+    ("image_output", "Image output"),
+    ("citation", "Citation"),
+    ("image", "Images"),
+    ("web_search", "Web searches"),
+    ("request", "Request"),
+)
+"""Meters that a call is priced by, and their names on pages; mart_details__spans has `<meter>_units`, dim_price_set
+`<meter>_usd`.
+"""
+METERS_OF_TOKENS = tuple(name for name, _ in METERS[:11])
+METERS_FREE_WITHOUT_A_PRICE = ("citation", "image", "request")
+"""Meters that cost nothing where no price names them."""
+_METER_PAIRS = ", ".join(f"[{i}::bigint, m.{name}_units]" for i, (name, _) in enumerate(METERS))
+
 SPAN_COLUMNS = (
     *_of(
         "text",
@@ -301,13 +336,19 @@ SPAN_COLUMNS = (
     *_of("text", "charge_type", "status"),
     *_of("moment", "started_at", "ended_at"),
     *_of("int", "duration_ms", "start_offset_ms", "attempt"),
-    *_of("text", "billing_role", "billing_reason"),
+    *_of("text", "billing_role", "billing_reason", "billed_run_id", "billed_span_id"),
+    *_of(
+        "int", "rollup_reported_input_tokens", "rollup_reported_output_tokens", "rollup_reported_total_tokens"
+    ),
+    *_of("money", "rollup_reported_provider_cost_usd", "rollup_reported_task_credits"),
     *(Column(f"{name}_tokens", "int") for name in TOKEN_CLASSES),
     Column("total_tokens", "int"),
     Column("token_convention"),
     Column("provider_cost_usd", "money"),
     *_of("text", "cost_source", "price_status", "unpriced_reason"),
     *_of("text", "priced_provider", "priced_model", "price_set_id"),
+    Column("meters", "list", f"list_filter([{_METER_PAIRS}], lambda pair: pair[2] > 0)", "request_units"),
+    Column("units", "int"),
     *_of("money", "reported_provider_cost_usd", "computed_provider_cost_usd"),
     Column("credit_source"),
     *_of("money", "reported_task_credits", "computed_task_credits", "credit_price_usd"),
@@ -333,6 +374,15 @@ USER_COLUMNS = (
     *UNPRICED,
     *MONEY,
 )
+
+USER_DAY_COLUMNS = (
+    DAY,
+    Column("user_id"),
+    *_of("int", "run_count", "total_tokens"),
+    *UNPRICED,
+    *_of("money", "task_credits", "total_cost_usd"),
+)
+"""One row per tracked user and day."""
 
 
 def names(columns: tuple[Column, ...]) -> list[str]:

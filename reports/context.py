@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports import quality
-from reports.analytics import TOKEN_SERIES, Row, Tile, View
-from reports.charts import Chart
+from reports import quality, users
+from reports.analytics import TOKEN_SERIES, Tile, View
 
 
 @dataclass(frozen=True)
@@ -164,29 +163,14 @@ class LogPage:
 
 
 @dataclass(frozen=True)
-class NamedChart:
-    """A chart with its heading and the key that its switch uses."""
-
-    key: str
-    label: str
-    chart: Chart
-
-
-@dataclass(frozen=True)
 class UsersPage:
-    """Cards, first rows, activity and distribution of the tracked users."""
+    """The tracked users in the default range; `view` is None where no run names a user."""
 
     page: Page
-    cards: tuple[Tile, ...]
+    view: users.View | None
     headers: tuple[Header, ...]
-    rows: tuple[Row, ...]
-    shown: str
-    activity: tuple[NamedChart, ...]
-    activity_label: str
-    distribution: Chart
-    distribution_rows: tuple[Row, ...]
     distribution_headers: tuple[Header, ...]
-    is_empty: bool
+    run_headers: tuple[Header, ...]
 
 
 QUALITY_HEADERS: Mapping[str, tuple[Header, ...]] = {

@@ -9,22 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from datetime import date, datetime, timedelta
 
 from markupsafe import Markup
 
-from reports import analytics, charts, quality, writer
+from reports import analytics, quality, users, writer
 from reports import columns as col
 from reports import context as ctx
 from reports import format as fmt
 from reports import queries as q
-from reports.analytics import Cell, Tile
-from reports.charts import Series
+from reports.analytics import Tile
 
-USERS_SHOWN = 50
-ACTIVITY_DAYS = 90
 _RANGE_SCRIPTS = ("range.js",)
 
 
@@ -43,9 +38,7 @@ class WorkspaceData:
     shards: dict[str, int] = field(default_factory=dict)
     index_shards: dict[str, int] = field(default_factory=dict)
     user_parts: list[str] = field(default_factory=list)
-    user_totals: q.UserTotals = field(default_factory=q.UserTotals)
-    user_activity: list[q.Row] = field(default_factory=list)
-    cost_distribution: list[q.Row] = field(default_factory=list)
+    user_days: dict[str, str] = field(default_factory=dict)
     unpriced_models: list[q.Row] = field(default_factory=list)
     usage_days: tuple[date | None, date | None] | None = None
     """First and last day with usage where `months` does not hold them all."""
@@ -257,6 +250,7 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
     )
     config = {
         "log": name,
+        "workspace": data.slug,
         "singular": definition.singular,
         "columns": [{"key": h.key, "label": h.label, "number": h.is_number} for h in definition.columns],
         "fields": col.names(col.LOG_COLUMNS),
@@ -267,13 +261,21 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
         "summary_fields": ["run_type", *col.names(col.SUMMARY_COLUMNS)],
         "span_fields": col.names(col.SPAN_COLUMNS),
         "child_fields": col.names(col.CHILD_COLUMNS),
+        "meters": [
+            {
+                "label": label,
+                "tokens": name in col.METERS_OF_TOKENS,
+                "free": name in col.METERS_FREE_WITHOUT_A_PRICE,
+            }
+            for name, label in col.METERS
+        ],
         "token_classes": col.TOKEN_CLASSES,
         "reasons": analytics.REASONS,
         "storage": f"credit-usage.{name}.columns",
     }
     runs = sum(row[1] for row in days)
     return ctx.LogPage(
-        page=data.page(name, definition.title, ("sheet.js", "logs.js"), config),
+        page=data.page(name, definition.title, ("trace.js", "sheet.js", "logs.js"), config),
         kind=definition.singular,
         columns=definition.columns,
         filters=tuple(filters),
@@ -281,27 +283,6 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
         first_day=days[0][0] if days else "",
         last_day=days[-1][0] if days else "",
         is_empty=not days,
-    )
-
-
-def _user_row(values: Mapping[str, Any], zone: str) -> analytics.Row:
-    clock = fmt.zone(zone)
-    assert clock is not None  # noqa: S101  (page zones are checked in WorkspaceData.time_zone)
-
-    def seen(ms: int | None) -> Cell:
-        return Cell(fmt.moment(None if ms is None else datetime.fromtimestamp(ms // 1000, UTC), clock))
-
-    return (
-        Cell(values["user_id"]),
-        seen(values["first_request_at"]),
-        seen(values["last_request_at"]),
-        Cell(fmt.count(values["total_requests"])),
-        Cell(fmt.count(values["total_tokens"])),
-        Cell(
-            fmt.money(values["total_cost_usd"]) + fmt.unpriced_short(values["unpriced_call_count"]),
-            fmt.money_exact(values["total_cost_usd"])
-            + fmt.unpriced(*(values[name] for name in analytics.UNPRICED)),
-        ),
     )
 
 
@@ -315,124 +296,81 @@ USER_HEADERS = (
 )
 
 
-def _bucket_label(low: Decimal, high: Decimal | None) -> str:
-    """Bounds of a bucket of the cost distribution; the first holds who has no known cost at all."""
-    if high is None:
-        return f"from {fmt.money(low)}"
-    return f"{fmt.money(low)} – {fmt.money(high)}" if low < high else "No known cost"
+RUN_HEADERS = (
+    ctx.Header("Completed At", False),
+    ctx.Header("Type", False),
+    ctx.Header("Name", False),
+    ctx.Header("Status", False),
+    ctx.Header("Total Tokens"),
+    ctx.Header("Total Cost"),
+    ctx.Header("Duration"),
+)
+"""The newest runs of one user, all three logs together."""
+
+
+def users_view(data: WorkspaceData) -> users.View | None:
+    """The default range of the users page: its last 30 days of usage. None where no run names a user."""
+    days, clock = data.default_range, fmt.zone(data.time_zone[0])
+    if days is None or clock is None or not data.user_parts:
+        return None
+    names = col.names(col.USER_COLUMNS)
+    at = [names.index(name) for name in ("user_id", "first_request_at", "last_request_at")]
+    seen = {row[at[0]]: (row[at[1]], row[at[2]]) for text in data.user_parts for row in json.loads(text)}
+    rows = [
+        row
+        for month in sorted(data.user_days)
+        if days.first[:7] <= month <= days.last[:7]
+        for row in json.loads(data.user_days[month])
+    ]
+    return users.build_view(
+        rows,
+        seen,
+        date.fromisoformat(days.first),
+        date.fromisoformat(days.last),
+        clock,
+        has_credit_price=data.workspace.has_credit_price,
+        provisional_day=data.edges.provisional_day,
+    )
 
 
 def users_page(data: WorkspaceData) -> ctx.UsersPage:
-    """The users page: cards and charts over the whole history, the users of the highest cost first."""
-    totals = data.user_totals
-    users = totals.users
-    spend, top = fmt.to_scaled(totals.spend), fmt.to_scaled(totals.top_spend)
-    average = fmt.divide_half_even(spend, users) if users else None
-    lacks = fmt.unpriced(totals.unpriced_calls, totals.unpriced_tokens)
-    names = col.names(col.USER_COLUMNS)
-    first = json.loads(data.user_parts[0])[:USERS_SHOWN] if data.user_parts else []
-    zone, _ = data.time_zone
-    has_bare_credits = totals.credits and not data.workspace.has_credit_price
-    cards = (
-        Tile(
-            "Active Users", fmt.count(users), fmt.count(users), f"{fmt.count(totals.requests)} requests", ""
-        ),
-        Tile(
-            "Total Spend",
-            fmt.money_scaled(spend),
-            fmt.money_exact_scaled(spend) + lacks,
-            lacks.strip(),
-            analytics.NO_CREDIT_PRICE_SHORT if has_bare_credits else "",
-        ),
-        Tile(
-            "Avg Cost",
-            fmt.money_scaled(average),
-            fmt.money_exact_scaled(average) + lacks,
-            "spend ÷ active users" + (", unpriced calls left out" if lacks else ""),
-            "",
-        ),
-        Tile(
-            "Top User Share",
-            fmt.percent(top, spend),
-            fmt.money_exact_scaled(top) + fmt.unpriced(totals.top_unpriced_calls, totals.top_unpriced_tokens),
-            totals.top_user,
-            "",
-        ),
-    )
-    last = data.last_day or (data.user_activity[-1][0] if data.user_activity else date(1970, 1, 1))
-    days = [last - timedelta(days=n) for n in range(ACTIVITY_DAYS - 1, -1, -1)]
-    by_day = {row[0]: row for row in data.user_activity}
-
-    def activity(key: str, label: str, position: int) -> ctx.NamedChart:
-        is_money = key == "cost"
-        show = fmt.money_scaled if is_money else fmt.count_short
-        values = [by_day[day][position] if day in by_day else 0 for day in days]
-        whole = [fmt.to_scaled(value) if is_money else int(value) for value in values]
-        said = [
-            fmt.money_scaled(v) + fmt.unpriced(*(by_day[day][5:7] if day in by_day else (0, 0)))
-            if is_money
-            else fmt.count(v)
-            for day, v in zip(days, whole, strict=True)
-        ]
-        titles = [f"{fmt.day(day)}: {text}" for day, text in zip(days, said, strict=True)]
-        drawn = charts.stacked_bars(
-            [fmt.day_short(day) for day in days], titles, (Series(label, "s1", whole),), show
-        )
-        return ctx.NamedChart(key, label, drawn)
-
-    buckets = data.cost_distribution
-    bounds = [_bucket_label(row[0], row[1]) for row in buckets]
-    counts = [int(row[2]) for row in buckets]
+    """The users page in its default range, the users of the highest cost first."""
+    view = users_view(data)
     return ctx.UsersPage(
         page=data.page(
             "users",
             "Users",
-            ("users.js",),
+            ("charts.js", "users.js"),
             {
-                "fields": names,
+                "workspace": data.slug,
+                "fields": col.names(col.USER_COLUMNS),
                 "parts": len(data.user_parts),
-                "users": users,
-                "logs": [[name, ctx.LOGS[name].title] for name in col.LOG_KINDS],
+                "day_fields": col.names(col.USER_DAY_COLUMNS),
+                "months": sorted(data.user_days),
+                "has_credit_price": data.workspace.has_credit_price,
+                "logs": [
+                    {
+                        "name": name,
+                        "title": ctx.LOGS[name].title,
+                        "singular": ctx.LOGS[name].singular,
+                        "days": [row[:2] for row in data.log_totals.get(name, [])],
+                    }
+                    for name in col.LOG_KINDS
+                ],
+                "log_fields": col.names(col.LOG_COLUMNS),
+                "rows_per_part": q.LOG_ROWS_PER_PART,
                 "columns": [{"key": h.key, "label": h.label, "number": h.is_number} for h in USER_HEADERS],
-                "rows_per_page": USERS_SHOWN,
+                "rows_per_page": users.SHOWN,
+                "words": {
+                    "no_credit_price_short": analytics.NO_CREDIT_PRICE_SHORT,
+                    "no_known_cost": users.NO_KNOWN_COST,
+                },
             },
-            has_range=False,
-            subtitle="Tracked end users, whole history",
         ),
-        cards=cards,
+        view=view,
         headers=USER_HEADERS,
-        rows=tuple(_user_row(dict(zip(names, values, strict=True)), zone) for values in first),
-        shown=f"Highest cost first: {fmt.count(len(first))} of {fmt.count(users)} users, "
-        f"{fmt.count(totals.tokens)} tokens in all.",
-        activity=(
-            activity("cost", "Cost", 4),
-            activity("requests", "Requests", 2),
-            activity("tokens", "Tokens", 3),
-        ),
-        activity_label=f"{fmt.day_range(days[0], days[-1])}, tracked users only",
-        distribution=charts.stacked_bars(
-            bounds,
-            [
-                f"{bound}: {fmt.count(n)} user{'' if n == 1 else 's'}"
-                for bound, n in zip(bounds, counts, strict=True)
-            ],
-            (Series("Users", "s1", counts),),
-            fmt.count_short,
-            every_label=True,
-        ),
-        distribution_rows=tuple(
-            (
-                Cell(bound),
-                Cell(fmt.count(row[2])),
-                Cell(
-                    fmt.money(row[3]) + fmt.unpriced_short(row[4]),
-                    fmt.money_exact(row[3]) + fmt.unpriced(row[4], row[5]),
-                ),
-            )
-            for bound, row in zip(bounds, buckets, strict=True)
-        ),
         distribution_headers=(ctx.Header("Total cost", False), ctx.Header("Users"), ctx.Header("Spend")),
-        is_empty=not users,
+        run_headers=RUN_HEADERS,
     )
 
 

@@ -16,6 +16,9 @@ from reports import format as fmt
 from reports import queries as q
 from reports.analytics import NOT_SAID, REASONS, Cell, Row, Rows, Tile
 
+CHANGES_NOT_TOLD = (
+    "This publication was made by a version that did not keep what it changed. The next one will say it."
+)
 CHANGES_SHOWN = 60
 BATCHES_SHOWN = 10
 _EXAMPLE = ", for example "
@@ -72,7 +75,8 @@ class Publication:
     landing: tuple[q.Row, ...] = ()
     unreadable_files: int = 0
     quarantine: dict[str | None, list[q.Row]] = field(default_factory=dict)
-    changes: dict[str, list[q.Row]] = field(default_factory=dict)
+    changes: dict[str, list[q.Row]] | None = field(default_factory=dict)
+    """None where the publication is of a version that did not tell."""
     previous: tuple[str, str, datetime] | None = None
     newest_activity: dict[str, datetime] = field(default_factory=dict)
     sums: dict[str, list[q.Row]] = field(default_factory=dict)
@@ -168,7 +172,7 @@ def view(
     unknown = publication.quarantine.get(None, [])
     activity = publication.newest_activity.get(workspace_id)
     calls = sum(row[4] for row in unpriced)
-    changed, changes_note = _changes(publication.changes.get(workspace_id, []))
+    changed, changes_note = _changes((publication.changes or {}).get(workspace_id, []))
     previous = publication.previous
     return View(
         badge=verdict,
@@ -225,7 +229,11 @@ def view(
         changes_label=f"Since publication {previous[1]} of {fmt.moment(previous[2], clock)[:16]}"
         if previous
         else "",
-        changes_note=changes_note if previous else "This is the first publication: all of it is new.",
+        changes_note=CHANGES_NOT_TOLD
+        if publication.changes is None
+        else changes_note
+        if previous
+        else "This is the first publication: all of it is new.",
         unpriced=_unpriced(unpriced),
     )
 

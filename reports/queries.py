@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,8 @@ from reports import columns as col
 if TYPE_CHECKING:
     import duckdb
 
-LOG_ROWS_PER_PART = 5_000
-"""Rows of one log chunk: a few megabytes at most, so the first page of the busiest day opens at once."""
+LOG_ROWS_PER_PART = 2_500
+"""Rows of one log chunk: one or two megabytes, so the first page of the busiest day opens at once."""
 SPANS_PER_SHARD = 1_500
 """Spans of one run-sheet chunk: under a megabyte, so a sheet opens at once."""
 RUNS_PER_INDEX_SHARD = 4_000
@@ -67,23 +66,6 @@ class DayCount:
     day: date
     rows: int
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class UserTotals:
-    """The tracked users of a workspace over its whole history, and the one with the highest cost."""
-
-    users: int = 0
-    spend: Decimal = Decimal(0)
-    credits: Decimal = Decimal(0)
-    requests: int = 0
-    tokens: int = 0
-    unpriced_calls: int = 0
-    unpriced_tokens: int = 0
-    top_spend: Decimal = Decimal(0)
-    top_user: str = ""
-    top_unpriced_calls: int = 0
-    top_unpriced_tokens: int = 0
 
 
 Row = tuple[Any, ...]
@@ -145,15 +127,23 @@ class Published:
     def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         return self._connection.execute(sql, list(parameters)).fetchall()
 
-    def _columns_of(self, table: str) -> set[str]:
+    def _columns_of(self, table: str, schema: str = "marts") -> set[str]:
         found = self._all(
-            "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? "
+            "select column_name from duckdb_columns() where schema_name = ? and table_name = ? "
             "and database_name = current_database()",
-            [table],
+            [schema, table],
         )
-        if not found:
+        if not found and schema == "marts":
             raise PublishedFileError(f"marts.{table} is missing: was the file published by another version?")
         return {str(name) for (name,) in found}
+
+    def _known_columns(self, table: str, columns: Sequence[col.Column]) -> list[col.Column]:
+        """The columns, those that an older publication lacks as NULL."""
+        there = self._columns_of(table)
+        return [
+            column if (column.needs or column.name) in there else col.Column(column.name, "text", "null")
+            for column in columns
+        ]
 
     # --- dimensions and meta
     # ---------------------------------------------------------------------------------------
@@ -331,16 +321,18 @@ class Published:
             "where k.workspace_id = r.workspace_id and k.month = r.month), [])"
             for d in col.DIMENSIONS
         )
-        texts = ", ".join(column.sql for column in col.BREAKDOWN_SUMS)
+        texts = ", ".join(column.sql for column in col.CUBE_SUMS)
+        has_flag = "is_model_call" in self._columns_of("mart_analytics__usage_breakdown")
+        is_model_call = "u.is_model_call" if has_flag else "u.model is not null"  # publications before it
         rows = self._all(f"""with {kept},
             m as (
-                select u.usage_date, u.workspace_id, {places}, {_sums(col.BREAKDOWN_SUMS, "u")}
+                select u.usage_date, u.workspace_id, {places}, ({is_model_call})::bigint as is_model_call, {_sums(col.CUBE_SUMS, "u")}
                 from marts.mart_analytics__usage_breakdown as u {joins}
                 group by all),
             r as (
                 select m.workspace_id, {_BY_MONTH} as month,
-                    '[' || string_agg(json_array(m.usage_date::varchar, [{names}], {texts})::varchar, ',\n'
-                        order by m.usage_date, {names}) || ']' as rows_text
+                    '[' || string_agg(json_array(m.usage_date::varchar, [{names}], is_model_call, {texts})::varchar, ',\n'
+                        order by m.usage_date, {names}, is_model_call) || ']' as rows_text
                 from m group by 1, 2)
             select r.workspace_id, r.month, '{{"rows":' || r.rows_text || ',"values":' || json_array({lists})::varchar || '}}' from r""")
         return {(str(w), str(month)): str(text) for w, month, text in rows}
@@ -493,7 +485,7 @@ class Published:
                     on d.workspace_id = m.workspace_id and d.run_id = m.run_id and d.usage_date = m.usage_date"""
             )
         parts.append(
-            f"""select m.workspace_id, m.usage_date, {shard("m.run_id")}, 'spans', m.run_id, m.started_at, m.span_id, {_json_rows(col.SPAN_COLUMNS)}
+            f"""select m.workspace_id, m.usage_date, {shard("m.run_id")}, 'spans', m.run_id, m.started_at, m.span_id, {_json_rows(self._known_columns("mart_details__spans", col.SPAN_COLUMNS))}
             from marts.mart_details__spans as m
             join plan as p on p.workspace_id = m.workspace_id and p.usage_date = m.usage_date"""
         )
@@ -518,6 +510,38 @@ class Published:
             held[str(row[3])] = str(row[4])
         if current is not None:
             yield (*current, held)
+
+    def price_sets(self) -> dict[str, str]:
+        """workspace_id → JSON rows (id, stretches of time, sources, their versions, checked on, rates by meter) of the price
+        sets that its calls were priced by. A rate is per unit, as text.
+        """
+        rates = ", ".join(f"any_value(s.{name}_usd)::varchar" for name, _ in col.METERS)
+        rows = self._all(
+            f"""with used as (
+                select distinct workspace_id, price_set_id from marts.mart_details__spans where price_set_id is not null),
+            keys as (
+                select distinct price_key, catalogue_provider, catalogue_model, file_provider, file_pattern, variant
+                from dimensions.dim_model_name where price_key is not null),
+            origins as (
+                select k.price_key,
+                    any_value(concat_ws(', ', 'price file ' || nullif(concat_ws('/', nullif(k.file_provider, ''), k.file_pattern), ''),
+                        'catalogue ' || nullif(concat_ws('/', k.catalogue_provider, k.catalogue_model), ''),
+                        'tier ' || nullif(k.variant, ''))) as sources,
+                    string_agg(distinct p.source_version, ', ' order by p.source_version) as versions, max(p.checked_at)::date::varchar as checked
+                from keys as k
+                left join dimensions.dim_price as p on (p.source = 'catalogue' and p.provider = k.catalogue_provider and p.model_rule = k.catalogue_model)
+                    or (p.source <> 'catalogue' and p.provider = coalesce(k.file_provider, '') and p.model_rule = k.file_pattern)
+                group by 1),
+            sets as (
+                select s.price_set_id, list(distinct [case when year(s.valid_from) > 1 then s.valid_from::date::varchar end,
+                        case when year(s.valid_to) < 9999 then s.valid_to::date::varchar end]) as stretches,
+                    any_value(coalesce(o.sources, '')) as sources, any_value(o.versions) as versions, any_value(o.checked) as checked, [{rates}] as rates
+                from dimensions.dim_price_set as s left join origins as o on o.price_key = s.price_key group by 1)
+            select u.workspace_id, '[' || string_agg(
+                json_array(s.price_set_id, list_sort(s.stretches), s.sources, s.versions, s.checked, s.rates)::varchar, ',\n' order by s.price_set_id) || ']'
+            from used as u join sets as s on s.price_set_id = u.price_set_id group by 1"""
+        )
+        return {str(workspace_id): str(text) for workspace_id, text in rows}
 
     def colours(self) -> dict[str, dict[str, list[str]]]:
         """workspace_id → dimension → its values, the first used first: a value's place, and so its colour, stays."""
@@ -560,8 +584,9 @@ class Published:
 
     def checks(self) -> list[Row]:
         """(name, severity, status, failures, message, status in the publication before) of this publication's checks."""
+        before = "previous_publication_id" if self._tells_changes() else "null::varchar"
         return self._all(
-            """with p as (select publication_id, previous_publication_id from meta.publication)
+            f"""with p as (select publication_id, {before} as previous_publication_id from meta.publication)
             select c.check_name, c.severity, c.status, c.failures, c.message, b.status
             from meta.check_results as c
             join p on p.publication_id = c.publication_id
@@ -591,8 +616,18 @@ class Published:
             found.setdefault(None if workspace_id is None else str(workspace_id), []).append(tuple(rest))
         return found
 
-    def changes(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (day, then before and after of runs, tokens, cost, unpriced calls), newest day first."""
+    def _tells_changes(self) -> bool:
+        """Whether the publication says what it changed; those of older versions, to which one may roll back, do not."""
+        return bool(self._columns_of("changes", "meta")) and "previous_publication_id" in self._columns_of(
+            "publication", "meta"
+        )
+
+    def changes(self) -> dict[str, list[Row]] | None:
+        """workspace_id → rows (day, then before and after of runs, tokens, cost, unpriced calls), newest day first; None where
+        the publication does not tell.
+        """
+        if not self._tells_changes():
+            return None
         rows = self._all(
             """select workspace_id, usage_date, run_count_before, run_count_after, total_tokens_before, total_tokens_after,
                 total_cost_usd_before, total_cost_usd_after, unpriced_call_count_before, unpriced_call_count_after
@@ -604,7 +639,9 @@ class Published:
         return found
 
     def previous_publication(self) -> tuple[str, str, datetime] | None:
-        """This publication's id, and id and time of the one before; None for the first."""
+        """This publication's id, and id and time of the one before; None for the first, and where it does not tell."""
+        if not self._tells_changes():
+            return None
         rows = self._all(
             "select publication_id, previous_publication_id, previous_published_at from meta.publication"
         )
@@ -687,43 +724,11 @@ class Published:
             found.setdefault(str(workspace_id), []).append(str(text))
         return found
 
-    def user_totals(self) -> dict[str, UserTotals]:
-        """workspace_id → its tracked users together, over the whole history."""
+    def user_days(self) -> dict[tuple[str, str], str]:
+        """(workspace_id, month) → JSON rows of its tracked users by day."""
         rows = self._all(
-            """select workspace_id, count(*), sum(total_cost_usd)::decimal(38,12), sum(task_credits)::decimal(38,6),
-                sum(total_requests)::bigint, sum(total_tokens)::bigint,
-                sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint,
-                max(total_cost_usd), first(user_id order by total_cost_usd desc, user_id),
-                first(unpriced_call_count order by total_cost_usd desc, user_id),
-                first(unpriced_total_tokens order by total_cost_usd desc, user_id)
-            from marts.mart_users__summary group by 1"""
+            f"""select m.workspace_id, {_BY_MONTH} as month,
+                '[' || string_agg({_json_rows(col.USER_DAY_COLUMNS)}, ',\n' order by m.usage_date, m.user_id) || ']'
+            from marts.mart_users__activity as m where m.user_id is not null group by 1, 2"""
         )
-        return {str(workspace_id): UserTotals(*rest) for workspace_id, *rest in rows}
-
-    def user_activity(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (day, users, requests, tokens, cost, unpriced calls, their tokens) over tracked
-        users, oldest first.
-        """
-        rows = self._all(
-            """select workspace_id, usage_date, count(*), sum(run_count)::bigint, sum(total_tokens)::bigint,
-                sum(total_cost_usd)::decimal(38,12), sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint
-            from marts.mart_users__activity where user_id is not null group by 1, 2 order by 1, 2"""
-        )
-        found: dict[str, list[Row]] = {}
-        for workspace_id, *rest in rows:
-            found.setdefault(str(workspace_id), []).append(tuple(rest))
-        return found
-
-    def cost_distribution(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (lower, upper, users, cost, unpriced calls, their tokens) of the decade buckets,
-        lowest first.
-        """
-        rows = self._all(
-            """select workspace_id, bucket_lower_usd, bucket_upper_usd, user_count, total_cost_usd,
-                unpriced_call_count, unpriced_total_tokens
-            from marts.mart_users__cost_distribution order by workspace_id, bucket_index"""
-        )
-        found: dict[str, list[Row]] = {}
-        for workspace_id, *rest in rows:
-            found.setdefault(str(workspace_id), []).append(tuple(rest))
-        return found
+        return {(str(w), str(month)): str(text) for w, month, text in rows}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reports import columns as col
+
 ACME = "acme"
 """Workspace with a plain id, UTC, and a credit price from the fourth day on."""
 HOSTILE = "../Tenant Ünïcode/</script>"
@@ -30,6 +32,21 @@ _COUNTS = (
     "unknown_usage_call_count",
     "unpriced_total_tokens",
 )
+
+
+METERS = tuple(name for name, _ in col.METERS)
+_UNITS = {
+    "uncached_input": "input_tokens - cached_tokens - cache_write_tokens", "cached_input": "cached_tokens", "cache_write_5m": "cache_write_tokens",
+    "output": "output_tokens - reasoning_tokens", "reasoning": "reasoning_tokens", "image_output": "image_tokens", "citation": "citation_tokens",
+    "image": "(span_kind = 'image_generation')", "request": "1",
+}  # fmt: skip
+"""Quantities and rates of which the costs of `_runs_sql` are made."""
+_RATES = {
+    **dict.fromkeys(("uncached_input", "cached_input", "cache_write_5m"), "0.0000003125"),
+    **dict.fromkeys(("output", "reasoning"), "0.000001250001"),
+    "image": "case when priced_model = 'image-model-1' then 0.04 end",
+    "image_output": "case when priced_model = 'image-model-1' then 0 end",
+}
 
 
 def _money_type(column: str) -> str:
@@ -149,8 +166,15 @@ def _runs_sql(days: int, runs_per_day: int) -> str:
         status, started_at + interval (s * 300) millisecond as started_at,
         started_at + interval (s * 300 + duration_ms) millisecond as ended_at, duration_ms::bigint as duration_ms, (s * 300)::bigint as start_offset_ms,
         1 + (dd % 41 = 0)::integer as attempt,
-        case when is_call then 'call' when s = 0 then 'rollup' else 'none' end as billing_role,
-        case when is_call then 'has usage of its own' when s = 0 then 'sums its children' else 'no usage' end as billing_reason,
+        case when is_call then 'call' when s = 0 then 'rollup' when span_kind = 'step' and k % 3 = 0 then 'duplicate' else 'none' end as billing_role,
+        case when is_call then 'has usage of its own' when s = 0 then 'sums its children' when span_kind = 'step' and k % 3 = 0 then 'same response id' else 'no usage' end as billing_reason,
+        case when is_call then span_id when (s = 0 and run_type = 'prompt') or (span_kind = 'step' and k % 3 = 0) then run_id || '.1' end as billed_span_id,
+        case when is_call or (s = 0 and run_type = 'prompt') or (span_kind = 'step' and k % 3 = 0) then run_id end as billed_run_id,
+        case when not is_call and (s = 0 or (span_kind = 'step' and k % 3 = 0)) then 1230 end::bigint as rollup_reported_input_tokens,
+        case when not is_call and (s = 0 or (span_kind = 'step' and k % 3 = 0)) then 4 end::bigint as rollup_reported_output_tokens,
+        case when not is_call and (s = 0 or (span_kind = 'step' and k % 3 = 0)) then 1234 end::bigint as rollup_reported_total_tokens,
+        case when not is_call and span_kind = 'step' and k % 3 = 0 then 0.000321 end::decimal(38,12) as rollup_reported_provider_cost_usd,
+        null::decimal(18,6) as rollup_reported_task_credits,
         is_model_call, is_usage_unknown, is_orphan, false as is_parent_missing,
         case when is_model_call and not is_usage_unknown then coalesce(input_tokens, 0) end::bigint as input_tokens,
         case when is_model_call and not is_usage_unknown then coalesce(input_tokens, 0) // 3 end::bigint as cached_tokens,
@@ -230,7 +254,7 @@ def _run_facts_sql() -> str:
         case when h(i, 'st') % 97 = 1 then null else date_diff('millisecond', r.started_at, t.ended_at) end::bigint as duration_ms,
         r.run_type || '_' || h(i, 'r') % 7 as resource_id,
         case when r.workspace_id <> '{ACME}' then ['{HOSTILE_NAME}', 'مرحبا بالعالم', '🚀 emoji "quoted" & more', '=cmd|'' /C calc''!A0',
-            repeat('long name ', 60), 'line' || chr(8232) || 'sep'][1 + h(i, 'n') % 6]
+            repeat('long name ', 1000), 'line' || chr(8232) || 'sep'][1 + h(i, 'n') % 6]
             else ['Summarise ticket', 'Translate page', 'Research brief', 'Support triage', 'Lead scoring', 'Weekly digest', 'Invoice reader'][1 + h(i, 'r') % 7] end as name,
         case when o.charge_types > 1 then 'mixed' else o.charge_type end as charge_type,
         case when o.providers > 1 then 'mixed' else o.provider end as provider, case when o.models > 1 then 'mixed' else o.model end as model,
@@ -312,7 +336,7 @@ def _marts_sql() -> str:
         sum(units)::bigint as units, {_sums()} {calls} group by all;
     create table marts.mart_analytics__usage_breakdown as
     select s.usage_date, s.workspace_id, coalesce(s.service, 'Unknown') as service, s.provider, s.model,
-        coalesce(r.name, r.resource_id) as resource_name, coalesce(r.api_key_name, r.api_key_id) as api_key, s.charge_type, r.collaborator,
+        coalesce(r.name, r.resource_id) as resource_name, coalesce(r.api_key_name, r.api_key_id) as api_key, s.charge_type, r.collaborator, s.is_model_call,
         {_MEASURES.replace("status", "s.status").replace("total_tokens)", "s.total_tokens)")}, {", ".join(f"coalesce(sum(s.{t}), 0)::bigint as {t}" for t in _TOKENS)}, {_sums("s.")}
     from (select * {calls}) as s left join run as r on r.workspace_id = s.workspace_id and r.run_id = s.run_id group by all;
     create table marts.mart_analytics__model_costs as
@@ -393,9 +417,21 @@ def _marts_sql() -> str:
         sum(unpriced_total_tokens)::bigint as unpriced_total_tokens, sum(total_cost_usd)::decimal(38,12) as total_cost_usd
     from marts.mart_users__summary group by all;
     {log_marts}
+    create table dimensions.dim_price_set as
+    select distinct price_set_id, priced_provider || '/' || priced_model || '||' as price_key, timestamp '0001-01-01' as valid_from,
+        timestamp '9999-12-31' as valid_to, {", ".join(f"{_RATES.get(m, 'null')}::decimal(38,18) as {m}_usd" for m in METERS)}
+    from span where price_set_id is not null;
+    create table dimensions.dim_model_name as
+    select distinct priced_provider || '/' || priced_model || '||' as price_key, priced_provider as catalogue_provider, priced_model as catalogue_model,
+        null::varchar as file_provider, null::varchar as file_pattern, '' as variant from span where price_set_id is not null;
+    create table dimensions.dim_price as
+    select distinct priced_provider as provider, priced_model as model_rule, 'catalogue' as source, 'catalogue 1.2' as source_version,
+        date '2026-09-01' as checked_at from span where price_set_id is not null;
     create table marts.mart_details__spans as
     select usage_date, workspace_id, run_id, span_id, parent_span_id, span_name, span_kind, service, provider, model, charge_type, status, started_at, ended_at,
-        duration_ms, start_offset_ms, attempt, billing_role, billing_reason,
+        duration_ms, start_offset_ms, attempt, billing_role, billed_run_id, billed_span_id, billing_reason,
+        rollup_reported_input_tokens, rollup_reported_output_tokens, rollup_reported_total_tokens, rollup_reported_provider_cost_usd, rollup_reported_task_credits,
+        units, {", ".join(f"case when price_set_id is not null then {_UNITS.get(m, '0')} end::bigint as {m}_units" for m in METERS)},
         {", ".join(["input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", *rest])},
         provider_cost_usd, cost_source, wallet_cost_usd, external_cost_usd, task_credits, task_credit_cost_usd, total_cost_usd,
         response_model, price_status, unpriced_reason, priced_provider, priced_model, price_set_id, reported_provider_cost_usd, computed_provider_cost_usd,

@@ -51,6 +51,9 @@
     });
     return rows;
   }
+  /* What a reader filters by, from explore.js: {rows(name, first, last)} gives a table's rows, null where it cannot tell. */
+  var lens = null;
+  function seen(name, first, last) { return (lens && lens.rows(name, first, last)) || between(name, first, last); }
   function bucketMiddle(bucket) {
     for (var i = config.months.length - 1; i >= 0; i -= 1) {
       var held = months[config.months[i]];
@@ -357,14 +360,27 @@
     var countBefore = total(previous, "run_count"), failedBefore = total(previous, "failed_run_count");
     var points = before.hasData ? f.points(failed, count, failedBefore, countBefore) : "";
     var of = daily("run_count");
+    var runTiles = [
+      amount("run_count", "Runs", "", f.countShort, f.count),
+      { label: "Error rate", text: f.percent(failed, count), title: f.count(failed) + " of " + f.count(count) + " runs", note: f.count(failed) + " of " + f.count(count) + " runs failed",
+        baseline: against(f.percent(failedBefore, countBefore)), delta: points, tone: { "+": "worse", "-": "better" }[points.slice(0, 1)] || "",
+        values: daily("failed_run_count").map(function (n, i) { return of[i] ? n * 1000000n / of[i] : 0n; }) }];
+    if (lens) { runTiles = callTiles(); }
+    /* A run may use several models: what is filtered are calls. */
+    function callTiles() {
+      var all = total(totals, "call_count"), bad = total(totals, "failed_call_count"), allBefore = total(previous, "call_count"), badBefore = total(previous, "failed_call_count");
+      var moved = before.hasData ? f.points(bad, all, badBefore, allBefore) : "", each = daily("call_count");
+      return [amount("call_count", "Calls", "of the filter, instead of runs", f.countShort, f.count),
+        { label: "Call error rate", text: f.percent(bad, all), title: f.count(bad) + " of " + f.count(all) + " calls", note: f.count(bad) + " of " + f.count(all) + " calls failed",
+          baseline: against(f.percent(badBefore, allBefore)), delta: moved, tone: { "+": "worse", "-": "better" }[moved.slice(0, 1)] || "",
+          values: daily("failed_call_count").map(function (n, i) { return each[i] ? n * 1000000n / each[i] : 0n; }) }];
+    }
     return [
       tile("Total cost", "total_cost_usd", [f.money(now), f.moneyExact(now) + said], said.trim(), f.money(total(previous, "total_cost_usd")) + f.unpricedShort(lacked)),
       amount("task_credits", "Task credits", creditNote, f.credits, f.credits),
       amount("total_tokens", "Tokens", "", f.countShort, f.count),
-      amount("run_count", "Runs", "", f.countShort, f.count),
-      { label: "Error rate", text: f.percent(failed, count), title: f.count(failed) + " of " + f.count(count) + " runs", note: f.count(failed) + " of " + f.count(count) + " runs failed",
-        baseline: against(f.percent(failedBefore, countBefore)), delta: points, tone: { "+": "worse", "-": "better" }[points.slice(0, 1)] || "",
-        values: daily("failed_run_count").map(function (n, i) { return of[i] ? n * 1000000n / of[i] : 0n; }) },
+      runTiles[0],
+      runTiles[1],
       tile("Unpriced calls", "unpriced_call_count", [f.countShort(lacking), f.count(lacking)],
         lacking ? "of " + f.countShort(calls) + " calls; " + f.countShort(tokens) + " tokens" : "all " + f.countShort(calls) + " calls have a cost", f.countShort(lacked), true)
     ];
@@ -404,16 +420,17 @@
   function render(first, last) {
     var days = daysBetween(first, last);
     var earlier = days.map(function (day) { return f.addDays(day, -days.length); });
-    function now(name) { return between(name, first, last); }
-    function before(name) { return between(name, earlier[0], earlier[earlier.length - 1]); }
+    function now(name) { return seen(name, first, last); }
+    function before(name) { return seen(name, earlier[0], earlier[earlier.length - 1]); }
     var totals = now("total"), previous = before("total"), tokenRows = now("tokens"), userRows = now("users");
+    var unfiltered = between("total", first, last); /* users are not filtered, so they are parts of this */
     var notes = creditNotes(totals);
     var content = Object.assign(
       { services: services(now("services"), total(totals, "total_cost_usd")), models: models(now("models")), unpriced: unpriced(now("unpriced")), differences: differences(now("differences")),
         observability: observability(now("observability"), now("model_latency")),
         runs: runs(now("runs"), now("run_latency")), spans: spans(now("spans"), now("span_days"), now("span_latency")), tools: tools(now("tools")) },
       costTables(totals, previous, days), tokenTables(tokenRows, before("tokens"), days));
-    ["cost", "requests", "tokens"].forEach(function (order) { content["users_" + order] = users(userRows, totals, order); });
+    ["cost", "requests", "tokens"].forEach(function (order) { content["users_" + order] = users(userRows, unfiltered, order); });
     Object.keys(content).forEach(function (name) { fill(name, content[name]); });
     shown = { first: first, last: last, days: days, earlier: earlier, content: content };
 
@@ -466,7 +483,7 @@
   function choose(first, last) {
     var mine = (turn += 1);
     var length = daysBetween(first, last).length;
-    return load(f.addDays(first, -length), last).then(function () {
+    return load(f.addDays(first, -length), last).then(function () { return CU.explore ? CU.explore.prepare(f.addDays(first, -length), last) : null; }).then(function () {
       if (mine !== turn) { return; }
       render(first, last);
       if (CU.explore) { CU.explore.show(shown); }
@@ -514,7 +531,7 @@
     if (order) { showUsers(order); }
   });
   showUsers("cost");
-  CU.analytics = { ready: ready, redraw: function () { render(shown.first, shown.last); }, load: load, between: between, tableCsv: tableCsv, asRow: asRow, total: total, daysBetween: daysBetween, cost: cost, config: config };
+  CU.analytics = { ready: ready, redraw: function () { render(shown.first, shown.last); }, setLens: function (wanted) { lens = wanted; }, load: load, between: between, tableCsv: tableCsv, asRow: asRow, total: total, daysBetween: daysBetween, cost: cost, config: config };
 
   /* The page already shows its default range. */
   var isStart = true;

@@ -114,7 +114,8 @@
        `pick(place, part)` is called for a click, part being the number of the series or null. */
     explain: function (figure, spec) { held.set(figure, spec); pointable(figure); },
     /* series: [{tone, values: BigInt[]}]; before: BigInt[] or null; draws into the figure. */
-    stackedBars: function (figure, labels, titles, series, tick, before, provisional) {
+    stackedBars: function (figure, labels, titles, series, tick, before, provisional, everyLabel) {
+      var each = everyLabel || labels.length <= 10;
       var highest = 0n;
       labels.forEach(function (_, i) {
         var sum = series.reduce(function (sum, part) { return sum + part.values[i]; }, 0n);
@@ -153,7 +154,7 @@
       });
       CU.put(figure, [
         CU.el("div", { class: "plot" }, [CU.el("div", { class: "ticks", "aria-hidden": "true" }, ticks.map(function (value) { return CU.el("span", {}, tick(value)); })), svg]),
-        CU.el("div", { class: labels.length <= 10 ? "axis each" : "axis", "aria-hidden": "true" }, (labels.length <= 10 ? labels : axisLabels(labels)).map(function (text) { return CU.el("span", {}, text); }))
+        CU.el("div", { class: each ? "axis each" : "axis", "aria-hidden": "true" }, (each ? labels : axisLabels(labels)).map(function (text) { return CU.el("span", {}, text); }))
       ]);
     }
   };

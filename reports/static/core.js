@@ -56,6 +56,13 @@
     return element;
   };
 
+  /* A status by shape and colour. */
+  CU.shapes = { completed: "●", failed: "✕", running: "▶", queued: "◌", cancelled: "■" };
+  CU.status = function (status) {
+    var known = CU.shapes[status] ? status : "unknown";
+    return CU.el("span", { class: "status status-" + known }, [CU.el("span", { "aria-hidden": "true" }, CU.shapes[known] || "○"), " " + (status || "not said")]);
+  };
+
   /* Column name → position, for rows that are arrays. */
   CU.positions = function (names) {
     var found = {};
@@ -192,6 +199,10 @@
     element.textContent = words[name] + (at === null ? CU.format.MISSING : CU.format.moment(at, zone).slice(0, 16) + " " + zone);
     element.setAttribute("title", stamps[name] || "");
   });
+
+  /* On a narrow page the navigation scrolls; the page that one is on stays in sight. */
+  var here = document.querySelector("nav [aria-current]");
+  if (here && here.offsetLeft + here.offsetWidth > here.closest("nav").clientWidth) { here.closest("nav").scrollLeft = here.offsetLeft - 24; }
 
   var theme = document.getElementById("theme");
   function showTheme() {

@@ -1,5 +1,6 @@
-/* The first panel of analytics beyond its default view: by cost, tokens or calls, grouped, filtered by clicks. Rows come from
-   the months' breakdowns; with a filter from the months' cube, which has the same values of each dimension. */
+/* Analytics beyond its default view: the first panel by cost, tokens or calls, grouped; and all panels filtered by clicks, as far as their
+   figures know what is filtered by. Rows come from the months' breakdowns; with a filter from the months' cube, which has the same
+   values of each dimension. */
 (function () {
   "use strict";
   var CU = window.CU;
@@ -64,24 +65,79 @@
   }
   function rows(first, last) {
     if (!state.filters.length) { return A.between(state.group ? "by_" + state.group : "total", first, last); }
+    var group = ORDER.indexOf(state.group);
+    return cubeRows(first, last).map(function (entry) { return group < 0 ? entry.row : Object.assign({}, entry.row, decoded(entry.cube.values, entry.row.values, group)); });
+  }
+  var ORDER = config.dimensions.map(function (dimension) { return dimension[0]; });
+  /* The cube's rows that pass the filters: [{row, cube}]. */
+  function cubeRows(first, last) {
     var found = [];
-    var order = config.dimensions.map(function (dimension) { return dimension[0]; });
     monthsOf(first, last).forEach(function (month) {
       var cube = cubes[month];
       /* A filter is a place in this month's list; a month without the value has none. */
       var wanted = state.filters.map(function (filter) {
-        var at = order.indexOf(filter.dimension);
+        var at = ORDER.indexOf(filter.dimension);
         return [at, filter.who === "unsaid" ? -2 : filter.who === "other" ? -1 : cube.values[at].indexOf(filter.value)];
       });
       if (wanted.some(function (pair, i) { return pair[1] === -1 && state.filters[i].who !== "other"; })) { return; }
-      var group = order.indexOf(state.group);
       cube.rows.forEach(function (row) {
         if (row.usage_date < first || row.usage_date > last) { return; }
-        if (!wanted.every(function (pair) { return row.values[pair[0]] === pair[1]; })) { return; }
-        found.push(group < 0 ? row : Object.assign({}, row, decoded(cube.values, row.values, group)));
+        if (wanted.every(function (pair) { return row.values[pair[0]] === pair[1]; })) { found.push({ row: row, cube: cube }); }
       });
     });
     return found;
+  }
+
+  /* --- the other panels under a filter ------------------------------------------------------------------------------ */
+  /* A table's rows as the filter leaves them; null where the table does not know what is filtered by. */
+  var BY_MODEL = { unpriced: 1, differences: 1, observability: 1, model_latency: 1 };
+  var NOT_FOLLOWING = { traces: "Runs, spans and tools are not kept by what is filtered by", users: "Users are not kept by what is filtered by" };
+  function isByModelOnly() { return state.filters.every(function (filter) { return filter.dimension === "model" || filter.dimension === "provider"; }); }
+  function ofDays(first, last, key) {
+    var found = new Map();
+    cubeRows(first, last).forEach(function (entry) {
+      var row = entry.row, held = found.get(row.usage_date);
+      if (!held) { held = { usage_date: row.usage_date }; found.set(row.usage_date, held); config.columns[key].forEach(function (name) { if (name !== "usage_date") { held[name] = 0n; } }); }
+      Object.keys(row).forEach(function (name) { if (typeof row[name] === "bigint") { held[name] = (held[name] || 0n) + row[name]; } });
+    });
+    return Array.from(found.values());
+  }
+  function named(entry, dimension) {
+    var found = decoded(entry.cube.values, entry.row.values, ORDER.indexOf(dimension));
+    return found.who === "other" ? "Other" : found.value;
+  }
+  var lens = {
+    rows: function (name, first, last) {
+      if (name === "total") { return ofDays(first, last, "total"); }
+      if (name === "tokens") {
+        return ofDays(first, last, "tokens").map(function (row) {
+          return Object.assign(row, { uncached_input_tokens: row.input_tokens - row.cached_tokens - row.cache_write_tokens, visible_output_tokens: row.output_tokens - row.reasoning_tokens });
+        });
+      }
+      if (name === "services") { return cubeRows(first, last).map(function (entry) { return Object.assign({}, entry.row, { service: named(entry, "service") }); }); }
+      if (name === "models") {
+        return cubeRows(first, last).filter(function (entry) { return entry.row.is_model_call; })
+          .map(function (entry) { return Object.assign({}, entry.row, { provider: named(entry, "provider"), model: named(entry, "model") }); });
+      }
+      if (!BY_MODEL[name] || !isByModelOnly()) { return null; }
+      return A.between(name, first, last).filter(function (row) {
+        return state.filters.every(function (filter) {
+          var value = row[filter.dimension];
+          if (filter.who === "unsaid") { return value === null; }
+          if (filter.who === "value") { return value === filter.value; }
+          return value !== null && cubes[row.usage_date.slice(0, 7)].values[ORDER.indexOf(filter.dimension)].indexOf(value) < 0;
+        });
+      });
+    }
+  };
+  /* Where a panel cannot follow, it says so. */
+  function sayFollowing() {
+    var dimensions = state.filters.map(function (filter) { return labels[filter.dimension].toLowerCase().replace("api", "API"); }).join(" and ");
+    document.querySelectorAll("[data-follows]").forEach(function (line) {
+      var kind = line.getAttribute("data-follows");
+      line.hidden = !state.filters.length || (kind === "model" && isByModelOnly());
+      line.textContent = line.hidden ? "" : "Not filtered. " + (NOT_FOLLOWING[kind] || "These figures are kept by provider and model only, not by what is filtered by") + " (" + dimensions + ").";
+    });
   }
   function grouped(list) {
     var found = new Map();
@@ -286,18 +342,23 @@
       shown = now;
       return loadCubes(now.earlier[0], now.last).then(function () {
         if (mine !== turn) { return; }
-        if (isDefault()) { CU.analytics.redraw(); }
+        A.setLens(state.filters.length ? lens : null);
+        sayFollowing();
+        A.redraw();
         draw();
         document.documentElement.setAttribute("data-explore", [state.measure, state.group].concat(state.filters.map(function (filter) { return filter.dimension + "=" + (filter.value === null ? filter.who : filter.value); })).join("/"));
       });
     }).catch(function (error) { CU.range.say("This view cannot be shown: " + error.message); });
   }
   CU.explore = {
+    /* Called before a range is drawn: what a filter needs is loaded. */
+    prepare: function (first, last) {
+      return loadCubes(first, last).then(function () { A.setLens(state.filters.length ? lens : null); sayFollowing(); });
+    },
     /* Called after each change of the range, when the default view has been drawn. */
     show: function (now) {
       shown = now;
-      if (!isDefault()) { return loadCubes(now.earlier[0], now.last).then(function () { if (shown === now) { draw(); } }); }
-      return Promise.resolve();
+      if (!isDefault()) { draw(); }
     }
   };
   id("measure").addEventListener("click", function (event) {

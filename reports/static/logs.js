@@ -1,22 +1,17 @@
-/* The three log tables: loads day chunks as they are needed, filters, sorts, pages, totals. Opens run sheets (sheet.js). */
+/* The three log tables: loads day chunks as they are needed, filters, sorts, pages, totals, CSV. Opens run sheets (sheet.js). */
 (function () {
   "use strict";
   var CU = window.CU;
   var f = CU.format;
   var config = CU.config();
   var at = CU.positions(config.fields);
-  var ROW_CAP = 100000;
+  var ROW_CAP = 100000; /* rows read for one filter or CSV: some 150 MB and a few seconds; what is beyond is said and one click away */
   var form = document.getElementById("log-controls");
   var totalsLine = document.getElementById("log-totals");
-  var SHAPES = { completed: "●", failed: "✕", running: "▶", queued: "◌", cancelled: "■" };
   var MONEY = { total_cost_usd: 1, total_wallet_cost_usd: 1 };
+  var NOT_SAID = "?"; /* the other values of a list start with = */
   var NUMBERS = { completed_at: 1, total_tokens: 1, duration_ms: 1 };
   function get(row, name) { return row[at[name]]; }
-
-  CU.status = function (status) {
-    var known = SHAPES[status] ? status : "unknown";
-    return CU.el("span", { class: "status status-" + known }, [CU.el("span", { "aria-hidden": "true" }, SHAPES[known] || "○"), " " + (status || "not said")]);
-  };
 
   CU.tokenBreakdown = function (value, kind) {
     var rows = [["Input", f.count(value("total_input_tokens"))], ["of which cached", f.count(value("total_cached_tokens")), "part"],
@@ -99,6 +94,27 @@
     });
     return found;
   }
+  /* The filters stand in the address, so that what a reader sees can be sent on. */
+  function writeFilters() {
+    var parts = new URLSearchParams(location.hash.slice(1));
+    form.querySelectorAll("[data-filter]").forEach(function (input) {
+      var name = nameOf(input);
+      if (input.value === "") { parts.delete(name); } else { parts.set(name, input.value); }
+    });
+    var text = parts.toString();
+    if (text !== new URLSearchParams(location.hash.slice(1)).toString()) { history.replaceState(history.state, "", text ? "#" + text : location.pathname + location.search); }
+  }
+  function nameOf(input) { var key = input.getAttribute("data-filter"); return key === "user_id" ? "user" : key; }
+  function readFilters() { /* whether any is another than before */
+    var parts = new URLSearchParams(location.hash.slice(1)), isNew = false;
+    form.querySelectorAll("[data-filter]").forEach(function (input) {
+      var value = parts.get(nameOf(input)) || "";
+      if (input.value === value) { return; }
+      input.value = value; /* a list that does not have it stays empty */
+      isNew = true;
+    });
+    return isNew;
+  }
   function metadataMatches(text, wanted) {
     if (text === null) { return false; }
     var cut = wanted.indexOf("=");
@@ -112,6 +128,7 @@
     return wanted.every(function (filter) {
       if (filter[0] === "metadata") { return metadataMatches(get(row, "user_metadata"), filter[1]); }
       var value = get(row, filter[0]);
+      if (filter[2] && filter[1] === NOT_SAID) { return value === null; }
       if (value === null) { return false; }
       if (filter[2]) { return value === filter[1].slice(1); }
       if (filter[0] === "user_id") { return value === filter[1]; }
@@ -120,14 +137,15 @@
   }
 
   /* --- loading --------------------------------------------------------------------------------------------------- */
-  function pieces() { /* newest first: [day, part, rows] */
+  function piecesOf(day) { /* [day, part, rows] */
+    var found = [];
+    for (var part = 0, left = day[1]; left > 0; part += 1, left -= config.rows_per_part) { found.push([day[0], part, Math.min(left, config.rows_per_part)]); }
+    return found;
+  }
+  function pieces() { /* of the range, newest first */
     var found = [];
     for (var i = days.length - 1; i >= 0; i -= 1) {
-      var day = days[i];
-      if (day[0] < state.from || day[0] > state.to) { continue; }
-      for (var part = 0, left = day[1]; left > 0; part += 1, left -= config.rows_per_part) {
-        found.push([day[0], part, Math.min(left, config.rows_per_part)]);
-      }
+      if (days[i][0] >= state.from && days[i][0] <= state.to) { found = found.concat(piecesOf(days[i])); }
     }
     return found;
   }
@@ -190,7 +208,10 @@
       show(rows, count);
       document.documentElement.setAttribute("data-log", "ready");
     }
+    writeFilters();
+    document.getElementById("csv-filtered").textContent = wanted.length ? "Filtered rows" : "All rows of the range";
     if (!wanted.length && !state.sort) { /* newest first: only the chunks of this page */
+      document.getElementById("log-rest").hidden = true;
       var sums = dayTotals();
       var start = state.page * state.size, end = start + state.size, seen = 0, needed = [], skip = null;
       list.forEach(function (piece) {
@@ -204,31 +225,56 @@
         done(rows.slice(skip || 0, (skip || 0) + state.size), sums.runs);
       }).catch(fail);
     }
-    var kept = [], loaded = 0, all = list.reduce(function (sum, piece) { return sum + piece[2]; }, 0);
+    return readRows(list, wanted, function () { return mine === turn; }).then(function (found) {
+      if (mine !== turn) { return; }
+      sayTotals(rowTotals(found.rows), wanted.length ? "filtered" : "");
+      sayRest(found);
+      var start = state.page * state.size;
+      done(sorted(found.rows).slice(start, start + state.size), found.rows.length);
+    }).catch(fail);
+  }
+  /* The rows of these pieces that pass the filters, newest first, up to the cap: {rows, loaded, all, oldest}. */
+  function readRows(list, wanted, isWanted) {
+    var kept = [], loaded = 0, oldest = null, all = list.reduce(function (sum, piece) { return sum + piece[2]; }, 0);
     function next(position) {
       if (position >= list.length || loaded >= ROW_CAP) { return Promise.resolve(); }
       var some = list.slice(position, position + 6);
       return Promise.all(some.map(loadPiece)).then(function (parts) {
-        if (mine !== turn) { return Promise.resolve(); }
+        if (!isWanted()) { return Promise.resolve(); }
+        oldest = some[some.length - 1][0];
         parts.forEach(function (rows) { loaded += rows.length; rows.forEach(function (row) { if (keeps(row, wanted)) { kept.push(row); } }); });
         if (position + 6 < list.length) { say("Reading " + f.count(loaded) + " of " + f.count(all) + " runs…"); }
         return next(position + 6);
       });
     }
-    return next(0).then(function () {
-      if (mine !== turn) { return; }
-      sayTotals(rowTotals(kept), loaded < all ? "read " + f.count(loaded) + " of " + f.count(all) + " runs, the newest; choose a shorter range to read all of it" : wanted.length ? "filtered" : "");
-      var start = state.page * state.size;
-      done(sorted(kept).slice(start, start + state.size), kept.length);
-    }).catch(fail);
+    return next(0).then(function () { return { rows: kept, loaded: loaded, all: all, oldest: oldest }; });
+  }
+  /* What a filter did not reach, and the way there. */
+  function sayRest(found) {
+    var line = CU.clear(document.getElementById("log-rest"));
+    line.hidden = found.loaded >= found.all;
+    if (line.hidden) { return; }
+    var older = CU.el("button", { type: "button" }, "Search " + f.dayRange(state.from, found.oldest));
+    older.addEventListener("click", function () { CU.range.set(state.from, found.oldest); });
+    CU.put(line, ["Searched the newest " + f.count(found.loaded) + " of " + f.count(found.all) + " runs, back to " + f.day(found.oldest) + ". ", older]);
   }
   function fail(error) { say("The log cannot be shown: " + error.message); document.documentElement.setAttribute("data-log", "failed"); }
 
   /* --- drawing --------------------------------------------------------------------------------------------------- */
-  function peekButton(text, label, build) {
-    return CU.peek(CU.el("button", { type: "button", class: "peek", "aria-label": label + " " + text + ", breakdown" }, text), build);
+  function peekButton(text, label, build, more) {
+    return CU.peek(CU.el("button", { type: "button", class: "peek", "aria-label": label + " " + text + (more || "") + ", breakdown" }, text), build);
   }
-  function cell(row, column) {
+  /* Amounts of a column stand with their points below one another: what is missing behind the point is kept free. */
+  function decimals(text) { return text.indexOf(".") < 0 ? 0 : text.length - text.indexOf(".") - 1; }
+  function amount(content, text, most, lack) {
+    var pad = CU.el("span", { class: "pad" });
+    pad.style.width = most - decimals(text) + "ch";
+    return CU.el("div", { class: "amount" }, [content, pad, lack ? CU.el("span", { class: "lack" }, lack) : null]);
+  }
+  function mostDecimals(rows, key) {
+    return rows.reduce(function (most, row) { return Math.max(most, decimals(f.money(f.toScaled(get(row, key))))); }, 2);
+  }
+  function cell(row, column, most) {
     var key = column.key, value = get(row, key), content, title = null;
     function read(name) { return get(row, name); }
     if (key === "completed_at") {
@@ -237,8 +283,9 @@
     } else if (key === "status") { content = CU.status(value);
     } else if (key === "total_tokens") { content = peekButton(f.count(value), "Tokens", function () { return CU.tokenBreakdown(read, config.singular); });
     } else if (key === "total_cost_usd") {
-      content = peekButton(f.money(f.toScaled(value)) + f.unpricedShort(get(row, "unpriced_call_count")), "Cost", function () { return CU.costBreakdown(read); });
-    } else if (MONEY[key]) { content = f.money(f.toScaled(value)); title = f.moneyExact(f.toScaled(value));
+      var cost = f.money(f.toScaled(value)), lack = f.unpricedShort(get(row, "unpriced_call_count"));
+      content = amount(peekButton(cost, "Cost", function () { return CU.costBreakdown(read); }, lack), cost, most[key], lack);
+    } else if (MONEY[key]) { content = amount(f.money(f.toScaled(value)), f.money(f.toScaled(value)), most[key]); title = f.moneyExact(f.toScaled(value));
     } else if (key === "duration_ms") { content = f.duration(value);
     } else if (key === "tools") { content = value && value.length ? value.join(", ") : f.MISSING; title = value && value.length ? content : null;
     } else { content = value === null ? f.MISSING : value; title = value; }
@@ -249,9 +296,10 @@
     var pages = Math.max(1, Math.ceil(count / state.size));
     state.shown = rows.map(function (row) { return [get(row, "run_id"), get(row, "usage_date")]; });
     state.count = count;
+    var most = { total_cost_usd: mostDecimals(rows, "total_cost_usd"), total_wallet_cost_usd: mostDecimals(rows, "total_wallet_cost_usd") };
     var lines = rows.map(function (row) {
       var id = get(row, "run_id");
-      var line = CU.el("tr", { "data-run": id, "aria-selected": CU.sheet.current() === id ? "true" : null }, config.columns.map(function (column) { return cell(row, column); }));
+      var line = CU.el("tr", { "data-run": id, "aria-selected": CU.sheet.current() === id ? "true" : null }, config.columns.map(function (column) { return cell(row, column, most); }));
       line.addEventListener("click", function (event) {
         if (!event.target.closest("a, button")) { location.hash = CU.hashWith("run", id); }
       });
@@ -259,7 +307,7 @@
     });
     if (!lines.length) { lines.push(CU.el("tr", {}, CU.el("td", { class: "empty", colspan: config.columns.length }, "No run matches. Clear a filter or choose a longer range."))); }
     body.replaceChildren.apply(body, lines);
-    pageState.textContent = count ? "Page " + f.count(state.page + 1) + " of " + f.count(pages) : "";
+    pageState.textContent = count ? f.count(state.page * state.size + 1) + "–" + f.count(state.page * state.size + rows.length) + " of " + f.count(count) + " · page " + f.count(state.page + 1) + " of " + f.count(pages) : "";
     document.getElementById("page-previous").disabled = state.page === 0;
     document.getElementById("page-next").disabled = state.page + 1 >= pages;
   }
@@ -319,6 +367,50 @@
   document.getElementById("page-next").addEventListener("click", function () { state.page += 1; refresh(); });
   document.getElementById("page-size").addEventListener("change", function (event) { state.size = Number(event.target.value); restart(); });
 
+  /* --- CSV: every field, exact, times in UTC ------------------------------------------------------------------------ */
+  function csvOf(rows) {
+    return CU.csv([config.fields].concat(rows.map(function (row) {
+      return config.fields.map(function (name, i) {
+        var value = row[i];
+        if (value === null) { return ""; }
+        return /_at$/.test(name) ? new Date(value).toISOString() : Array.isArray(value) ? value.join("; ") : value;
+      });
+    })));
+  }
+  function sayCsv(text) { document.getElementById("csv-state").textContent = text; }
+  document.getElementById("csv-filtered").addEventListener("click", function () {
+    var mine = turn;
+    sayCsv("Reading…");
+    readRows(pieces(), filters(), function () { return mine === turn; }).then(function (found) {
+      if (mine !== turn) { sayCsv("The filters changed; ask again."); return; }
+      CU.download([config.workspace, config.log, state.from, state.to].concat(filters().length ? ["filtered"] : []).join("-") + ".csv", csvOf(sorted(found.rows)));
+      sayCsv(f.count(found.rows.length) + " rows" + (found.loaded < found.all ? ": of the newest " + f.count(found.loaded) + " of " + f.count(found.all) + " runs, back to " + f.day(found.oldest) + ". Take the days before by range or one by one." : "."));
+      if (!filters().length && !state.sort) { sayTotals(dayTotals(), ""); }
+    }).catch(function (error) { sayCsv("This cannot be read: " + error.message); });
+  });
+  var dayChoice = document.getElementById("csv-day");
+  CU.put(dayChoice, days.slice().reverse().map(function (day) { return CU.el("option", { value: day[0] }, f.day(day[0]) + " · " + f.count(day[1]) + (day[1] === 1 ? " run" : " runs")); }));
+  document.getElementById("csv-whole-day").addEventListener("click", function () {
+    var day = days.find(function (entry) { return entry[0] === dayChoice.value; });
+    sayCsv("Reading…");
+    Promise.all(piecesOf(day).map(loadPiece)).then(function (parts) {
+      var rows = [].concat.apply([], parts);
+      CU.download([config.workspace, config.log, day[0]].join("-") + ".csv", csvOf(rows));
+      sayCsv(f.count(rows.length) + " rows: all of " + f.day(day[0]) + ".");
+    }).catch(function (error) { sayCsv("This day cannot be read: " + error.message); });
+  });
+
+  /* Menus close when something else is clicked, and by Escape. */
+  document.addEventListener("click", function (event) {
+    if (!event.isTrusted) { return; } /* a download is a click, too */
+    document.querySelectorAll("details.columns[open]").forEach(function (menu) { if (!menu.contains(event.target)) { menu.open = false; } });
+  });
+  document.addEventListener("keydown", function (event) {
+    var menu = event.key === "Escape" && event.target.closest ? event.target.closest("details.columns[open]") : null;
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); event.stopPropagation(); event.preventDefault(); return; }
+    if (event.key === "/" && !event.target.matches("input, select, textarea") && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); search.focus(); }
+  }, true);
+
   /* Column choice: hidden columns are remembered by key; a class on the table hides them. */
   var boxes = document.querySelectorAll("#columns input");
   function applyColumns() {
@@ -334,21 +426,15 @@
   applyColumns();
   boxes.forEach(function (box) { box.addEventListener("change", function () { CU.remember(config.storage, applyColumns()); }); });
 
-  function byUser(user) {
-    if (user === form.elements.user_id.value) { return; }
-    clearFilters();
-    form.elements.user_id.value = user;
-    restart();
-  }
-  var user = fromHash().get("user");
-  if (user) { form.elements.user_id.value = user; }
+  fromHash();
+  readFilters();
   CU.range.start(function (from, to) {
     state.from = from < first ? first : from;
     state.to = to > last ? last : to;
     restart();
   });
   window.addEventListener("hashchange", function () {
-    var user = fromHash().get("user");
-    if (user) { byUser(user); }
+    fromHash();
+    if (readFilters()) { restart(); }
   });
 })();

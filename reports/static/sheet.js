@@ -1,4 +1,4 @@
-/* The run sheet, docked over its table: header, pills, split, details, trace waterfall, span panel. */
+/* The run sheet, docked over its table: header, pills, trace (trace.js), span panel, split, cost, details; on paper, the sheet alone. */
 (function () {
   "use strict";
   var CU = window.CU;
@@ -8,7 +8,6 @@
   var spanAt = CU.positions(config.span_fields);
   var childAt = CU.positions(config.child_fields);
   var dialog = document.getElementById("sheet");
-  var ROWS_AT_ONCE = 400;
   var PILLS = {
     prompt: ["Tokens", "Cost", "Duration", "Charge Type"],
     workflow: ["Cost", "Duration", "Tools"],
@@ -18,6 +17,8 @@
     ["of which reasoning", "reasoning_tokens"], ["Image", "image_tokens"], ["Total", "total_tokens"], ["Citation (beside the total)", "citation_tokens"],
     ["Audio input", "audio_input_tokens"], ["Audio output", "audio_output_tokens"]];
   var current = null;
+  var trace = null;
+  var prices = null; /* price set id → its rates, read when a sheet first needs them */
   var opener = null;
 
   function cash(text) { return text === null ? null : f.toScaled(text); }
@@ -27,11 +28,20 @@
     return CU.load("runs", CU.part(day, CU.shard(id, config.shards[day] || 1), "s")).then(function (data) {
       if (data === null) { return null; }
       var run = data.runs.find(function (row) { return row[summaryAt.run_id] === id; });
-      return {
-        id: id, day: day, run: run ? reader(run, summaryAt) : null,
-        spans: data.spans.filter(function (row) { return row[spanAt.run_id] === id; }),
-        children: data.children.filter(function (row) { return row[childAt.parent_run_id] === id; })
-      };
+      return loadPrices().then(function () {
+        return {
+          id: id, day: day, run: run ? reader(run, summaryAt) : null,
+          spans: data.spans.filter(function (row) { return row[spanAt.run_id] === id; }),
+          children: data.children.filter(function (row) { return row[childAt.parent_run_id] === id; })
+        };
+      });
+    });
+  }
+  function loadPrices() {
+    if (prices) { return Promise.resolve(prices); }
+    return CU.load("prices", "sets").then(function (rows) {
+      prices = new Map((rows || []).map(function (row) { return [row[0], { stretches: row[1], sources: row[2], versions: row[3], checked: row[4], rates: row[5] }]; }));
+      return prices;
     });
   }
 
@@ -102,49 +112,14 @@
       ["Completed", f.moment(read("completed_at"), config.time_zone)], ["Provider", read("provider")], ["Model", read("model")], ["Charge type", read("charge_type")],
       ["Source", read("source")], ["Delivery", read("delivery")], ["API key", read("api_key")], ["Collaborator", read("collaborator")],
       ["Tools", (read("tools") || []).join(", ")], ["Task credits", f.credits(cash(read("total_task_credits")))],
-      ["User", read("user_id") ? CU.el("a", { href: "#user=" + encodeURIComponent(read("user_id")) }, read("user_id")) : null],
+      ["User", read("user_id") ? CU.el("a", { href: "users.html#user=" + encodeURIComponent(read("user_id")) }, read("user_id")) : null],
       ["Parent run", read("parent_run_id") ? runLink(read("parent_run_id")) : null], ["Child runs", read("child_run_count") ? f.count(read("child_run_count")) : null],
       ["Trace", read("trace_id")], ["Reported tokens", reportedTokens === null ? null : f.count(reportedTokens)],
       ["Reported cost", reportedCost === null ? null : f.moneyExact(reportedCost)]
     ]);
   }
 
-  /* --- trace ------------------------------------------------------------------------------------------------------ */
-  /* Spans as a tree in start order, child runs below the span that started them where that is known. */
-  function tree(loaded, shift, depth, expand, path) {
-    var known = new Set(loaded.spans.map(function (row) { return row[spanAt.span_id]; }));
-    var below = new Map();
-    var roots = [];
-    loaded.spans.forEach(function (row) {
-      var parent = row[spanAt.parent_span_id];
-      if (parent !== null && known.has(parent) && parent !== row[spanAt.span_id]) {
-        if (!below.has(parent)) { below.set(parent, []); }
-        below.get(parent).push(row);
-      } else { roots.push(row); }
-    });
-    var lines = [], seen = new Set();
-    function visit(row, level) {
-      var stack = [[row, level]]; /* no recursion: traces may be thousands deep */
-      while (stack.length) {
-        var entry = stack.pop(), id = entry[0][spanAt.span_id];
-        if (seen.has(id)) { continue; }
-        seen.add(id);
-        lines.push({ span: entry[0], level: entry[1], start: (entry[0][spanAt.start_offset_ms] || 0) + shift, length: entry[0][spanAt.duration_ms] });
-        (below.get(id) || []).slice().reverse().forEach(function (child) { stack.push([child, entry[1] + 1]); });
-      }
-    }
-    roots.forEach(function (row) { visit(row, depth); });
-    loaded.spans.forEach(function (row) { visit(row, depth); }); /* spans whose parents form a ring */
-    var base = loaded.run ? loaded.run("started_at") : null;
-    loaded.children.forEach(function (row) {
-      var start = (base === null ? 0 : row[childAt.started_at] - base) + shift;
-      lines.push({ child: row, level: depth + 1, start: start, length: row[childAt.duration_ms] });
-      var open = expand.get(row[childAt.run_id]);
-      if (open && path.indexOf(open.id) < 0) { lines = lines.concat(tree(open, start, depth + 2, expand, path.concat([open.id]))); }
-    });
-    return lines;
-  }
-
+  /* --- what a span is and costs ------------------------------------------------------------------------------------ */
   /* How the cost and credits of a call came about: one line each, none where there is nothing to say. */
   function names(provider, model) { return [provider, model].filter(function (name) { return name; }).join(" / "); }
   function costStory(read) {
@@ -170,6 +145,73 @@
     ];
   }
 
+  /* Quantity × rate of each meter of a call. Rates have 18 decimals, so a rate per million tokens has 12. */
+  var MICRO = 1000000n;
+  function rateOf(text) {
+    var match = /^(\d+)(?:\.(\d+))?$/.exec(text);
+    return BigInt(match[1]) * 1000000000000000000n + BigInt((match[2] || "").padEnd(18, "0").slice(0, 18));
+  }
+  function stretchOf(set, day) {
+    return set.stretches.find(function (stretch) { return (stretch[0] === null || stretch[0] <= day) && (stretch[1] === null || day < stretch[1]); }) || set.stretches[0];
+  }
+  function priceLines(read) {
+    var set = prices && prices.get(read("price_set_id"));
+    if (!set) { return null; }
+    var lines = [];
+    (read("meters") || []).forEach(function (pair) {
+      var meter = config.meters[pair[0]], units = BigInt(pair[1]), rate = set.rates[pair[0]];
+      if (rate === null) {
+        if (!meter.free) { lines.push([meter.label, f.count(units), "no rate", null]); }
+        return;
+      }
+      var exact = rateOf(rate);
+      lines.push([meter.label, f.count(units), meter.tokens ? f.moneyExact(exact) + " / 1M" : f.moneyExact(f.divideHalfEven(exact, MICRO)), f.divideHalfEven(units * exact, MICRO)]);
+    });
+    if (!lines.length) { return null; }
+    var computed = cash(read("computed_provider_cost_usd"));
+    var texts = f.moneyAligned(lines.map(function (line) { return line[3] || 0n; }).concat([computed || 0n]));
+    var day = new Date(read("started_at")).toISOString().slice(0, 10), since = stretchOf(set, day);
+    return [
+      CU.el("table", { class: "price-lines" }, [
+        CU.el("thead", {}, CU.el("tr", {}, ["Meter", "Quantity", "Rate", "Amount"].map(function (label, i) { return CU.el("th", { scope: "col", class: i ? "num" : null }, label); }))),
+        CU.el("tbody", {}, lines.map(function (line, i) {
+          return CU.el("tr", {}, [CU.el("th", { scope: "row" }, line[0]), CU.el("td", { class: "num" }, line[1]), CU.el("td", { class: "num" }, "× " + line[2]), CU.el("td", { class: "num" }, line[3] === null ? f.MISSING : texts[i])]);
+        })),
+        CU.el("tfoot", {}, CU.el("tr", {}, [CU.el("th", { scope: "row", colspan: 3 }, "By these prices"), CU.el("td", { class: "num" }, computed === null ? f.MISSING : texts[lines.length])]))
+      ]),
+      CU.el("p", { class: "sub" }, "Prices: " + set.sources + (set.versions ? " (" + set.versions + ")" : "") + (since[0] === null ? "" : ", in force since " + f.day(since[0])) + (since[1] === null ? "" : ", until " + f.day(f.addDays(since[1], -1)))
+        + (set.checked ? ", checked on " + f.day(set.checked) : "") + ".")
+    ];
+  }
+  function creditLine(read) {
+    var credits = cash(read("task_credits")), price = cash(read("credit_price_usd"));
+    if (!credits || price === null) { return null; }
+    return f.credits(credits) + " × " + f.moneyExact(price) + " = " + f.moneyExact(cash(read("task_credit_cost_usd")));
+  }
+
+  /* Why a span has no cost of its own, and where that is. */
+  var ROLES = {
+    duplicate: "A duplicate: the same call is billed elsewhere, so nothing of it is in a total.",
+    rollup: "A roll-up: it repeats what calls below it report, so nothing of it is in a total.",
+    none: "Not billed: no usage of its own."
+  };
+  function billing(read) {
+    var role = read("billing_role"), span = read("billed_span_id"), run = read("billed_run_id");
+    if (role === "call") { return []; }
+    var link = null;
+    if (span !== null && run === read("run_id")) {
+      link = CU.el("button", { type: "button", class: "link" }, span);
+      link.addEventListener("click", function () { if (trace) { trace.take(span); } });
+    } else if (span !== null) { link = CU.el("span", {}, [span + " of run ", runLink(run)]); }
+    var credits = cash(read("rollup_reported_task_credits")), cost = cash(read("rollup_reported_provider_cost_usd"));
+    function tokens(name) { var value = read(name); return value === null ? null : f.count(value); }
+    var claimed = facts([["Input", tokens("rollup_reported_input_tokens")], ["Output", tokens("rollup_reported_output_tokens")], ["Total tokens", tokens("rollup_reported_total_tokens")],
+      ["Provider cost", cost === null ? null : f.moneyExact(cost)], ["Task credits", credits === null ? null : f.credits(credits)]], "facts numbers");
+    return [CU.el("p", { class: "role role-" + role }, CU.word(ROLES, role)),
+      facts([["Billed as", link], ["Reason", role === "none" ? null : read("billing_reason")]]),
+      claimed.childNodes.length ? CU.el("h5", {}, "What it claimed, in no total") : null, claimed.childNodes.length ? claimed : null];
+  }
+
   function panel(row) {
     var read = reader(row, spanAt);
     var billed = read("billing_role") === "call";
@@ -177,88 +219,40 @@
       ["Ended", read("ended_at") === null ? "not ended" : f.moment(read("ended_at"), config.time_zone)], [billed ? "Latency" : "Duration", f.duration(read("duration_ms"))],
       ["Attempt", read("attempt") > 1 ? f.count(read("attempt")) : null]];
     var parts = [CU.el("h4", { dir: "auto" }, read("span_name"))];
+    if (read("error_message")) { parts.push(CU.el("p", { class: "error" }, read("error_message"))); }
     if (billed) {
       pairs = [["Service", read("service")], ["Provider", read("provider")], ["Model", read("model")],
-        ["Answered by", read("response_model") === read("model") ? null : read("response_model")], ["Charge type", read("charge_type")]].concat(pairs);
+        ["Answered by", read("response_model") === read("model") ? null : read("response_model")], ["Charge type", read("charge_type")], ["Units", read("units") === null ? null : f.count(read("units"))]].concat(pairs);
       var amounts = ["provider_cost_usd", "task_credit_cost_usd", "wallet_cost_usd", "total_cost_usd", "external_cost_usd"].map(function (name) { return cash(read(name)); });
       var texts = f.moneyAligned(amounts.map(function (amount) { return amount === null ? 0n : amount; }));
-      parts.push(facts(pairs));
-      parts.push(read("total_tokens") === null ? CU.el("p", { class: "sub" }, "This call reported no tokens.")
-        : facts(TOKENS.map(function (item) { var value = read(item[1]); return [item[0], value === null || (item[1].indexOf("audio") === 0 && !value) ? null : f.count(value)]; }), "facts numbers"));
+      parts.push(facts(pairs, "facts pairs"));
+      var tokens = CU.el("div", {}, [CU.el("h5", {}, "Tokens"), read("total_tokens") === null ? CU.el("p", { class: "sub" }, "This call reported no tokens.")
+        : facts(TOKENS.map(function (item) { var value = read(item[1]); return [item[0], value === null || (item[1].indexOf("audio") === 0 && !value) ? null : f.count(value)]; }), "facts numbers")]);
       var isUnpriced = read("cost_source") === "unpriced", isHosted = read("charge_type") === "hosted";
-      parts.push(facts([
+      parts.push(CU.el("div", { class: "halves" }, [tokens, CU.el("div", {}, [CU.el("h5", {}, "Cost"), facts([
         ["Provider cost", isUnpriced ? "unpriced" : amounts[0] === null ? null : texts[0]],
         ["Task credits", f.credits(cash(read("task_credits")))], ["Estimated task credit cost", texts[1]],
         ["Wallet charge", isUnpriced && isHosted ? "unpriced" : texts[2]], ["Total cost", texts[3] + (isUnpriced && isHosted ? " + unpriced" : "")],
-        ["External provider charge (not in total)", isUnpriced && !isHosted ? "unpriced" : amounts[4] ? texts[4] : null]], "facts numbers"));
-      parts.push(CU.el("h5", {}, "How the cost came about"), facts(costStory(read)));
+        ["External provider charge (not in total)", isUnpriced && !isHosted ? "unpriced" : amounts[4] ? texts[4] : null]], "facts numbers")])]));
+      parts.push(CU.el("h5", {}, "How the cost came about"));
+      parts = parts.concat(priceLines(read) || []);
+      parts.push(facts([["Credits × price", creditLine(read)]].concat(costStory(read))));
     } else {
-      parts.push(facts(pairs.concat([["Billing", read("billing_role") + (read("billing_reason") ? ": " + read("billing_reason") : "")]])));
+      parts.push(facts(pairs, "facts pairs"));
     }
-    if (read("error_message")) { parts.push(CU.el("p", { class: "error" }, read("error_message"))); }
+    parts = parts.concat(billing(read));
     parts.push(facts([["Span id", read("span_id")], ["Parent span", read("parent_span_id")], ["Quality flags", read("quality_flags")],
       ["Note", read("is_parent_missing") ? "its parent span never arrived" : null]]));
     if (read("attributes")) { parts.push(CU.el("details", {}, [CU.el("summary", {}, "Attributes"), CU.el("pre", {}, read("attributes"))])); }
-    return CU.el("div", { class: "span-panel", id: "span-panel" }, parts);
+    return parts;
   }
-
-  function waterfall(loaded) {
-    var box = CU.el("div", { class: "waterfall" });
-    var expand = new Map();
-    var limit = ROWS_AT_ONCE;
-    function draw() {
-      var lines = tree(loaded, 0, 0, expand, [loaded.id]);
-      var end = lines.reduce(function (end, line) { return Math.max(end, line.start + (line.length || 0)); }, loaded.run && loaded.run("duration_ms") || 1);
-      var begin = lines.reduce(function (begin, line) { return Math.min(begin, line.start); }, 0);
-      var whole = Math.max(1, end - begin);
-      CU.clear(box);
-      box.appendChild(CU.el("div", { class: "w-ticks", "aria-hidden": "true" }, [0, 1, 2, 3, 4].map(function (k) { return CU.el("span", {}, f.duration(Math.round(begin + whole * k / 4))); })));
-      var list = CU.el("ol", { class: "w-rows" });
-      lines.slice(0, limit).forEach(function (line) {
-        var isChild = Boolean(line.child);
-        var name = isChild ? line.child[childAt.name] || line.child[childAt.run_id] : line.span[spanAt.span_name];
-        var status = isChild ? line.child[childAt.status] : line.span[spanAt.status];
-        var bar = CU.el("span", { class: "w-bar status-" + (status || "unknown") + (line.length === null ? " open" : "") });
-        bar.style.left = ((line.start - begin) * 100 / whole).toFixed(3) + "%";
-        bar.style.width = Math.max(0.4, (line.length === null ? end - line.start : line.length) * 100 / whole).toFixed(3) + "%";
-        var label = CU.el("span", { class: "w-name", dir: "auto" }, name);
-        label.style.paddingInlineStart = Math.min(line.level, 12) * 12 + "px";
-        var button = CU.el("button", { type: "button", class: "w-row" + (isChild ? " w-child" : ""), "aria-expanded": isChild ? String(expand.has(line.child[childAt.run_id])) : "false",
-          "data-span": isChild ? null : line.span[spanAt.span_id] }, [
-          CU.el("span", { class: "w-label" }, [CU.el("span", { class: "w-shape status-" + (status || "unknown"), "aria-hidden": "true" }, shape(status)), label]),
-          CU.el("span", { class: "w-track" }, bar), CU.el("span", { class: "w-time" }, f.duration(line.length)),
-          CU.el("span", { class: "hidden-text" }, " " + (status || "status not said"))]);
-        var item = CU.el("li", {}, button);
-        if (isChild) {
-          button.addEventListener("click", function () {
-            var id = line.child[childAt.run_id];
-            if (expand.has(id)) { expand.delete(id); draw(); return; }
-            loadRun(id, line.child[childAt.usage_date]).then(function (inner) { if (inner) { expand.set(id, inner); draw(); } });
-          });
-          item.appendChild(CU.el("p", { class: "w-link" }, [line.child[childAt.run_type] + " run ", CU.el("a", { href: pageOf(line.child[childAt.run_type]) + "#run=" + encodeURIComponent(line.child[childAt.run_id]) }, line.child[childAt.run_id]),
-            " · " + f.count(line.child[childAt.total_tokens]) + " tokens · " + f.money(cash(line.child[childAt.total_cost_usd])) + lacks(reader(line.child, childAt)) + " · " + f.credits(cash(line.child[childAt.total_task_credits])) + " credits"]));
-        } else {
-          button.addEventListener("click", function () {
-            var old = document.getElementById("span-panel");
-            var wasHere = old && old.parentNode === item;
-            if (old) { old.parentNode.querySelector(".w-row").setAttribute("aria-expanded", "false"); old.remove(); }
-            if (!wasHere) { item.appendChild(panel(line.span)); button.setAttribute("aria-expanded", "true"); }
-          });
-        }
-        list.appendChild(item);
-      });
-      box.appendChild(list);
-      if (lines.length > limit) {
-        var more = CU.el("button", { type: "button" }, "Showing " + f.count(limit) + " of " + f.count(lines.length) + " spans. Show all");
-        more.addEventListener("click", function () { limit = lines.length; draw(); });
-        box.appendChild(more);
-      }
-      if (!lines.length) { box.appendChild(CU.el("p", { class: "empty" }, "No span of this run has arrived.")); }
-    }
-    draw();
-    return box;
+  function childPanel(row) {
+    var read = reader(row, childAt), type = read("run_type");
+    return [CU.el("h4", { dir: "auto" }, read("name") || read("run_id")),
+      CU.el("p", { class: "w-link" }, [type + " run ", CU.el("a", { href: pageOf(type) + "#run=" + encodeURIComponent(read("run_id")) }, read("run_id")),
+        " · " + f.count(read("total_tokens")) + " tokens · " + f.money(cash(read("total_cost_usd"))) + lacks(read) + " · " + f.credits(cash(read("total_task_credits"))) + " credits"]),
+      facts([["Status", CU.status(read("status"))], ["Started", f.moment(read("started_at"), config.time_zone)], ["Duration", f.duration(read("duration_ms"))]])];
   }
-  function shape(status) { return { completed: "●", failed: "✕", running: "▶", queued: "◌", cancelled: "■" }[status] || "○"; }
   function pageOf(type) { return { prompt: "prompts.html", workflow: "workflows.html", agent: "agents.html" }[type] || ""; }
 
   /* --- the sheet -------------------------------------------------------------------------------------------------- */
@@ -279,15 +273,20 @@
     CU.put(dialog, head);
     if (read) {
       CU.put(dialog, [pills(read), read("error_message") ? CU.el("p", { class: "error" }, read("error_message")) : null,
-        section("Trace", [waterfall(loaded)]), section("Own, images, sub-agents", [split(read)]), section("Cost", [costLines(read)]),
+        traceSection(loaded), section("Own, images, sub-agents", [split(read)]), section("Cost", [costLines(read)]),
         section("Tokens", CU.tokenBreakdown(read, read("run_type")).slice(1)), section("Details", [details(read)]),
         section("User metadata", read("user_metadata") === null ? null : [metadata(read("user_metadata"))])]);
     } else {
       var sum = loaded.spans.reduce(function (sum, row) { return sum + (cash(row[spanAt.total_cost_usd]) || 0n); }, 0n);
       var unpriced = loaded.spans.filter(function (row) { return row[spanAt.cost_source] === "unpriced"; });
       var tokens = unpriced.reduce(function (sum, row) { return sum + BigInt(row[spanAt.total_tokens] || 0); }, 0n);
-      CU.put(dialog, [CU.el("p", { class: "notice" }, "This run never arrived; these spans name it. Their cost of " + f.moneyExact(sum) + f.unpriced(unpriced.length, tokens) + " is in the workspace's totals as unattributed."), section("Trace", [waterfall(loaded)])]);
+      CU.put(dialog, [CU.el("p", { class: "notice" }, "This run never arrived; these spans name it. Their cost of " + f.moneyExact(sum) + f.unpriced(unpriced.length, tokens) + " is in the workspace's totals as unattributed."), traceSection(loaded)]);
     }
+  }
+  function traceSection(loaded) {
+    var held = CU.el("div", { class: "span-panel", id: "span-panel", role: "region", "aria-label": "Chosen span", "aria-live": "polite" }, CU.el("p", { class: "sub" }, "Choose a span to see its usage and cost."));
+    trace = CU.trace(loaded, loadRun, function (line) { CU.put(CU.clear(held), line.child ? childPanel(line.child) : panel(line.span)); });
+    return section("Trace", [trace.element, held]);
   }
   function move(direction) {
     if (!current || !CU.step) { return; }
@@ -310,6 +309,9 @@
         render(loaded);
         if (!dialog.open) { dialog.show(); }
         dialog.scrollTop = 0;
+        trace.draw();
+        var calls = loaded.spans.filter(function (row) { return row[spanAt.billing_role] === "call"; });
+        if (calls.length === 1) { trace.take(calls[0][spanAt.span_id]); }
         document.body.classList.add("has-sheet");
         dialog.querySelector("#sheet-title").focus({ preventScroll: true });
         if (CU.markRun) { CU.markRun(id); }
@@ -319,6 +321,7 @@
     close: function () {
       if (!current) { return; }
       current = null;
+      trace = null;
       dialog.close();
       document.body.classList.remove("has-sheet");
       if (CU.markRun) { CU.markRun(null); }
@@ -331,4 +334,9 @@
     if (event.key === "j") { event.preventDefault(); move(1); }
     if (event.key === "k") { event.preventDefault(); move(-1); }
   });
+  /* Paper has no scrolling: all rows are drawn for it. */
+  window.matchMedia("print").addEventListener("change", function (event) { if (trace) { trace.print(event.matches); } });
+  window.addEventListener("beforeprint", function () { if (trace) { trace.print(true); } });
+  window.addEventListener("afterprint", function () { if (trace) { trace.print(false); } });
+  window.addEventListener("resize", CU.debounce(100, function () { if (trace) { trace.draw(); } }));
 })();

@@ -22,8 +22,19 @@ LOOKS = {
         "color_scheme": "light", "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True,
     },
 }  # fmt: skip
-STATES = {"analytics": ("#by=model", "#days=7&measure=tokens&by=resource")}
-"""What a page shows only when it is asked to: further pictures of it."""
+STATES = {
+    "analytics": ("#by=model", "#days=7&measure=tokens&by=resource", "#by=api_key&only=charge_type~%3Dhosted"),
+    "prompts": ("sheet",), "workflows": ("sheet",), "agents": ("sheet",), "users": ("user",),
+}  # fmt: skip
+"""What a page shows only when it is asked to: further pictures of it. `sheet` opens the third run, `user` the first user."""
+IN_SIGHT = (
+    "document.querySelectorAll('.panel').forEach(panel => { panel.style.contentVisibility = 'visible'; })"
+)
+"""Panels that a reader has not reached are not laid out; a picture of the whole page would show them empty."""
+OPENED = {
+    "sheet": ("#log tbody tr:nth-child(3) .open", "#sheet[open] .w-row"),
+    "user": ("#users tbody a", "html[data-runs=ready]"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,10 +65,16 @@ def main(arguments: list[str] | None = None) -> int:
                 stem = Path(name).stem
                 for number, state in enumerate(("", *STATES.get(stem, ()))):
                     page.goto("about:blank")
-                    page.goto(f"{(site / name).as_uri()}{state}")
+                    page.goto(f"{(site / name).as_uri()}{'' if state in OPENED else state}")
                     page.wait_for_timeout(700)
+                    if state in OPENED and page.locator(OPENED[state][0]).count():
+                        page.locator(OPENED[state][0]).first.click()
+                        page.wait_for_selector(OPENED[state][1], state="attached")
+                        page.wait_for_timeout(200)
+                    page.evaluate(IN_SIGHT)
                     page.screenshot(
-                        path=target / f"{stem}{f'-{number}' if number else ''}-{look}.png", full_page=True
+                        path=target / f"{stem}{f'-{number}' if number else ''}-{look}.png",
+                        full_page=state != "sheet",
                     )
             context.close()
         if options.readme:
@@ -86,8 +103,9 @@ def _readme(browser: object, folder: Path) -> None:
     page.locator("#log tbody tr").nth(2).click(position={"x": 240, "y": 12})
     page.wait_for_selector("#sheet[open] .w-row")
     bars = page.locator("#sheet .w-row")
+    page.locator("#sheet .w-view").focus()
     for number in range(min(bars.count(), 12)):
-        if "completion" in (bars.nth(number).get_attribute("aria-label") or ""):
+        if "completion, completed" in (bars.nth(number).text_content() or ""):
             bars.nth(number).click()
             break
     page.wait_for_timeout(400)

@@ -255,6 +255,8 @@ def test_single_file_stands_alone(reader: Reader, published: Path, tmp_path: Pat
     explored(page, "cost/model")
     page.locator("#l-cost button").first.click()
     page.wait_for_selector("#chips button")
+    page.click("#chips button")
+    explored(page, "cost/model")
     assert page.locator("nav").count() == 0
     assert page.locator("[data-days='30']").count() == 0
     cost = one(
@@ -289,3 +291,75 @@ def test_served_site_works_as_from_disk(browser: Any, site: Path) -> None:
     finally:
         listening.shutdown()
         listening.server_close()
+
+
+@pytest.mark.parametrize(
+    ("filtered", "condition"),
+    [("model~%3Dgpt-5-mini", "model = 'gpt-5-mini'"), ("api_key~%3DKey 1", "api_key = 'Key 1'")],
+)
+def test_a_filter_reaches_every_panel(reader: Reader, published: Path, filtered: str, condition: str) -> None:
+    """A filter leaves a panel as it was without a word, or a filtered panel has other amounts than the mart."""
+    page = reader.open(f"acme/analytics.html#only={filtered}")
+    explored(page, "cost//" + filtered.replace("~%3D", "="))
+    within = (
+        f"workspace_id = 'acme' and usage_date between '{FIRST}'::date and '{LAST}'::date and {condition}"
+    )
+    cost, tokens, calls, failed, cached = one(
+        published,
+        f"select sum(total_cost_usd), sum(total_tokens)::bigint, sum(call_count)::bigint, sum(failed_call_count)::bigint, sum(cached_tokens)::bigint from {MART} where {within}",
+    )
+    tiles = page.eval_on_selector_all(
+        "#tiles .tile",
+        "all => all.map(e => [e.querySelector('dt').textContent, e.querySelector('.value').title])",
+    )
+    assert [name for name, _ in tiles] == [
+        "Total cost",
+        "Task credits",
+        "Tokens",
+        "Calls",
+        "Call error rate",
+        "Unpriced calls",
+    ]
+    assert tiles[0][1].startswith(cases.fmt.money_exact(cost))
+    assert [tiles[i][1] for i in (2, 3, 4)] == [
+        cases.fmt.count(tokens),
+        cases.fmt.count(calls),
+        f"{failed} of {calls:,} calls",
+    ]
+    services = table(page, "t-services")
+    assert (services[-1][1][0], services[-1][6][1].split(" + ")[0]) == (
+        cases.fmt.count(calls),
+        cases.fmt.money_exact(cost),
+    )
+    of_models = one(
+        published,
+        f"select sum(total_cost_usd), sum(provider_cost_usd), sum(call_count)::bigint, count(distinct provider || model) from {MART} where {within} and is_model_call",
+    )
+    models = table(page, "t-models")
+    assert [models[-1][i][1].split(" + ")[0] for i in (12, 11)] == [
+        cases.fmt.money_exact(amount) for amount in of_models[:2]
+    ]
+    assert (models[-1][2][0], len(models) - 1) == (cases.fmt.count(of_models[2]), of_models[3])
+    by_class = {row[0][0]: row[1][0] for row in table(page, "t-tokens")}
+    assert (by_class["Total"], by_class["Cached input"]) == (cases.fmt.count(tokens), cases.fmt.count(cached))
+    said = page.eval_on_selector_all(
+        "[data-follows]", "all => all.map(e => [e.dataset.follows, e.textContent])"
+    )
+    silent = [kind for kind, text in said if not text]
+    follows_models = "model" in filtered
+    assert silent == (["model", "model"] if follows_models else []), said
+    if follows_models:
+        assert {row[1][0] for row in table(page, "t-observability")} == {"gpt-5-mini"}
+        assert all(row[1][0] == "gpt-5-mini" for row in table(page, "t-unpriced") if row[1][0])
+    page.click("#chips button")
+    explored(page, "cost/")
+    page.evaluate("CU.range.set('2026-10-20', '2026-10-21')")
+    page.wait_for_selector("html[data-range='2026-10-20/2026-10-21']", state="attached")
+    whole = one(
+        published,
+        "select sum(run_count)::bigint from marts.mart_analytics__total_cost where workspace_id = 'acme' and usage_date between '2026-10-20' and '2026-10-21'",
+    )[0]
+    assert page.locator("#tiles .value").nth(3).get_attribute("title") == cases.fmt.count(whole), (
+        "the filter stays when it is taken away"
+    )
+    assert page.locator("[data-follows]:visible").count() == 0

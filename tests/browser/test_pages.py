@@ -5,8 +5,11 @@ agree with Python.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from reports import analytics, writer
 from tests.browser.reader import Reader, one, until
 from tests.reports_fixture import HOSTILE, RUN_WITH_CHILDREN
 from tests.unit import test_format as cases
-from tests.unit.test_reports import SINCE_OCTOBER_4, months_of
+from tests.unit.test_reports import SINCE_OCTOBER_4, months_of, rows_of
 
 duckdb = pytest.importorskip("duckdb")
 pytestmark = [pytest.mark.browser]
@@ -381,10 +384,11 @@ def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
     assert page.locator(".pill dd").nth(0).inner_text() == cases.fmt.count(tokens)
     assert page.locator(".pill").nth(2).get_attribute("title") == cases.fmt.money_exact(cost) + lacks
     assert page.locator(".w-row[data-span]").count() == 8
-    page.click(".w-child")
-    until(page, "document.querySelectorAll('.w-row[data-span]').length === 16")
-    page.locator(".w-child").nth(1).click()
-    until(page, "document.querySelectorAll('.w-row[data-span]').length === 21")
+    rows = "document.querySelector('.w-rows').offsetHeight / 28"
+    page.click(".w-child .w-turn")
+    until(page, f"{rows} === 9 + 9")  # the child run's spans, and a child run of its own
+    page.locator(".w-child .w-turn").nth(1).click()
+    until(page, f"{rows} === 9 + 9 + 5")
     page.click(f".w-row[data-span='{RUN_WITH_CHILDREN}.1']")
     panel = page.inner_text("#span-panel")
     for label in (
@@ -452,6 +456,7 @@ def test_sheet_says_what_its_costs_lack(reader: Reader, published: Path) -> None
     )
     page = reader.log(f"acme/agents.html#run={RUN_WITH_CHILDREN}")
     page.wait_for_selector("#sheet[open]")
+    page.click(f".w-row[data-child='{child}']")
     line = page.locator(".w-link", has_text=child)
     assert unpriced[0], "the fixture's child run has nothing unpriced"
     assert cases.fmt.unpriced(*unpriced) + " · " in line.inner_text()
@@ -556,7 +561,7 @@ def test_search_opens_any_run(reader: Reader, published: Path) -> None:
     until(page, "document.querySelector('#log-totals').textContent.includes('No run with the id')")
 
 
-def test_hostile_workspace(reader: Reader) -> None:
+def test_hostile_workspace(reader: Reader, published: Path) -> None:
     """Names that try to be markup are text on every page, and nothing of them runs."""
     folder = writer.slug(HOSTILE)
     for name in ("analytics", "prompts", "workflows", "agents", "users"):
@@ -570,57 +575,38 @@ def test_hostile_workspace(reader: Reader) -> None:
     for row in page.locator(".w-row").all():
         row.click()
     assert page.evaluate("window.pwned") is None
+    page = reader.log(f"{folder}/prompts.html#days=all")
+    names = dict(
+        rows_of(
+            published,
+            "select coalesce(name, resource_id), count(*) from marts.mart_logs__prompt_runs where workspace_id = ? group by 1",
+            HOSTILE,
+        )
+    )
+    assert {len(name) for name in names} >= {10_000}
+    assert any("مرحبا" in name for name in names)
+    assert any("🚀" in name for name in names)
+    for name, count in names.items():
+        reader.settle(lambda name=name: page.select_option("select[name=name]", "=" + name))
+        assert page.inner_text("#log-totals strong").split()[0] == str(count), f"filter by {name[:40]!r}"
+    longest = max(names, key=len)
+    reader.settle(lambda: page.select_option("select[name=name]", "=" + longest))
+    reader.log(f"{folder}/{page.url.rsplit('/', 1)[1]}")
+    assert page.inner_text("#log-totals strong").split()[0] == str(names[longest]), (
+        "the address loses a long name"
+    )
+    user = one(
+        published, "select max(user_id) from marts.mart_users__summary where workspace_id = ?", HOSTILE
+    )[0]
+    page = reader.open(f"{folder}/users.html#days=all")
+    page.wait_for_selector("html[data-user='']", state="attached")
+    page.fill("input[name=user]", user)
+    page.locator("#users tbody a", has_text=user).first.click()
+    page.wait_for_selector("html[data-runs=ready]", state="attached")
+    assert page.inner_text("#who") == user
+    assert page.locator("main i, main b, main img").count() == 0
     reader.open("index.html")
     assert page.get_by_role("link", name='<b>Evil</b> & "Söns"').count() == 1
-
-
-def test_users_page(reader: Reader, published: Path) -> None:
-    """Cards and table are the mart's; search, sort and the way to a user's runs work."""
-    page = reader.open("acme/users.html")
-    until(page, "document.querySelector('#page-state').textContent !== ''")
-    users, spend, *unpriced = one(
-        published,
-        "select count(*), sum(total_cost_usd), sum(unpriced_call_count)::bigint, sum(unpriced_total_tokens)::bigint "
-        "from marts.mart_users__summary where workspace_id = 'acme'",
-    )
-    lacks = cases.fmt.unpriced(*unpriced)
-    assert [text.strip() for text in page.locator(".tile dt").all_inner_texts()] == [
-        "Active Users",
-        "Total Spend",
-        "Avg Cost",
-        "Top User Share",
-    ]
-    assert page.locator(".tile .value").nth(0).inner_text() == str(users)
-    assert page.locator(".tile .value").nth(1).get_attribute("title") == cases.fmt.money_exact(spend) + lacks
-    assert page.locator(".tile .note").nth(1).inner_text() == lacks.strip()
-    for row in page.locator("#users tbody tr").all()[:9]:
-        user, cost = row.locator("td").nth(0).inner_text(), row.locator("td").nth(5)
-        spend, *unpriced = one(
-            published,
-            "select total_cost_usd, unpriced_call_count, unpriced_total_tokens from marts.mart_users__summary "
-            "where workspace_id = 'acme' and user_id = ?",
-            user,
-        )
-        assert cost.inner_text() == cases.fmt.money(spend) + cases.fmt.unpriced_short(unpriced[0])
-        assert cost.get_attribute("title") == cases.fmt.money_exact(spend) + cases.fmt.unpriced(*unpriced)
-    assert [t.strip() for t in page.locator("#users th[data-key]").all_inner_texts()] == [
-        "User ID",
-        "First Request",
-        "Last Request",
-        "Total Requests",
-        "Total Tokens",
-        "Total Cost",
-    ]
-    page.fill("input[name=user]", "user-12")
-    until(page, "document.querySelectorAll('#users tbody tr').length === 1")
-    page.click("#users tbody a >> text=Prompts")
-    page.wait_for_url("**/prompts.html#days=all&user=user-12")
-    reader.ready()
-    count = one(
-        published,
-        "select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and user_id = 'user-12'",
-    )[0]
-    assert page.locator("tr[data-run]").count() == count
 
 
 @pytest.mark.parametrize("width", [360, 600, 700, 800, 1024, 1280, 1359, 1400, 3840])
@@ -696,3 +682,221 @@ def test_config_is_plain_json(site: Path) -> None:
         .split("</script>")[0]
     )
     assert json.loads(text)["log"] == "prompts"
+
+
+def downloaded(page: Any, selector: str) -> list[list[str]]:
+    with page.expect_download() as waiting:
+        page.click(selector)
+    return list(csv.reader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8"))))
+
+
+def test_log_csv(reader: Reader, published: Path) -> None:
+    """The CSV of the filtered rows or of a whole day has other rows than the mart, rounded amounts, or a cell that runs as a formula."""
+    page = reader.log("acme/prompts.html#days=all&status=%3Dfailed")
+    assert page.input_value("select[name=status]") == "=failed", "the address does not bring the filter"
+    page.click("#csv summary")
+    head, *rows = downloaded(page, "#csv-filtered")
+    count, cost = one(
+        published,
+        "select count(*), sum(total_cost_usd) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and status = 'failed'",
+    )
+    assert len(rows) == count
+    assert sum(Decimal(row[head.index("total_cost_usd")]) for row in rows) == cost
+    assert {row[head.index("status")] for row in rows} == {"failed"}
+    page.select_option("#csv-day", "2026-10-20")
+    head, *rows = downloaded(page, "#csv-whole-day")
+    whole = one(
+        published,
+        "select count(*), sum(total_cost_usd), min(started_at) from marts.mart_logs__prompt_runs where workspace_id = 'acme' and usage_date = '2026-10-20'",
+    )
+    assert (len(rows), sum(Decimal(row[head.index("total_cost_usd")]) for row in rows)) == whole[:2]
+    assert (
+        min(row[head.index("started_at")] for row in rows)
+        == whole[2].isoformat(timespec="milliseconds") + "Z"
+    )
+    page.keyboard.press("Escape")
+    assert page.locator("#csv[open]").count() == 0, "Escape leaves the menu open"
+
+    page = reader.log(f"{writer.slug(HOSTILE)}/prompts.html#days=all")
+    page.click("#csv summary")
+    head, *rows = downloaded(page, "#csv-filtered")
+    names = [row[head.index("name")] for row in rows]
+    assert any(len(name) == 10_000 for name in names), "the fixture has no long name"
+    assert not [name for name in names if name[:1] in "=+-@"], "a cell runs as a formula"
+    assert any(name.startswith("'=cmd|") for name in names)
+
+
+def test_a_cap_says_where_the_rest_is(reader: Reader, published: Path) -> None:
+    """A filter that did not reach all rows does not say so, or the way to the rest does not lead there."""
+    page = reader.log("acme/prompts.html#days=all")
+    text = (reader.site / "assets" / "logs.js").read_text()
+    assert "var ROW_CAP = 100000;" in text
+    page.route(
+        "**/logs.js",
+        lambda route: route.fulfill(body=text.replace("100000", "200"), content_type="text/javascript"),
+    )
+    reader.log("acme/prompts.html#days=all&status=%3Dcompleted")
+    total = one(published, "select count(*) from marts.mart_logs__prompt_runs where workspace_id = 'acme'")[0]
+    said = page.inner_text("#log-rest")
+    assert f" of {total:,} runs, back to " in said
+    reader.settle(lambda: page.click("#log-rest button"))
+    assert page.input_value("input[name=from]") == "2026-10-01"
+    assert page.input_value("input[name=to]") < "2026-11-09"
+
+
+def test_amounts_stand_below_their_points(reader: Reader) -> None:
+    """The points of a column of amounts, or of a breakdown, do not stand below one another."""
+    page = reader.log("acme/prompts.html")
+    points = page.evaluate("""() => [...document.querySelectorAll('td[data-key=total_cost_usd] .peek')].map(e => {
+        const range = document.createRange(), text = e.firstChild; range.setStart(text, text.data.indexOf('.')); range.setEnd(text, text.data.indexOf('.') + 1);
+        return [text.data, range.getBoundingClientRect().left]; })""")
+    assert len({text.split(".")[1].__len__() for text, _ in points}) > 1, (
+        "the fixture has amounts of one length only"
+    )
+    assert max(x for _, x in points) - min(x for _, x in points) < 1.0, points
+    page.locator("td[data-key=total_cost_usd] .peek").first.focus()
+    amounts = [text for text in page.locator("#peek-box dd").all_inner_texts() if text.startswith("$")]
+    assert len(amounts) > 3
+    assert len({len(text.split(".")[1]) for text in amounts}) == 1, amounts
+
+
+def test_price_lines_make_the_cost(reader: Reader, published: Path) -> None:
+    """Quantity times rate, line by line, does not make the cost that the call has, or does not say whose prices they are."""
+    run, span, cost, priced = one(
+        published,
+        "select run_id, span_id, computed_provider_cost_usd, priced_model from marts.mart_details__spans as s where workspace_id = 'acme' and cost_source = 'priced' "
+        "and price_status = 'priced' and cached_tokens > 0 and reasoning_tokens > 0 and computed_provider_cost_usd = provider_cost_usd "
+        "and exists (select 1 from marts.mart_logs__prompt_runs as l where l.run_id = s.run_id) order by 1, 2 limit 1",
+    )
+    page = reader.log(f"acme/prompts.html#run={run}")
+    page.wait_for_selector("#sheet[open] .price-lines")
+    assert page.get_attribute(".w-row[aria-selected=true]", "data-span") == span, (
+        "the only call of a run is not chosen at once"
+    )
+    lines = page.eval_on_selector_all(
+        ".price-lines tbody tr", "all => all.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    assert len(lines) >= 4
+    total = Decimal(0)
+    for _, quantity, rate, amount in lines:
+        per_million = Decimal(rate.removeprefix("× $").removesuffix(" / 1M"))
+        exact = Decimal(quantity.replace(",", "")) * per_million / 1_000_000
+        assert Decimal(amount.removeprefix("$")) == exact, (quantity, rate, amount)
+        total += exact
+    assert total == cost
+    assert page.inner_text(".price-lines tfoot td").removeprefix("$").rstrip("0") == str(cost).rstrip("0")
+    assert f"{priced} (catalogue 1.2)" in page.inner_text("#span-panel")
+
+
+def test_duplicates_say_what_they_repeat(reader: Reader, published: Path) -> None:
+    """A duplicate or a roll-up looks like a call without usage, and does not lead to the call that is billed."""
+    for role, reason in (("duplicate", "same response id"), ("rollup", "sums its children")):
+        run, span, billed, kind = one(
+            published,
+            """select s.run_id, s.span_id, s.billed_span_id, r.kind from marts.mart_details__spans as s join (
+                select run_id, 'prompts' as kind from marts.mart_logs__prompt_runs union all select run_id, 'agents' from marts.mart_logs__agent_runs) as r on r.run_id = s.run_id
+            where s.workspace_id = 'acme' and billing_role = ? and billed_span_id is not null order by 1, 2 limit 1""",
+            role,
+        )
+        page = reader.log(f"acme/{kind}.html#run={run}")
+        page.wait_for_selector("#sheet[open]")
+        page.click(f".w-row[data-span='{span}'] .w-name")
+        panel = page.inner_text("#span-panel")
+        assert "nothing of it is in a total" in panel
+        assert reason in panel
+        assert "Total tokens\n1,234" in panel, "what it claimed is not shown"
+        page.click("#span-panel button.link")
+        assert page.get_attribute(".w-row[aria-selected=true]", "data-span") == billed
+
+
+def test_thousands_of_spans_by_keys(reader: Reader) -> None:
+    """A large trace draws every row, cannot be walked, collapsed or printed by keyboard, or loses spans that name each other as parents."""
+    page = reader.log("acme/agents.html")
+    page.evaluate("""() => {
+        const at = CU.positions(CU.config().span_fields), width = CU.config().span_fields.length;
+        const span = (i, parent) => { const row = Array(width).fill(null); row[at.span_id] = 's' + i; row[at.run_id] = 'big'; row[at.parent_span_id] = parent;
+            row[at.span_name] = 'span ' + i; row[at.span_kind] = 'tool'; row[at.status] = i % 50 ? 'completed' : 'failed'; row[at.start_offset_ms] = i; row[at.duration_ms] = 5;
+            row[at.billing_role] = 'none'; return row; };
+        const spans = [span(0, null)];
+        for (let i = 1; i < 5000; i += 1) { spans.push(span(i, i % 10 === 1 ? 's0' : 's' + (i - (i - 1) % 10))); }
+        spans.push(span(5000, 's5001'), span(5001, 's5000'));
+        CU.chunk('runs', '2026-11-09', { runs: [], spans: spans, children: [] });
+        window.opened = CU.sheet.open('big', '2026-11-09'); }""")
+    page.wait_for_selector("#sheet[open] .w-row")
+    height = "document.querySelector('.w-rows').offsetHeight / 28"
+    drawn = "document.querySelectorAll('.w-row').length"
+    chosen = ".w-row[aria-selected=true]"
+    assert page.inner_text(".w-said") == "5,002 spans, 101 failed"
+    assert page.evaluate(height) == 5002, "the two of the ring are lost"
+    assert page.evaluate(drawn) < 60, "rows out of sight are drawn"
+    page.focus(".w-view")
+    page.keyboard.press("End")
+    assert page.get_attribute(chosen, "data-span") == "s5001"
+    assert page.get_attribute(".w-view", "aria-activedescendant") == page.get_attribute(chosen, "id")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    assert page.get_attribute(chosen, "data-span") == "s1"
+    page.keyboard.press("ArrowLeft")
+    assert page.get_attribute(chosen, "aria-expanded") == "false"
+    assert page.evaluate(height) == 5002 - 9, "a closed span leaves its parts on the page"
+    page.keyboard.press("ArrowDown")
+    assert page.get_attribute(chosen, "data-span") == "s11"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert page.get_attribute(chosen, "data-span") == "s0", "ArrowLeft does not go to what is above"
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(height) == 3, "the root and the two of the ring"
+    page.click(".w-head button:text-is('Expand all')")
+    page.click(".w-head button:text-is('Collapse all')")
+    assert page.evaluate(height) <= 4
+    page.click(".w-head button:text-is('Expand all')")
+    page.emulate_media(media="print")
+    until(page, f"{drawn} === 1500")
+    assert "Showing 1,500 of 5,002 spans" in page.inner_text(".w-rest")
+    assert page.locator("#log").is_hidden(), "paper shows the table below the sheet"
+    page.emulate_media(media="screen")
+    until(page, f"{drawn} < 60")
+
+
+def test_a_log_by_keyboard(reader: Reader) -> None:
+    """A log cannot be used without a mouse: search, columns, sort, a run's sheet and the way back."""
+    page = reader.log("acme/prompts.html")
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "run"
+    page.focus("#columns summary")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.locator("th[data-key=name]").is_hidden()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.focus("th[data-key=duration_ms] button")
+    reader.settle(lambda: page.keyboard.press("Enter"))
+    assert page.get_attribute("th[data-key=duration_ms]", "aria-sort") == "descending"
+    page.locator("#log .open").nth(1).focus()
+    run = page.locator("tr[data-run]").nth(1).get_attribute("data-run")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#sheet[open]")
+    assert page.evaluate("document.activeElement.id") == "sheet-title"
+    page.keyboard.press("k")
+    until(page, f"document.querySelector('#sheet-title').textContent !== '{run}'")
+    page.keyboard.press("Escape")
+    assert page.locator("#sheet").is_hidden()
+    assert page.evaluate("document.activeElement.className") == "open", "focus does not come back to the run"
+
+
+def test_menus_and_navigation_on_a_phone(browser: Any, site: Path) -> None:
+    """At 360 px a menu opens outside the window, or the navigation hides the page that one is on."""
+    held = Reader(browser, site, 360)
+    page = held.log("acme/prompts.html")
+    for menu in ("#columns", "#csv"):
+        page.click(f"{menu} summary")
+        box = page.locator(f"{menu} fieldset").bounding_box()
+        assert box["x"] >= 0, menu
+        assert box["x"] + box["width"] <= 360, menu
+    box = held.open("acme/quality.html").locator("nav [aria-current]").bounding_box()
+    assert box["x"] + box["width"] <= 360, "the current page is out of sight"
+    held.context.close()
+    assert not held.problems, held.problems

@@ -17,11 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from reports import analytics, pages, swap, writer
+from reports import analytics, pages, quality, swap, users, writer
+from reports import columns as col
 from reports import format as fmt
+from reports import queries as q
 from reports.build import build_site
 from reports.charts import nice_top
-from tests.reports_fixture import ACME, HOSTILE, HOSTILE_NAME, RUN_WITH_CHILDREN, make_published
+from tests.reports_fixture import ACME, HOSTILE, HOSTILE_NAME, METERS, RUN_WITH_CHILDREN, make_published
 
 duckdb = pytest.importorskip("duckdb")
 SINCE_OCTOBER_4 = analytics.CreditPrices(has_any=True, stretches=(("2026-10-04", None),))
@@ -381,6 +383,31 @@ def test_quality_page_says_what_is_wrong(published: Path, site: Path, tmp_path: 
     assert "These do not add up" in (tmp_path / "site" / "acme" / "quality.html").read_text(encoding="utf-8")
 
 
+def test_publications_of_older_versions_are_rendered(published: Path, tmp_path: Path) -> None:
+    """After a rollback to a publication that lacks what newer ones have, there is no site, or a section that hides it."""
+    copy = tmp_path / "usage.duckdb"
+    copy.write_bytes(published.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("drop table meta.changes")
+        for column in ("previous_publication_id", "previous_published_at"):
+            connection.execute(f"alter table meta.publication drop column {column}")
+        for column in (
+            "billed_span_id",
+            "rollup_reported_total_tokens",
+            "units",
+            *(f"{m}_units" for m in METERS),
+        ):
+            connection.execute(f"alter table marts.mart_details__spans drop column {column}")
+        connection.execute("alter table marts.mart_analytics__usage_breakdown drop column is_model_call")
+    build_site(copy, tmp_path / "site")
+    page = (tmp_path / "site" / "acme" / "quality.html").read_text(encoding="utf-8")
+    assert quality.CHANGES_NOT_TOLD in page
+    assert "t-changes" not in page
+    data = chunk_data(tmp_path / "site" / "acme" / "data" / "runs" / "2026-11-09.js")
+    assert isinstance(data, dict)
+    assert len(data["spans"]) > 0
+
+
 def test_days_of_a_range_add_up(published: Path, site: Path) -> None:
     """The rows by day add up to the range's total, to the last digit."""
     tables = parsed(site / "acme" / "analytics.html").tables
@@ -455,27 +482,27 @@ def test_every_total_says_what_it_lacks(published: Path, site: Path, workspace: 
     assert parts["of which unattributed (run never arrived)"][0].endswith(fmt.unpriced(*orphans))
     assert orphans[0] or workspace != ACME, "the fixture has nothing unattributed and unpriced to show"
 
-    ((*users,),) = rows_of(
-        published, f"select {measures} from marts.mart_users__summary where workspace_id = ?", workspace
+    ((*of_users,),) = rows_of(
+        published, f"select {measures} from marts.mart_users__activity where {within}", workspace
     )
     page = (folder / "users.html").read_text()
-    assert f">{fmt.unpriced(*users).strip()}</dd>" in page, "total spend of all users"
+    assert f">{fmt.unpriced(*of_users).strip()}</dd>" in page, "total spend of all users"
     first = parsed(folder / "users.html").tables["users"][1]
     ((*of_user,),) = rows_of(
         published,
-        f"select {measures} from marts.mart_users__summary where workspace_id = ? and user_id = ?",
+        f"select {measures} from marts.mart_users__activity where {within} and user_id = ?",
         workspace,
         first[0][0],
     )
     assert first[5][0].endswith(fmt.unpriced_short(of_user[0])), "cost of one user"
-    spend = [row[2] for row in parsed(folder / "users.html").tables[""] if row]
+    spend = [row[2] for row in parsed(folder / "users.html").tables["t-distribution"] if row]
     assert (
         sum(
             int(m[1].replace(",", ""))
             for cell in spend
             if (m := re.search(r" \+ ([\d,]+) unpriced calls?", cell[1]))
         )
-        == users[0]
+        == of_users[0]
     )
     for name, kind in (("prompts", "prompt"), ("workflows", "workflow"), ("agents", "agent")):
         config = json.loads(
@@ -573,20 +600,41 @@ def test_no_known_cost_is_not_a_range(published: Path, site: Path, tmp_path: Pat
     copy.write_bytes(published.read_bytes())
     with duckdb.connect(str(copy)) as connection:
         connection.execute(
-            "insert into marts.mart_users__cost_distribution by name select 'acme' as workspace_id, 0 as bucket_index, 0 as bucket_lower_usd, "
-            "0 as bucket_upper_usd, 2 as user_count, 3 as unpriced_call_count, 70 as unpriced_total_tokens, 0 as total_cost_usd"
+            "update marts.mart_users__activity set total_cost_usd = 0, unpriced_call_count = 0, unpriced_total_tokens = 0 "
+            "where user_id in ('user-1', 'user-2'); update marts.mart_users__activity set unpriced_call_count = 3, unpriced_total_tokens = 70 "
+            "where user_id = 'user-1' and usage_date = (select max(usage_date) from marts.mart_users__activity where user_id = 'user-1')"
         )
     build_site(copy, tmp_path / "site")
-    (row,) = (
-        row
-        for row in parsed(tmp_path / "site" / "acme" / "users.html").tables[""]
-        if row and row[1][0] == "2"
-    )
+    row = parsed(tmp_path / "site" / "acme" / "users.html").tables["t-distribution"][1]
     assert row == [
         ("No known cost", ""),
         ("2", ""),
         ("$0.00 + 3 unpriced", "$0.00 + 3 unpriced calls (70 tokens)"),
     ]
+
+
+def test_distribution_is_the_marts(published: Path) -> None:
+    """Over all days, the page puts users into other buckets than mart_users__cost_distribution."""
+    with duckdb.connect(str(published), read_only=True) as connection:
+        expected = connection.execute(
+            "select bucket_lower_usd, user_count, total_cost_usd from marts.mart_users__cost_distribution where workspace_id = ? order by 1",
+            [ACME],
+        ).fetchall()
+    with q.Published(published) as source:
+        rows = [row for (w, _), text in source.user_days().items() if w == ACME for row in json.loads(text)]
+    clock = fmt.zone("UTC")
+    assert clock is not None
+    view = users.build_view(rows, {}, date(2026, 10, 1), date(2026, 11, 9), clock, has_credit_price=True)
+    shown = {
+        cells[0].text: (cells[1].text, cells[2].title.partition(" + ")[0]) for cells in view.distribution_rows
+    }
+    assert shown == {
+        f"{fmt.money(low)} – {fmt.money(low * 10)}" if low else users.NO_KNOWN_COST: (
+            fmt.count(n),
+            fmt.money_exact(cost),
+        )
+        for low, n, cost in expected
+    }
 
 
 def test_log_chunks_hold_every_run(published: Path, site: Path) -> None:
@@ -677,7 +725,9 @@ def test_no_credit_price_is_said(site: Path) -> None:
     priced = (site / "acme" / "analytics.html").read_text().split('id="notes"')[1].split("</div>")[0]
     assert "credit price" not in priced
     assert analytics.NO_CREDIT_PRICE_SHORT in (site / writer.slug(HOSTILE) / "users.html").read_text()
-    assert analytics.NO_CREDIT_PRICE_SHORT not in (site / "acme" / "users.html").read_text()
+    assert (
+        analytics.NO_CREDIT_PRICE_SHORT not in (site / "acme" / "users.html").read_text().split("<section")[0]
+    )
 
 
 def test_days_without_a_credit_price_are_said(site: Path) -> None:
@@ -712,3 +762,17 @@ def test_nice_top_is_never_below() -> None:
     for value in [0, 1, 2, 3, 9, 10, 11, 99, 101, 123_456, 10**12, 5 * 10**11 + 1]:
         assert nice_top(value) >= value
         assert nice_top(value) <= max(1, value * 2)
+
+
+def test_meters_are_those_of_pricing() -> None:
+    """A page explains a cost by other meters, or other sizes of their prices, than it was made of."""
+    from orchestration.pricing import meters
+
+    assert [name for name, _ in col.METERS] == [meter.name for meter in meters.MEASURED]
+    assert set(col.METERS_OF_TOKENS) == {m.name for m in meters.MEASURED if m.unit_size == meters.MILLION}
+    macro = (Path(pages.__file__).parents[1] / "dbt_project" / "macros" / "pricing.sql").read_text(
+        encoding="utf-8"
+    )
+    free = re.search(r"macro meters_free_without_a_price\(\).*?return\((\[.*?\])\)", macro, re.DOTALL)
+    assert free
+    assert tuple(json.loads(free[1])) == col.METERS_FREE_WITHOUT_A_PRICE

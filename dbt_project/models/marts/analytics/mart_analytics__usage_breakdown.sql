@@ -1,4 +1,4 @@
--- Grain: one row per usage_date, workspace and combination of the seven dimensions of the pages. All measures additive.
+-- Grain: one row per usage_date, workspace and combination of the seven dimensions of pages and is_model_call. Additive.
 {{ config(materialized='view') }}
 
 with usage_daily as (
@@ -21,6 +21,7 @@ named as (
         coalesce(api_key_name, api_key_id) as api_key,
         charge_type,
         collaborator,
+        is_model_call,
         {{ columns(call_measures()) }},
         {{ columns(token_measures()) }},
         {{ columns(money_measures()) }}
@@ -40,6 +41,7 @@ summed as (
         api_key,
         charge_type,
         collaborator,
+        is_model_call,
         {{ sums(call_measures()) }},
         {{ sums(token_measures()) }},
         {{ sums(money_measures()) }}
@@ -53,7 +55,8 @@ summed as (
         resource_name,
         api_key,
         charge_type,
-        collaborator
+        collaborator,
+        is_model_call
 
 )
 
@@ -67,6 +70,7 @@ select
     api_key,
     charge_type,
     collaborator,
+    is_model_call,
     {{ columns(call_measures()) }},
     {{ columns(token_measures()) }},
     {{ columns(money_measures()) }}
