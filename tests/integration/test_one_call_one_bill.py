@@ -119,6 +119,29 @@ SCENARIOS: dict[str, tuple[Sequence[Mapping[str, Any]], _Expected, Mapping[tuple
         {("t", "told"): (7, 8), ("t", "stream"): (None, None)},
         {("t", "other"): {"billing_role": "duplicate", "billed_span_id": "told"}},
     ),
+    "a wrong clock and a circle of parents are flagged, and cost nobody a call": (
+        [
+            _agent(**_times(1000, 3000)),
+            row("early", parent_span_id="agent", **_usage(1, 2), **_times(990, 1500)),
+            row("late", parent_span_id="agent", **_usage(3, 4), **_times(2000, 4000)),
+            row("one", run_id="t2", parent_span_id="other", **_usage(5, 6), **_times(0, 10)),
+            row("other", run_id="t2", parent_span_id="one", **_usage(7, 8), **_times(0, 10)),
+            row("lost", run_id="t2", parent_span_id="never", **_usage(9, 10), **_times(20, 30)),
+        ],
+        {
+            ("t", "early"): (1, 2),
+            ("t", "late"): (3, 4),
+            ("t2", "one"): (5, 6),
+            ("t2", "other"): (7, 8),
+            ("t2", "lost"): (9, 10),
+        },
+        {
+            ("t", "early"): {"quality_flags": "starts_before_parent"},
+            ("t", "late"): {"quality_flags": None},
+            ("t2", "one"): {"quality_flags": "nested_usage_mismatch,parents_in_a_circle"},
+            ("t2", "lost"): {"is_parent_missing": True},
+        },
+    ),
     "different ids are different calls, however alike": (
         [
             row("one", scope=CLIENT, response_id=ID, **_usage(8, 9)),

@@ -141,16 +141,22 @@ wrappers_of_carriers as (
 
 parents as (
 
-    select distinct
+    select
         children.workspace_id,
         children.run_id,
-        children.parent_span_id
+        children.parent_span_id,
+        min(parents.started_at) as parent_started_at,
+        min(parents.parent_span_id) as grandparent_span_id
     from spans as children
     inner join spans as parents
         on
             children.workspace_id = parents.workspace_id
             and children.run_id = parents.run_id
             and children.parent_span_id = parents.span_id
+    group by
+        children.workspace_id,
+        children.run_id,
+        children.parent_span_id
 
 ),
 
@@ -219,6 +225,12 @@ resolved as (
             false
         ) as repeats_usage,
         rated.parent_span_id is not null and parents.parent_span_id is null and not rated.is_child_run as is_parent_missing,
+        -- A clock runs wrong, or a tree bites its tail; either is kept as it is. A child may well end after its parent.
+        case
+            when parents.grandparent_span_id = rated.span_id then 'parents_in_a_circle'
+            when rated.started_at < {{ shifted_ms('parents.parent_started_at', '-' ~ same_moment_ms()) }}
+                then 'starts_before_parent'
+        end as tree_flag,
         case
             when rated.input_tokens is not null or rated.output_tokens is not null or rated.image_tokens is not null
                 then
@@ -472,7 +484,7 @@ select
     scope,
     response_id,
     source_format,
-    nullif(concat_ws(',', quality_flags, billing_flags), '') as quality_flags,
+    nullif(concat_ws(',', quality_flags, billing_flags, tree_flag), '') as quality_flags,
     attributes
 from charged
 order by
