@@ -6,13 +6,14 @@ STAMP := $(VENV)/.installed
 # uv installs the locked environment in seconds; pip takes over where uv cannot be had.
 UV_VERSION := 0.13.9
 
-.PHONY: help install demo test test-quick lint format docs ui bench lock accept screenshots clean
+.PHONY: help install demo test test-quick soak lint format docs ui bench lock accept screenshots clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        install, generate 30 days of sample exports, run the night on them"
 	@echo "make test        install, lint, run the whole suite"
 	@echo "make test-quick  unit tests only"
+	@echo "make soak        the property tests with many more examples"
 	@echo "make lint        ruff, mypy, sqlfluff"
 	@echo "make format      apply ruff's and sqlfluff's fixes"
 	@echo "make docs        regenerate the generated documentation"
@@ -42,6 +43,10 @@ test: install lint
 
 test-quick: install
 	$(BIN)/python -m pytest tests/unit -n 2
+
+# What `make test` tries briefly: deliveries, mutated files, usage bodies, nights.
+soak: install
+	CREDIT_USAGE_PROPERTY_EXAMPLES=200 CREDIT_USAGE_FUZZ_CASES=2000 CREDIT_USAGE_NIGHT_EXAMPLES=4 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/property
 
 lint: install
 	$(BIN)/ruff check .

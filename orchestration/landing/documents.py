@@ -59,7 +59,8 @@ def paths_of(text: str) -> frozenset[str]:
             if len(stack) <= _MAX_DEPTH:
                 found.add(_join(stack[-1][0], key))
         elif mark in "{[":
-            if not stack:
+            if not stack or len(stack) > _MAX_DEPTH:
+                # Nothing so deep is named; its path would grow with each of a hundred thousand brackets (20 GB were copied).
                 path = ""
             elif inside_list:
                 path = stack[-1][0]

@@ -18,6 +18,8 @@ from tests.integration import plain_format
 from tests.integration.nights import Nights, differences
 from tests.integration.plain_format import row
 
+pytestmark = pytest.mark.xdist_group("one_call")
+
 CLIENT = "opentelemetry.instrumentation.openai_v2"
 OTHER_CLIENT = "openinference.instrumentation.openai"
 FRAMEWORK = "pydantic-ai"

@@ -11,6 +11,8 @@ import pytest
 from tests.integration.nights import Nights
 from tests.recordings import reference
 
+pytestmark = pytest.mark.xdist_group("recordings")
+
 LEDGER = reference.load_ledger()
 
 

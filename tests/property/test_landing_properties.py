@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests.landing_helpers import Night, Row, compressed, csv_bytes, jsonl, run, span, text_parquet
 
-EXAMPLES = int(os.environ.get("CREDIT_USAGE_PROPERTY_EXAMPLES", "40"))
-FUZZ_CASES = int(os.environ.get("CREDIT_USAGE_FUZZ_CASES", "400"))
+EXAMPLES = int(os.environ.get("CREDIT_USAGE_PROPERTY_EXAMPLES", "20"))
+FUZZ_CASES = int(os.environ.get("CREDIT_USAGE_FUZZ_CASES", "200"))
 FUZZ_SEED = int(os.environ.get("CREDIT_USAGE_FUZZ_SEED", "1"))
 
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "csv.gz", "parquet")

@@ -22,7 +22,7 @@ from tests.warehouse_fixture import Warehouse, changed_dates, differences
 
 pytestmark = pytest.mark.xdist_group("property")
 
-EXAMPLES = int(os.environ.get("CREDIT_USAGE_NIGHT_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("CREDIT_USAGE_NIGHT_EXAMPLES", "1"))
 few = settings(
     max_examples=EXAMPLES,
     deadline=None,
