@@ -21,7 +21,13 @@ from orchestration.warehouse.manifest import read_manifest
 PROSE = ("README.md", "docs/operations.md", "docs/decisions.md")
 MAX_IMAGE_BYTES = 300_000
 # Between our own processes, never set by people.
-INTERNAL_VARIABLES = {"CREDIT_USAGE_CANDIDATE", "CREDIT_USAGE_TEMP_DIR"}
+INTERNAL_VARIABLES = {
+    "CREDIT_USAGE_CANDIDATE",
+    "CREDIT_USAGE_TEMP_DIR",
+    "CREDIT_USAGE_PROPERTY_EXAMPLES",
+    "CREDIT_USAGE_FUZZ_CASES",
+    "CREDIT_USAGE_NIGHT_EXAMPLES",
+}
 
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")
