@@ -134,19 +134,35 @@
       row.style.top = place * ROW + "px";
       return row;
     }
+    var held = new Map(); /* place → its row in the page: scrolling must not take a row from under a click */
     function draw() {
       var from = isPrinting ? 0 : Math.max(0, Math.floor(view.scrollTop / ROW) - MARGIN);
       var to = isPrinting ? Math.min(lines.length, PRINTED) : Math.min(lines.length, Math.ceil((view.scrollTop + view.clientHeight) / ROW) + MARGIN);
-      var parts = [];
-      for (var place = from; place < to; place += 1) { parts.push(rowOf(lines[place], place)); }
-      rows.replaceChildren.apply(rows, parts);
+      held.forEach(function (row, place) { if (place < from || place >= to) { row.remove(); held.delete(place); } });
+      var next = null; /* rows stand in the page in the order of their places, for readers of it and for paper */
+      for (var place = to - 1; place >= from; place -= 1) {
+        if (!held.has(place)) {
+          held.set(place, rowOf(lines[place], place));
+          rows.insertBefore(held.get(place), next);
+        }
+        next = held.get(place);
+      }
       rest.hidden = !(isPrinting && lines.length > PRINTED);
       rest.textContent = "Showing " + f.count(PRINTED) + " of " + f.count(lines.length) + " spans; the page itself has the rest.";
+      mark();
+    }
+    function mark() {
       var at = placeOf(chosen);
-      if (at >= from && at < to) { view.setAttribute("aria-activedescendant", "w-" + at); } else { view.removeAttribute("aria-activedescendant"); }
+      held.forEach(function (row, place) { row.setAttribute("aria-selected", String(place === at)); });
+      if (held.has(at)) { view.setAttribute("aria-activedescendant", "w-" + at); } else { view.removeAttribute("aria-activedescendant"); }
     }
     function placeOf(key) { return key === null ? -1 : lines.findIndex(function (line) { return line.key === key; }); }
-    function again() { measure(); draw(); }
+    function again() {
+      measure();
+      held.clear();
+      rows.replaceChildren();
+      draw();
+    }
     function reveal(place) {
       if (place * ROW < view.scrollTop) { view.scrollTop = place * ROW; }
       else if ((place + 1) * ROW > view.scrollTop + view.clientHeight) { view.scrollTop = (place + 1) * ROW - view.clientHeight; }
@@ -205,7 +221,7 @@
       /* Choose a span by its id, with everything above it open; false where this run has none of that id. */
       take: function (id) {
         closed.clear();
-        measure();
+        again();
         var place = lines.findIndex(function (line) { return line.span && line.span[spanAt.span_id] === id && line.key === spanKey(loaded, line.span); });
         if (place < 0) { return false; }
         take(place);
