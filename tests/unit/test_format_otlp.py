@@ -474,3 +474,73 @@ def test_a_truncated_document_keeps_what_is_whole(night: Night) -> None:
     assert entry.rows_quarantined == 1
     assert night.quarantine()[0]["reason"] == "broken_document"
     assert entry.rows_loaded > 0, "whole spans before the break must land"
+
+
+def test_what_a_package_leaves_beside_its_attributes(night: Night) -> None:
+    """The provider's usage object would not be read, a cost of nought be a price, or a begun span be a call."""
+    usage = "{'prompt_tokens': 9, 'completion_tokens': 0, 'prompt_tokens_details': {'cached_tokens': 4, 'audio_tokens': None}}"
+    night.write(
+        "traces.jsonl",
+        lines(
+            request(
+                span(
+                    "00f067aa0ba902b1",
+                    {
+                        "gen_ai.operation.name": "aembedding",
+                        "gen_ai.usage.input_tokens": 5,
+                        "metadata.usage_object": usage,
+                    },
+                ),
+                span(
+                    "00f067aa0ba902b2",
+                    {
+                        "gen_ai.operation.name": "chat",
+                        "gen_ai.usage.input_tokens": 5,
+                        "gen_ai.usage.cost": 0,
+                        "logfire.span_type": "span",
+                    },
+                ),
+                span(
+                    "00f067aa0ba902b3",
+                    {"gen_ai.operation.name": "chat", "logfire.span_type": "pending_span"},
+                ),
+            )
+        ),
+    )
+    night.land()
+    rows = {row["span_id"][-1]: row for row in night.rows()}
+    assert (rows["1"]["kind"], rows["1"]["input_tokens"], rows["1"]["cached_tokens"]) == ("embedding", 9, 4)
+    assert (rows["2"]["call_marker"], rows["2"]["provider_cost_usd"]) == ("call", None)
+    assert rows["3"]["call_marker"] == "not_call"
+
+
+def test_scopes_that_leave_cached_input_out(night: Night) -> None:
+    """Nothing else tells that Bedrock's input has no cached reads in it."""
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.usage.input_tokens": 9,
+        "gen_ai.usage.cache_read.input_tokens": 4,
+    }
+    night.write(
+        "traces.jsonl",
+        lines(
+            request(
+                span("00f067aa0ba902b1", attributes),
+                scope="opentelemetry.instrumentation.botocore.bedrock-runtime",
+            ),
+            request(span("00f067aa0ba902b2", attributes), scope="openinference.instrumentation.bedrock"),
+        ),
+    )
+    night.land()
+    assert {row["span_id"][-1]: row["input_tokens"] for row in night.rows()} == {"1": 13, "2": 9}
+
+
+def test_old_and_new_lists_of_one_resource(night: Night) -> None:
+    """Spans under the older name of the list would be lost where the newer one is there too."""
+    document = request(span("00f067aa0ba902b1"))
+    document["resourceSpans"][0]["instrumentationLibrarySpans"] = [
+        {"instrumentationLibrary": {"name": "old"}, "spans": [span("00f067aa0ba902b2")]}
+    ]
+    night.write("traces.jsonl", lines(document))
+    night.land()
+    assert {row["scope"] for row in night.rows()} == {"test.scope", "old"}

@@ -183,7 +183,6 @@ _USAGE_OF_TELEMETRY = (
     "gen_ai[.]usage|llm[.]token_count|llm[.]usage|ai[.]usage|langfuse[.]observation[.]usage|providerMetadata|"
     "usage_metadata"
 )
-_CALLS = ("chat", "text_completion", "completion", "generate_content", "embeddings")
 
 
 def _structure(fields: Iterable[str]) -> str:
@@ -375,7 +374,7 @@ def _named(parts: str) -> str:
 
 def _judged(named: str) -> str:
     """What the part is: its marker, usage and times."""
-    calls = string_list(_CALLS)
+    calls, embeddings = string_list(names.CALL_OPERATIONS), string_list(names.EMBEDDING_OPERATIONS)
     inside = f"""
         select
             *,
@@ -405,7 +404,7 @@ def _judged(named: str) -> str:
                     upper(a_oi_kind) = 'EMBEDDING'
                     or (a_oi_kind is null and (
                         contains(a_ai_operation, 'doEmbed')
-                        or lower(a_operation) = 'embeddings'
+                        or list_contains({embeddings}, lower(a_operation))
                         or lower(a_request_type) = 'embedding'
                         or (upper(f_type) = 'EMBEDDING' and coalesce(a_operation, a_ai_operation, a_request_type) is null)
                     )),

@@ -1,11 +1,24 @@
 """What foreign sources call providers and tools, in our words. Data, and the SQL macros made of it.
 
-What belongs here: names that several formats share. What does not: prices by model (`pricing`), names of attributes (the formats).
+What belongs here: names that several formats share, operations too. What does not: prices by model (`pricing`), names of attributes
+(the formats).
 """
 
 from __future__ import annotations
 
 from orchestration.sql import literal, string_list
+
+EMBEDDING_OPERATIONS = ("embeddings", "embedding", "aembedding")
+CALL_OPERATIONS = (
+    "chat",
+    "text_completion",
+    "completion",
+    "generate_content",
+    "acompletion",
+    "atext_completion",
+    *EMBEDDING_OPERATIONS,
+)
+"""Values of `gen_ai.operation.name` that are model calls. LiteLLM names an operation after its function."""
 
 PROVIDERS: tuple[tuple[str, str], ...] = (
     ("azure", "azure|^az[._]ai"),

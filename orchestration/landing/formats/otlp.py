@@ -204,18 +204,6 @@ EXCLUSIVE_SCOPES = (
 )
 """Scopes that write the provider's own input, without cached reads and writes, under the name that others use for all of it: Bedrock's
 instrumentations and OpenLIT's of Anthropic and Bedrock. Nothing else on their spans tells."""
-_CALL_OPERATIONS = (
-    "chat",
-    "text_completion",
-    "completion",
-    "generate_content",
-    "embeddings",
-    # LiteLLM names the operation after its function.
-    "embedding",
-    "acompletion",
-    "atext_completion",
-    "aembedding",
-)
 _RESOURCE_FIELDS = (
     "workspace_id",
     "charge_type",
@@ -484,7 +472,7 @@ def spans(records: str, convert: Convert) -> str:
 
 def _judged() -> str:
     """CTEs that settle what a span is, and how its counts are to be read."""
-    call_operations = string_list(_CALL_OPERATIONS)
+    call_operations = string_list(known_names.CALL_OPERATIONS)
     usage = "from_json(langfuse_usage, '\"MAP(VARCHAR, VARCHAR)\"')"
     return f"""
         marked as (
@@ -548,15 +536,10 @@ def _judged() -> str:
                 coalesce(n_cached, 0) + coalesce(n_write, 0) as n_cache,
                 -- A shape's classes are inclusive already. Of the rest, what does not fit into input was never part of it, or the total
                 -- proves that it is beside it.
-                not is_of_body and coalesce(
-                    regexp_full_match(lower(scope_name), {literal(EXCLUSIVE_SCOPES)})
-                        and coalesce(n_cached, 0) + coalesce(n_write, 0) > 0,
-                    false
-                ) or not is_of_body and coalesce(
-                    n_cached + coalesce(n_write, 0) > n_input or n_write > n_input
-                    or (n_total = n_input + coalesce(n_output, 0) + coalesce(n_cached, 0) + coalesce(n_write, 0)
-                        and coalesce(n_cached, 0) + coalesce(n_write, 0) > 0),
-                    false
+                not is_of_body and n_cache > 0 and (
+                    coalesce(n_cache > n_input, false)
+                    or coalesce(n_total = n_input + coalesce(n_output, 0) + n_cache, false)
+                    or coalesce(regexp_full_match(lower(scope_name), {literal(EXCLUSIVE_SCOPES)}), false)
                 ) as is_input_exclusive,
                 not is_of_body and (
                     coalesce(n_reasoning > 0 and n_total = coalesce(n_input, 0) + n_output + n_reasoning, false)
@@ -596,9 +579,9 @@ def _judged() -> str:
     """
 
 
-_KIND = """
+_KIND = f"""
     case
-        when oi in ('embedding') or rt = 'embedding' or op = 'embeddings' or lf = 'embedding'
+        when oi = 'embedding' or rt = 'embedding' or list_contains({string_list(known_names.EMBEDDING_OPERATIONS)}, op) or lf = 'embedding'
             or regexp_matches(mark_ai_sdk, 'doEmbed$') then 'embedding'
         when call_marker = 'call' then 'completion'
         when oi = 'agent' or tl = 'agent' or op in ('invoke_agent', 'create_agent') or lf = 'agent' then 'agent'
@@ -748,8 +731,9 @@ Vercel AI SDK, Logfire and Pydantic AI, and Langfuse's own attributes. All of th
 where only the opposite adds up, it is read that way and flagged.
 
 What marks a call, the first of these that a span carries: `openinference.span.kind` LLM or EMBEDDING; `ai.operationId` ending in
-doGenerate, doStream or doEmbed; `traceloop.span.kind` (never a call); `gen_ai.operation.name` chat, text_completion, completion,
-generate_content or embeddings; `llm.request.type` chat, completion or embedding; `langfuse.observation.type` generation or embedding.
+doGenerate, doStream or doEmbed; `traceloop.span.kind` (never a call); `gen_ai.operation.name`
+{", ".join(known_names.CALL_OPERATIONS)}; `llm.request.type` chat, completion or embedding;
+`langfuse.observation.type` generation or embedding.
 For OpenInference the response id is looked for in the JSON of `output.value`; a span of Google's ADK with `usage_metadata` in its
 answer is a call, and what Logfire sends when a span begins is none.
 
