@@ -305,7 +305,7 @@ class _Batch:
         found = self.connection.execute(f"""
             select distinct unnest([stats_min_value, stats_max_value])::timestamp::date::varchar
             from parquet_metadata({literal(whole)})
-            where path_in_schema = {literal(entity.start)} and stats_min_value is not null
+            where path_in_schema = {literal(entity.start)}
         """).fetchall()
         if len(found) == 1:
             of_date = folder / f"lake_date={found[0][0]}"

@@ -14,8 +14,9 @@ import duckdb
 import pytest
 
 from orchestration import sql
+from orchestration.landing import dates, readers
 from orchestration.landing import ingest as ingest_module
-from orchestration.landing import readers
+from orchestration.landing.files import discover
 from orchestration.landing.ingest import IngestError, ingest
 from orchestration.landing.lake import LakeError
 from orchestration.settings import REPOSITORY
@@ -37,6 +38,24 @@ def totals(
         "superseded": superseded,
         "quarantined": quarantined,
     }
+
+
+# -- dates
+# -----------------------------------------------------------------------------------
+
+
+def test_a_file_whose_ends_are_of_one_date(night: Night) -> None:
+    """A guess from the ends of a file would put rows of its middle under a wrong date."""
+    rows = [span(f"s{number}", attributes={"filler": "x" * 300}) for number in range(1200)]
+    rows[600] |= {"started_at": "2026-05-05T10:00:00Z", "ended_at": "2026-05-05T10:00:01Z"}
+    night.write("a.jsonl", rows)
+    files, _, _ = discover(night.landing, settle_seconds=0.0, known=set(), cache_path=night.folder / "seen")
+    assert dates.looks_like_one_date(files), "the file is meant to be guessed wrongly"
+    assert counts(night.land()) == totals(1200, 1200)
+    (manifest,) = night.lake.manifests()
+    assert sorted(part.row_count for part in manifest.parts) == [1, 1199]
+    (moved,) = [part for part in manifest.parts if part.row_count == 1]
+    assert moved.lake_date == "2026-05-05"
 
 
 # -- duplicates and versions
