@@ -309,47 +309,31 @@ silent_streams as (
 
 ),
 
+links_one_way as (
+
+    {% for found in ['nested_links', 'silent_links', 'silent_twins', 'silent_streams'] %}
+        select
+            node,
+            other_node
+        from {{ found }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
 links as (
 
     select
         node,
         other_node
-    from silent_streams
+    from links_one_way
 
     union all
 
     select
         other_node as node,
         node as other_node
-    from silent_streams
-
-    union all
-
-    select
-        node,
-        other_node
-    from silent_twins
-
-    union all
-
-    select
-        other_node as node,
-        node as other_node
-    from silent_twins
-
-    union all
-
-    select
-        node,
-        other_node
-    from nested_links
-
-    union all
-
-    select
-        other_node as node,
-        node as other_node
-    from nested_links
+    from links_one_way
 
     union all
 
@@ -357,20 +341,6 @@ links as (
         node,
         other_node
     from id_links
-
-    union all
-
-    select
-        node,
-        other_node
-    from silent_links
-
-    union all
-
-    select
-        other_node as node,
-        node as other_node
-    from silent_links
 
 ),
 
