@@ -1,6 +1,6 @@
 {#
-    Rows for unit tests of models with ephemeral inputs: dbt can read the columns of a relation, an ephemeral model has
-    none, so its columns and types are listed here. Only unit tests call these.
+    Rows for unit tests of models with ephemeral inputs or views on the lake: dbt can read the columns of a relation that is there,
+    so those of others, and their types, are listed here. Only unit tests call these.
 #}
 
 {#- `rows` as typed SQL; a column that a row leaves out has its default, else NULL. A misspelt column is an error. -#}
@@ -21,7 +21,7 @@
 
 {#- int_spans__judged: completions of run r in workspace w, unless a row says otherwise. -#}
 {% macro fixture_of_spans(rows) -%}
-    {%- set columns = {'usage_date': 'date', 'is_orphan': 'boolean', 'is_child_run': 'boolean'} -%}
+    {%- set columns = {'usage_date': 'date', 'lake_date': 'date', 'is_orphan': 'boolean', 'is_child_run': 'boolean'} -%}
     {%- for name in [
         'workspace_id', 'run_id', 'span_id', 'trace_id', 'parent_span_id', 'span_name', 'span_kind', 'service',
         'provider', 'model', 'response_model', 'service_tier', 'charge_type', 'status', 'error_message', 'source_format',
@@ -40,7 +40,7 @@
     {%- endfor -%}
     {%- do columns.update({'reported_provider_cost_usd': 'decimal(38, 12)', 'reported_task_credits': 'decimal(18, 6)'}) -%}
     {{ fixture_rows(columns, {
-        'usage_date': '2026-03-01', 'is_orphan': false, 'is_child_run': false, 'workspace_id': 'w', 'run_id': 'r',
+        'usage_date': '2026-03-01', 'lake_date': '2026-03-01', 'is_orphan': false, 'is_child_run': false, 'workspace_id': 'w', 'run_id': 'r',
         'span_name': 'name', 'span_kind': 'completion', 'status': 'completed', 'started_at': '2026-03-01 10:00:00',
         'source_format': 'native',
     }, rows) }}

@@ -2,11 +2,23 @@
     A table keyed by `usage_date` of which exactly the touched dates are replaced: delete on literal dates, insert the model's select.
     dbt's own delete+insert keys on the rows that arrive, so a date that became empty would keep its old rows, and it writes the new
     rows twice (temporary table, then target). On a full build the table is created anew. Contracts hold in both cases.
+    With `chunked` the rows are written chunk by chunk (`chunks_of_dates`), so that memory and time follow the rows of a chunk, and
+    each join holds its right side in memory, as it is written: DuckDB takes a part chosen by its path for one row and would hold the
+    full rows of the spans instead (1.9 GB and 11 s for half a million of them, against 1.0 GB and 6 s).
 -#}
 {% materialization by_usage_date, adapter="duckdb" %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type="table") -%}
     {%- set rebuild = existing is none or existing.type != "table" or is_full_build() -%}
+    {%- set selects = [] -%}
+    {%- for chunk in chunks_of_dates() if config.get("chunked") -%}
+        {%- do selects.append(of_chunk(sql, chunk)) -%}
+    {%- else -%}
+        {%- do selects.append(sql) -%}
+    {%- endfor -%}
+    {%- if config.get("chunked") -%}
+        {%- do run_query("set disabled_optimizers = 'build_side_probe_side'") -%}
+    {%- endif -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
@@ -15,25 +27,32 @@
             {%- do adapter.drop_relation(existing) -%}
         {%- endif -%}
         {%- call statement("main") -%}
-            {{ create_table_as(False, target_relation, sql) }}
+            {{ create_table_as(False, target_relation, selects.pop(0)) }}
         {%- endcall -%}
     {%- else -%}
         {%- if config.get("contract").enforced -%}
             {{ get_assert_columns_equivalent(sql) }}
         {%- endif -%}
-        {%- set names = adapter.get_columns_in_relation(target_relation) | map(attribute="name") | list -%}
         {%- call statement("delete_dates") -%}
             delete from {{ target_relation }} where {{ touched("usage_date") }}
         {%- endcall -%}
+    {%- endif -%}
+    {%- if selects -%}
+        {%- set names = adapter.get_columns_in_relation(target_relation) | map(attribute="name") | list -%}
+    {%- endif -%}
+    {%- for select in selects -%}
         {%- call statement("main") -%}
             insert into {{ target_relation }} ({{ names | join(", ") }})
             select {{ names | join(", ") }}
             from (
-                {{ sql }}
+                {{ select }}
             ) as replacement
         {%- endcall -%}
-    {%- endif -%}
+    {%- endfor -%}
 
+    {%- if config.get("chunked") -%}
+        {%- do run_query("reset disabled_optimizers") -%}
+    {%- endif -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {%- if rebuild -%}
         {%- do persist_docs(target_relation, model) -%}

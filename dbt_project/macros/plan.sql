@@ -172,3 +172,50 @@
         )) }}
     {%- endif -%}
 {%- endmacro %}
+
+{#- Bounds that every date is within: what `in_chunk` renders, and a chunked materialization replaces by a chunk's own. -#}
+{% macro open_bounds() -%}
+    {{ return(["date '0001-01-01'", "date '9999-12-31'"]) }}
+{%- endmacro %}
+
+{#-
+    Predicate of a model that is written in chunks of dates (`chunked` of `by_usage_date`): rows of the chunk at hand, all rows outside
+    of it. `relation` has a usage_date; with `on_lake` also a lake_date, by which files of other dates stay closed.
+-#}
+{% macro in_chunk(relation, on_lake=false) -%}
+    {%- set bounds = open_bounds() -%}
+    {{ relation }}.usage_date between {{ bounds | join(" /* usage */ and ") }} /* usage */
+    {%- if on_lake %}
+    and {{ relation }}.lake_date between {{ bounds | join(" /* lake */ and ") }} /* lake */
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The model's SQL for one chunk, a row of `chunks_of_dates`. -#}
+{% macro of_chunk(sql, chunk) -%}
+    {%- set bounds = open_bounds() -%}
+    {%- set ns = namespace(sql=sql) -%}
+    {%- for place, first, last in [("usage", chunk[0], chunk[1]), ("lake", chunk[2], chunk[3])] -%}
+        {%- for bound, value in [(bounds[0], first), (bounds[1], last)] -%}
+            {%- set ns.sql = ns.sql | replace(bound ~ " /* " ~ place ~ " */", "date '" ~ value ~ "'") -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if ns.sql == sql -%}
+        {{ exceptions.raise_compiler_error(model.name ~ " is chunked, but in_chunk() is not in it: each chunk would hold all rows") }}
+    {%- endif -%}
+    {{ return(ns.sql) }}
+{%- endmacro %}
+
+{#-
+    The touched dates in chunks of about half a million spans: (first and last usage_date, first and last lake_date of their parts).
+    Sorting 1.9 million full rows under a limit of 2 GB took 12 s of processor time, in chunks 3 s, and what does not fit spills.
+-#}
+{% macro chunks_of_dates(span_count=500000) -%}
+    {{ return(plan_rows(
+        "intermediate", "int_spans__parts",
+        "select cast(min(usage_date) as varchar), cast(max(usage_date) as varchar), "
+        ~ "cast(min(first_lake_date) as varchar), cast(max(last_lake_date) as varchar) "
+        ~ "from (select *, (sum(span_count) over (order by usage_date) - span_count) // " ~ span_count ~ " as chunk from ("
+        ~ "select usage_date, sum(span_count) as span_count, min(lake_date) as first_lake_date, max(lake_date) as last_lake_date "
+        ~ "from intermediate.int_spans__parts where " ~ touched("usage_date") ~ " group by usage_date)) group by chunk order by chunk"
+    )) }}
+{%- endmacro %}

@@ -1,8 +1,51 @@
 -- Grain: one row per span (workspace_id, run_id, span_id). Additive: measures are filled on billed calls only, so sums are right.
+{{ config(chunked=true) }}
+
 with recursive spans as (
 
     select *
-    from {{ ref('int_spans__judged') }}
+    from {{ ref('int_spans__judged') }} as judged
+    where {{ in_chunk('judged', on_lake=true) }}
+
+),
+
+-- Read again and not from `spans`: what is read twice is kept whole, and full rows of two million spans do not fit in memory.
+carriers as (
+
+    select
+        workspace_id,
+        run_id,
+        span_kind
+    from {{ ref('int_spans__judged') }} as judged
+    where
+        {{ in_chunk('judged', on_lake=true) }}
+        and {{ has_provider_usage() }}
+
+),
+
+places as (
+
+    select
+        workspace_id,
+        run_id,
+        span_id,
+        parent_span_id,
+        {{ has_provider_usage() }} as is_carrier
+    from {{ ref('int_spans__judged') }} as judged
+    where {{ in_chunk('judged', on_lake=true) }}
+
+),
+
+parents as (
+
+    select
+        workspace_id,
+        run_id,
+        span_id,
+        parent_span_id,
+        started_at
+    from {{ ref('int_spans__judged') }} as judged
+    where {{ in_chunk('judged', on_lake=true) }}
 
 ),
 
@@ -14,7 +57,8 @@ runs as (
         run_type,
         delivery,
         charge_type
-    from {{ ref('int_runs__current') }}
+    from {{ ref('int_runs__current') }} as current_runs
+    where {{ in_chunk('current_runs') }}
 
 ),
 
@@ -62,8 +106,7 @@ runs_with_usage as (
         run_id,
         bool_or(not {{ is_wrapper() }}) as has_calls,
         count(*) as carrier_count
-    from spans
-    where {{ has_provider_usage() }}
+    from carriers
     group by
         workspace_id,
         run_id
@@ -73,17 +116,12 @@ runs_with_usage as (
 -- Where there are only wrappers, those without a carrier below them are the calls. Few runs are like that: few spans are walked.
 spans_of_nested_wrappers as (
 
-    select
-        spans.workspace_id,
-        spans.run_id,
-        spans.span_id,
-        spans.parent_span_id,
-        {{ has_provider_usage('spans') }} as is_carrier
-    from spans
+    select places.*
+    from places
     inner join runs_with_usage
         on
-            spans.workspace_id = runs_with_usage.workspace_id
-            and spans.run_id = runs_with_usage.run_id
+            places.workspace_id = runs_with_usage.workspace_id
+            and places.run_id = runs_with_usage.run_id
     where
         not runs_with_usage.has_calls
         and runs_with_usage.carrier_count > 1
@@ -136,27 +174,6 @@ wrappers_of_carriers as (
     where
         lineage.span_id <> lineage.ancestor_span_id
         and opposite.span_id is null
-
-),
-
-parents as (
-
-    select
-        children.workspace_id,
-        children.run_id,
-        children.parent_span_id,
-        min(parents.started_at) as parent_started_at,
-        min(parents.parent_span_id) as grandparent_span_id
-    from spans as children
-    inner join spans as parents
-        on
-            children.workspace_id = parents.workspace_id
-            and children.run_id = parents.run_id
-            and children.parent_span_id = parents.span_id
-    group by
-        children.workspace_id,
-        children.run_id,
-        children.parent_span_id
 
 ),
 
@@ -224,11 +241,11 @@ resolved as (
             ),
             false
         ) as repeats_usage,
-        rated.parent_span_id is not null and parents.parent_span_id is null and not rated.is_child_run as is_parent_missing,
+        rated.parent_span_id is not null and parents.span_id is null and not rated.is_child_run as is_parent_missing,
         -- A clock runs wrong, or a tree bites its tail; either is kept as it is. A child may well end after its parent.
         case
-            when parents.grandparent_span_id = rated.span_id then 'parents_in_a_circle'
-            when rated.started_at < {{ shifted_ms('parents.parent_started_at', '-' ~ same_moment_ms()) }}
+            when parents.parent_span_id = rated.span_id then 'parents_in_a_circle'
+            when rated.started_at < {{ shifted_ms('parents.started_at', '-' ~ same_moment_ms()) }}
                 then 'starts_before_parent'
         end as tree_flag,
         case
@@ -252,7 +269,7 @@ resolved as (
         on
             rated.workspace_id = parents.workspace_id
             and rated.run_id = parents.run_id
-            and rated.parent_span_id = parents.parent_span_id
+            and rated.parent_span_id = parents.span_id
 
 ),
 

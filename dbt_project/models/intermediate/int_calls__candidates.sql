@@ -26,21 +26,53 @@ with recursive spans as (
 
 ),
 
+-- Read again and not from `spans`: most spans of the contract drop out by these few columns.
+children as (
+
+    select
+        workspace_id,
+        run_id,
+        parent_span_id
+    from {{ ref('int_spans__current') }}
+    where parent_span_id is not null
+
+),
+
+calls_of_the_contract as (
+
+    select
+        workspace_id,
+        run_id,
+        span_id
+    from {{ ref('int_spans__current') }}
+    where
+        source_format = 'native'
+        and {{ is_marked_call() }}
+        and {{ has_provider_usage() }}
+
+),
+
+traces as (
+
+    select
+        workspace_id,
+        run_id
+    from {{ ref('int_spans__current') }}
+    where source_format <> 'native'
+
+),
+
 nested_runs as (
 
     select distinct
-        parents.workspace_id,
-        parents.run_id
-    from spans as children
-    inner join spans as parents
+        children.workspace_id,
+        children.run_id
+    from children
+    inner join calls_of_the_contract as parents
         on
             children.workspace_id = parents.workspace_id
             and children.run_id = parents.run_id
             and children.parent_span_id = parents.span_id
-    where
-        parents.source_format = 'native'
-        and parents.is_marked
-        and parents.bears_usage
 
 ),
 
@@ -56,19 +88,32 @@ walked_runs as (
     select
         workspace_id,
         run_id
+    from traces
+
+),
+
+-- Calls of the contract that lie in no tree of calls are looked at where another source, or another run, may have seen them too.
+looked_at as (
+
+    select
+        spans.*,
+        walked_runs.run_id is not null as is_walked
     from spans
-    where source_format <> 'native'
+    left join walked_runs
+        on
+            spans.workspace_id = walked_runs.workspace_id
+            and spans.run_id = walked_runs.run_id
+    where
+        walked_runs.run_id is not null
+        or (spans.is_marked and (spans.response_id is not null or {{ has_foreign_sources() }}))
 
 ),
 
 walked as (
 
-    select spans.*
-    from spans
-    inner join walked_runs
-        on
-            spans.workspace_id = walked_runs.workspace_id
-            and spans.run_id = walked_runs.run_id
+    select *
+    from looked_at
+    where is_walked
 
 ),
 
@@ -117,11 +162,11 @@ above_usage as (
         lineage.run_id,
         lineage.ancestor_span_id as span_id
     from lineage
-    inner join spans
+    inner join walked
         on
-            lineage.workspace_id = spans.workspace_id
-            and lineage.run_id = spans.run_id
-            and lineage.ancestor_span_id = spans.span_id
+            lineage.workspace_id = walked.workspace_id
+            and lineage.run_id = walked.run_id
+            and lineage.ancestor_span_id = walked.span_id
     left join lineage as opposite
         on
             lineage.workspace_id = opposite.workspace_id
@@ -130,7 +175,7 @@ above_usage as (
             and lineage.ancestor_span_id = opposite.span_id
     where
         lineage.bears_usage
-        and spans.is_unmarked
+        and walked.is_unmarked
         and opposite.span_id is null
 
 ),
@@ -138,17 +183,17 @@ above_usage as (
 claims as (
 
     select
-        spans.*,
-        spans.is_marked or above_usage.span_id is null as is_call
-    from spans
+        looked_at.*,
+        looked_at.is_marked or above_usage.span_id is null as is_call
+    from looked_at
     left join above_usage
         on
-            spans.workspace_id = above_usage.workspace_id
-            and spans.run_id = above_usage.run_id
-            and spans.span_id = above_usage.span_id
+            looked_at.workspace_id = above_usage.workspace_id
+            and looked_at.run_id = above_usage.run_id
+            and looked_at.span_id = above_usage.span_id
     where
-        spans.is_marked
-        or (spans.is_unmarked and spans.bears_usage)
+        looked_at.is_marked
+        or (looked_at.is_unmarked and looked_at.bears_usage)
 
 ),
 
@@ -226,11 +271,6 @@ left join tops
         claims.workspace_id = tops.workspace_id
         and claims.run_id = tops.run_id
         and claims.span_id = tops.span_id
-where
-    claims.source_format <> 'native'
-    or claims.response_id is not null
-    or (claims.workspace_id, claims.run_id) in (select (workspace_id, run_id) from nested_runs)
-    or {{ has_foreign_sources() }}
 order by
     claims.usage_date,
     claims.workspace_id,

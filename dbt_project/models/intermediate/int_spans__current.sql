@@ -1,6 +1,13 @@
 -- Grain: one row per span of the touched dates, its winning version (workspace_id, run_id, span_id). Usage may still repeat.
-{{ config(materialized='ephemeral') }}
+{{
+    config(
+        materialized='view',
+        schema='staging',
+        persist_docs={'relation': false, 'columns': false},
+    )
+}}
 
+-- A view, so that each reader opens only the columns it needs; on the lake, so it goes with the staging views.
 with versions as (
 
     select *
@@ -17,20 +24,11 @@ directory as (
 
 ),
 
--- Keys alone are grouped, and rarely does one repeat: ranking full rows would sort the whole span table.
 repeated as (
 
-    select
-        workspace_id,
-        run_id,
-        span_id,
-        {{ latest_batch('version_at', 'batch_seq') }} as batch_seq
-    from versions
-    group by
-        workspace_id,
-        run_id,
-        span_id
-    having count(*) > 1
+    select *
+    from {{ ref('int_spans__repeated') }}
+    where {{ touched('usage_date') }}
 
 )
 
@@ -39,7 +37,7 @@ select
     directory.usage_date,
     not directory.has_run and not coalesce(directory.is_foreign, false) as is_orphan,
     directory.parent_run_id is not null as is_child_run,
-    versions.* exclude (lake_date, batch_seq, version_at)
+    versions.* exclude (batch_seq, version_at)
 from versions
 inner join directory
     on

@@ -1,5 +1,11 @@
 -- Grain: one row per span of the touched dates (workspace_id, run_id, span_id), its call's words merged. Not additive.
-{{ config(materialized='ephemeral') }}
+{{
+    config(
+        materialized='view',
+        schema='staging',
+        persist_docs={'relation': false, 'columns': false},
+    )
+}}
 
 with spans as (
 
