@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from orchestration import progress
@@ -24,8 +25,7 @@ def check_published(settings: Settings) -> list[CheckResult]:
         )
     manifests = Lake(settings.lake_dir).manifests()
     plan = candidate.make_plan(settings, manifests, full=True)
-    scratch = settings.warehouse_dir / "check.duckdb"
-    target = settings.dbt_target_dir / "check"
+    scratch = settings.warehouse_dir / "check" / settings.candidate_path.name
     scratch.parent.mkdir(parents=True, exist_ok=True)
     candidate.copy_file(settings.published_path, scratch)
     try:
@@ -38,14 +38,13 @@ def check_published(settings: Settings) -> list[CheckResult]:
 
         # Views on the lake, and the tables of touched dates (empty here), which no published file has.
         helpers = ["staging", "int_dates__touched", "int_dates__family"]
-        dbt.invoke(settings, ["run", "--select", *helpers], database=scratch, target_dir=target)
+        dbt.invoke(settings, ["run", "--select", *helpers], database=scratch)
         nodes = dbt.invoke(
             settings,
             ["test", "--select", "test_type:data"],
             database=scratch,
-            target_dir=target,
             on_node=on_node,
         )
         return [*(as_check(node) for node in nodes), *audit(settings, scratch, None, as_of=now())]
     finally:
-        scratch.unlink(missing_ok=True)
+        shutil.rmtree(scratch.parent, ignore_errors=True)

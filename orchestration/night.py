@@ -193,7 +193,6 @@ def preview_repricing(settings: Settings) -> Preview:
             settings,
             ["run", "--select", preview.SELECTION],
             database=preview.scratch_path(settings),
-            target_dir=settings.dbt_target_dir / "preview",
             on_node=lambda name, done, total: progress.report(f"Building {name}", done, total),
         )
         if failed := [node for node in nodes if node.is_blocking_failure]:

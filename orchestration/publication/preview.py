@@ -6,6 +6,7 @@ not: calling dbt and holding the lock, which is `night`'s and the command line's
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -108,8 +109,8 @@ class Preview:
 
 
 def scratch_path(settings: Settings) -> Path:
-    """Where the preview is built."""
-    return settings.warehouse_dir / "preview.duckdb"
+    """Where the preview is built: in a folder of its own, since dbt goes by the candidate's name."""
+    return settings.warehouse_dir / "preview" / settings.candidate_path.name
 
 
 def changed_sources(old: dict[str, str], new: dict[str, str]) -> tuple[SourceChange, ...]:
@@ -133,9 +134,7 @@ def prepare(settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> bo
 
 def discard(settings: Settings) -> None:
     """Remove the scratch file."""
-    path = scratch_path(settings)
-    for leftover in (path, path.with_name(path.name + ".wal")):
-        leftover.unlink(missing_ok=True)
+    shutil.rmtree(scratch_path(settings).parent, ignore_errors=True)
 
 
 def unchanged(publication_id: str, *, sources: Sequence[SourceChange], waiting_batches: int) -> Preview:

@@ -1,0 +1,92 @@
+"""One call of dbt in this process.
+
+What belongs here: how dbt is started and left, whatever the command. What its results mean is in `dbt.py`, when the project is parsed
+in `manifest.py`. dbt is imported on first use (3 s).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.publication.candidate import DBT_PROJECT
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+
+    from orchestration.settings import Settings
+
+
+@contextmanager
+def _environment(settings: Settings, database: Path) -> Iterator[None]:
+    values = {
+        "CREDIT_USAGE_CANDIDATE": str(database),
+        "CREDIT_USAGE_MEMORY_LIMIT": settings.memory_limit,
+        "CREDIT_USAGE_TEMP_DIR": str(settings.temp_dir),
+        "CREDIT_USAGE_THREADS": str(settings.threads or os.cpu_count() or 1),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def run(
+    settings: Settings,
+    args: Sequence[str],
+    *,
+    database: Path,
+    manifest: Any = None,
+    callback: Callable[[Any], None] | None = None,
+) -> dbtRunnerResult:
+    """Run one dbt command on `database`; with a parsed `manifest` dbt does not look at the project's files."""
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415
+
+    settings.temp_dir.mkdir(parents=True, exist_ok=True)
+    target = settings.dbt_target_dir
+    target.mkdir(parents=True, exist_ok=True)
+    with _environment(settings, database):
+        outcome = dbtRunner(manifest=manifest, callbacks=[callback] if callback else []).invoke(
+            [
+                *args,
+                "--project-dir",
+                str(DBT_PROJECT),
+                "--profiles-dir",
+                str(DBT_PROJECT),
+                "--target-path",
+                str(target),
+                "--log-path",
+                str(target),
+                "--no-use-colors",
+                # Nothing on standard output, not even errors: it belongs to the command line, which may print JSON there.
+                "--log-level",
+                "none",
+                # The debug log spells out each statement, at a fifth of dbt's own time; `target/run` has the SQL as files.
+                "--log-level-file",
+                "info",
+            ]
+        )
+        _release_file()
+    return outcome
+
+
+def _release_file() -> None:
+    """Close dbt's connections: it would keep the candidate open for writing for as long as this process lives."""
+    from dbt.adapters.factory import FACTORY  # noqa: PLC0415
+
+    for adapter in FACTORY.adapters.values():
+        adapter.connections.cleanup_all()
+        close_all = getattr(type(adapter.connections), "close_all_connections", None)
+        if close_all is not None:
+            close_all()
