@@ -43,7 +43,8 @@ parents as (
         run_id,
         span_id,
         parent_span_id,
-        started_at
+        started_at,
+        ended_at
     from {{ ref('int_spans__judged') }} as judged
     where {{ in_chunk('judged', on_lake=true) }}
 
@@ -177,6 +178,74 @@ wrappers_of_carriers as (
 
 ),
 
+-- Around a circle of parents the times cannot go forward all the way: some span of it starts before the one above it, or lies around
+-- it. Few do, and circles are looked for from those alone.
+backward as (
+
+    select
+        children.workspace_id,
+        children.run_id,
+        children.span_id,
+        children.parent_span_id
+    from parents as children
+    inner join parents as above
+        on
+            children.workspace_id = above.workspace_id
+            and children.run_id = above.run_id
+            and children.parent_span_id = above.span_id
+    where
+        children.started_at < above.started_at
+        or (children.started_at = above.started_at and coalesce(children.ended_at >= above.ended_at, true))
+
+),
+
+climbed as (
+
+    select
+        workspace_id,
+        run_id,
+        span_id,
+        parent_span_id as ancestor_span_id,
+        1 as tree_depth
+    from backward
+
+    union all
+
+    select
+        climbed.workspace_id,
+        climbed.run_id,
+        climbed.span_id,
+        above.parent_span_id as ancestor_span_id,
+        climbed.tree_depth + 1 as tree_depth
+    from climbed
+    inner join parents as above
+        on
+            climbed.workspace_id = above.workspace_id
+            and climbed.run_id = above.run_id
+            and climbed.ancestor_span_id = above.span_id
+    where
+        above.parent_span_id is not null
+        and climbed.ancestor_span_id <> climbed.span_id
+        and climbed.tree_depth < {{ max_depth_of_calls() }}
+
+),
+
+spans_in_circles as (
+
+    select distinct
+        climbed.workspace_id,
+        climbed.run_id,
+        climbed.ancestor_span_id as span_id
+    from climbed
+    inner join climbed as closed
+        on
+            climbed.workspace_id = closed.workspace_id
+            and climbed.run_id = closed.run_id
+            and climbed.span_id = closed.span_id
+            and closed.ancestor_span_id = closed.span_id
+
+),
+
 -- What decides who pays and which rates apply.
 attributed as (
 
@@ -244,7 +313,7 @@ resolved as (
         rated.parent_span_id is not null and parents.span_id is null and not rated.is_child_run as is_parent_missing,
         -- A clock runs wrong, or a tree bites its tail; either is kept as it is. A child may well end after its parent.
         case
-            when parents.parent_span_id = rated.span_id then 'parents_in_a_circle'
+            when spans_in_circles.span_id is not null then 'parents_in_a_circle'
             when rated.started_at < {{ shifted_ms('parents.started_at', '-' ~ same_moment_ms()) }}
                 then 'starts_before_parent'
         end as tree_flag,
@@ -270,6 +339,11 @@ resolved as (
             rated.workspace_id = parents.workspace_id
             and rated.run_id = parents.run_id
             and rated.parent_span_id = parents.span_id
+    left join spans_in_circles
+        on
+            rated.workspace_id = spans_in_circles.workspace_id
+            and rated.run_id = spans_in_circles.run_id
+            and rated.span_id = spans_in_circles.span_id
 
 ),
 
