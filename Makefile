@@ -44,9 +44,10 @@ test: install lint
 test-quick: install
 	$(BIN)/python -m pytest tests/unit -n 2
 
-# What `make test` tries briefly: deliveries, mutated files, usage bodies, nights.
+# What `make test` tries briefly: deliveries, mutated files, usage bodies, nights, programs that call models.
 soak: install
-	CREDIT_USAGE_PROPERTY_EXAMPLES=200 CREDIT_USAGE_FUZZ_CASES=2000 CREDIT_USAGE_NIGHT_EXAMPLES=4 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/property
+	CREDIT_USAGE_PROPERTY_EXAMPLES=200 CREDIT_USAGE_FUZZ_CASES=2000 CREDIT_USAGE_NIGHT_EXAMPLES=4 CREDIT_USAGE_CALL_PROGRAMS=3000 \
+		$(BIN)/python -m pytest -n 2 --dist loadgroup tests/property tests/integration/test_one_call_one_bill.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ Each scenario is a workspace of its own. Reading formats is not tested here: row
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from orchestration.sql import literal
 from tests.integration import plain_format
 from tests.integration.nights import Nights, differences
 from tests.integration.plain_format import row
+from tests.property.calls import CLASSES, NAMES, Program, make_program
 
 pytestmark = pytest.mark.xdist_group("one_call")
 
@@ -258,6 +260,13 @@ SCENARIOS: dict[str, tuple[Sequence[Mapping[str, Any]], _Expected, Mapping[tuple
 }  # fmt: skip
 
 
+PROGRAMS = int(os.environ.get("CREDIT_USAGE_CALL_PROGRAMS", "300"))
+
+
+def _programs() -> list[Program]:
+    return [make_program(seed) for seed in range(PROGRAMS)]
+
+
 def _rows(names: Sequence[str]) -> list[dict[str, Any]]:
     return [{**item, "workspace_id": name} for name in names for item in SCENARIOS[name][0]]
 
@@ -269,6 +278,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Nights:
         patch.setattr(formats, "FORMATS", (plain_format.FORMAT,))
         nights = Nights(tmp_path_factory.mktemp("judged"))
         nights.land("all", spans=_rows(list(SCENARIOS)))
+        nights.land("programs", spans=[item for program in _programs() for item in program.rows])
         built = nights.night()
     assert not built.failures, "the night must pass its own tests"
     return nights
@@ -299,6 +309,33 @@ def test_each_call_is_billed_once(judged: Nights, name: str) -> None:
     for key, values in more.items():
         for column, value in values.items():
             assert str(spans[key][column]) == str(value), f"{column} of {key}"
+
+
+def test_whatever_programs_do_each_call_is_billed_once(judged: Nights) -> None:
+    """Programs made at random, watched by one to three instrumentations that tell more or less: a call is lost, billed twice, or billed
+    with other tokens than the provider served. The seed in the workspace's name makes the program again."""
+    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in CLASSES)
+    model = "case " + " ".join(f"when model like '%{name}%' then '{name}'" for name in NAMES) + " end"
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for workspace, name, *amounts in judged.rows(
+        f"select workspace_id, {model}, count(*), count(*) filter (where is_usage_unknown), {sums} from facts.fct_span_usage "
+        "where workspace_id like 'calls-%' and billing_role = 'call' group by 1, 2"
+    ):
+        found.setdefault(workspace, {})[name] = dict(
+            zip(("calls", "unknown", *CLASSES), map(int, amounts), strict=True)
+        )
+    wrong = {
+        program.workspace_id: (found.get(program.workspace_id), program.truth)
+        for program in _programs()
+        if found.get(program.workspace_id)
+        != {
+            name: {key: counts[key] for key in ("calls", "unknown", *CLASSES)}
+            for name, counts in program.truth.items()
+        }
+    }
+    assert not wrong, (
+        f"{len(wrong)} of {PROGRAMS} programs are billed otherwise than served: {list(wrong.items())[:3]}"
+    )
 
 
 def test_a_trace_becomes_a_run(judged: Nights) -> None:
