@@ -105,6 +105,18 @@ def build(settings: Settings) -> Build:
         as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure
     )
     durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(checks)))
+    durable.write_json(
+        settings.warehouse_dir / "nodes.json",
+        [
+            {
+                "name": node.name,
+                "type": node.resource_type,
+                "status": node.status,
+                "seconds": round(node.seconds, 3),
+            }
+            for node in nodes
+        ],
+    )
     return Build(tuple(nodes), checks)
 
 
