@@ -6,15 +6,13 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from orchestration import cli_money, collector, progress
+from orchestration import cli_check, cli_money, cli_night, cli_repair, collector, progress
 from orchestration.cli_shared import (
-    DATA_FAILED,
     GOOD,
     LOCK_HELD,
     USAGE_ERROR,
@@ -27,13 +25,10 @@ from orchestration.cli_shared import (
 )
 from orchestration.settings import Settings, SettingsError, load
 
-if TYPE_CHECKING:
-    from orchestration.defs.run import NightResult
-
 EXIT_CODES = """\b
 Exit codes:
   0  good
-  1  data failed a blocking check; nothing was published. `reconcile`: the two sides differ
+  1  data failed a blocking check; nothing was published. `reconcile`: the two sides differ; `doctor`: something is broken
   2  wrong usage, settings, files or environment
   3  another run holds the lock"""
 
@@ -93,7 +88,8 @@ def cli(debug: bool) -> None:
     \b
     Every night:   drop exports below data/landing/, then run `credit-usage nightly`.
     Look:          open data/site/index.html, or `credit-usage sql "from marts.mart_analytics__total_cost"`.
-    When in doubt: `credit-usage status`, `credit-usage quarantine`, `credit-usage check`.
+    When in doubt: `credit-usage status`, `credit-usage quarantine`, `credit-usage check`, `credit-usage doctor`.
+    Put it right:  `credit-usage retract FILE --dry-run`, `credit-usage rebuild --from-lake`, `credit-usage rollback`.
     Prices:        `credit-usage prices missing`, `credit-usage reprice --dry-run`, `credit-usage reconcile invoice.csv`.
     Try it first:  `credit-usage demo` generates 30 days of sample exports and runs the night on them.
 
@@ -113,7 +109,7 @@ def nightly(full: bool, wait: float, as_json: bool) -> None:
     Safe to run at any time and any number of times: what is known is not loaded again, and when a blocking check fails yesterday's
     publication stays as it is.
     """
-    _night(load(), as_json=as_json, full=full, wait_seconds=wait)
+    cli_night.run(load(), as_json=as_json, full=full, wait_seconds=wait)
 
 
 @cli.command()
@@ -127,7 +123,7 @@ def backfill(first: datetime, last: datetime, wait: float, as_json: bool) -> Non
     """Rebuild a range of usage dates from the lake, audit and publish them."""
     if last < first:
         raise click.UsageError(f"--to {last:%Y-%m-%d} lies before --from {first:%Y-%m-%d}")
-    _night(load(), as_json=as_json, backfill=(first.date(), last.date()), wait_seconds=wait)
+    cli_night.run(load(), as_json=as_json, backfill=(first.date(), last.date()), wait_seconds=wait)
 
 
 @cli.command()
@@ -144,7 +140,7 @@ def reprice(dry_run: bool, wait: float, as_json: bool) -> None:
     settings = load()
     require_published(settings)
     if not dry_run:
-        _night(settings, as_json=as_json, wait_seconds=wait)
+        cli_night.run(settings, as_json=as_json, wait_seconds=wait)
         return
     from orchestration.night import preview_repricing  # noqa: PLC0415
     from orchestration.publication.lock import run_lock  # noqa: PLC0415
@@ -178,7 +174,7 @@ def demo(as_json: bool) -> None:
             generate(
                 folder, start=DEMO_START, days=DEMO_DAYS, runs_per_day=DEMO_RUNS_PER_DAY, progress=listener
             )
-    _night(settings, as_json=as_json)
+    cli_night.run(settings, as_json=as_json)
 
 
 @cli.command()
@@ -295,35 +291,6 @@ def serve(port: int) -> None:
 
 
 @cli.command()
-@json_option
-def check(as_json: bool) -> None:
-    """Run every data test, suite and reconciliation over the whole published file.
-
-    Exits with 1 when a blocking check fails. The file is not changed.
-    """
-    from orchestration.check import check_published  # noqa: PLC0415
-    from orchestration.publication.lock import run_lock  # noqa: PLC0415
-    from orchestration.quality.results import blocking_failures  # noqa: PLC0415
-
-    settings = load()
-    with run_lock(settings.data_dir), show_progress(quiet=as_json) as listener, progress.listening(listener):
-        results = check_published(settings)
-    failed = blocking_failures(results)
-    warned = [result for result in results if not result.passed and result.severity == "warning"]
-    if as_json:
-        print_json({"passed": not failed, "checks": [result.as_dict() for result in results]})
-    else:
-        for result in [*failed, *warned]:
-            click.echo(
-                f"{'FAIL' if result.severity == 'blocking' else 'warn'}  {result.name}: {result.message}"
-            )
-        good = len(results) - len(failed) - len(warned)
-        click.echo(f"{good} checks passed, {len(warned)} warnings, {len(failed)} blocking failures.")
-    if failed:
-        raise click.exceptions.Exit(DATA_FAILED)
-
-
-@cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--rows", default=5, show_default=True, help="Rows to show as they would land.")
 @click.option("--problems", default=50, show_default=True, help="Problems to show.")
@@ -407,6 +374,8 @@ def status(as_json: bool) -> None:
         f"+ {rows['rows_superseded']:,} superseded + {rows['rows_quarantined']:,} quarantined"
     )
     click.echo(f"Unreadable    {document['unreadable_files']} files")
+    if document["retracted_files"]:
+        click.echo(f"Retracted     {document['retracted_files']} files")
     for run in document["runs"]:
         click.echo(
             f"Run           {run['started_at']}  {run['status']:<8} {run['seconds']:>7.1f} s  {run['run_id']}"
@@ -549,108 +518,12 @@ def sample(
     )
 
 
-def _night(settings: Settings, *, as_json: bool, **options: Any) -> None:
-    """Run the nightly job with a progress bar, say how it ended, and exit accordingly."""
-    from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
-
-    # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
-    ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
-    with show_progress(quiet=as_json) as listener, progress.listening(listener), progress.stages() as stages:
-        listener("Starting", 0, 1)
-        with progress.stage("start"):
-            from orchestration.defs.run import run_nightly  # noqa: PLC0415
-
-        result = run_nightly(settings, **options)
-        if result.success:
-            _render_if_missing(settings, listener)
-    document = _summary(settings, result, stages)
-    if as_json:
-        print_json(document)
-    else:
-        _print_summary(document)
-    if not result.success:
-        raise click.exceptions.Exit(DATA_FAILED if result.data_failed else USAGE_ERROR)
-
-
-def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
-    """A night without news builds nothing; the site is still made good where it is missing or shows another publication."""
-    from reports.build import build_site, is_rendered  # noqa: PLC0415
-
-    if settings.published_path.exists() and not is_rendered(settings.published_path, settings.site_dir):
-        with progress.stage("render"):
-            build_site(settings.published_path, settings.site_dir, progress=listener)
-
-
-def _summary(settings: Settings, result: NightResult, stages: Sequence[progress.Stage]) -> dict[str, Any]:
-    from orchestration.status import read_totals  # noqa: PLC0415
-
-    landed = result.materialized.get("raw_runs", {})
-    names = ("rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined")
-    published = result.materialized.get("published_warehouse")
-    return {
-        "success": result.success,
-        "error": result.failure or None,
-        "run_id": result.run_id,
-        "published": published is not None,
-        "publication_id": published["publication"] if published else None,
-        "dates_touched": published["dates_touched"] if published else 0,
-        "warnings": published["warnings"] if published else 0,
-        "new_files": landed.get("new_files", 0),
-        "known_files": landed.get("known_files", 0),
-        "deferred_files": landed.get("deferred_files", 0),
-        "rows": {name: landed.get(f"batch_{name}", 0) for name in names},
-        "unreadable_files": landed.get("unreadable_files"),
-        "database": str(settings.published_path),
-        "site": str(settings.site_dir / "index.html"),
-        "totals": read_totals(settings),
-        "stages": [
-            {
-                "stage": item.name,
-                "seconds": round(item.seconds, 3),
-                "cpu_seconds": round(item.cpu_seconds, 3),
-                "peak_memory_bytes": item.peak_memory_bytes,
-            }
-            for item in stages
-        ],
-    }
-
-
-def _print_summary(document: dict[str, Any]) -> None:
-    rows = document["rows"]
-    click.echo(
-        f"Landed     {document['new_files']} new files, {document['known_files']} known, {document['deferred_files']} left for later: "
-        f"{rows['rows_read']:,} rows read = {rows['rows_loaded']:,} loaded + {rows['rows_duplicate']:,} duplicate "
-        f"+ {rows['rows_superseded']:,} superseded + {rows['rows_quarantined']:,} quarantined"
-    )
-    if document["unreadable_files"]:
-        click.echo(f"Unreadable\n{document['unreadable_files']}")
-    if not document["success"]:
-        click.echo(f"Failed     {document['error']}", err=True)
-        return
-    if document["published"]:
-        warnings = f", {document['warnings']} warnings" if document["warnings"] else ""
-        click.echo(
-            f"Published  {document['publication_id']}, {document['dates_touched']} dates rebuilt{warnings}"
-        )
-    else:
-        click.echo("Published  nothing new; the publication stands")
-    for total in document["totals"]:
-        unpriced = (
-            f" + {total['unpriced_call_count']:,} unpriced calls" if total["unpriced_call_count"] else ""
-        )
-        click.echo(
-            f"  {total['workspace_id']}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
-            f"${Decimal(total['total_cost_usd']):,.6f}{unpriced}, {Decimal(total['task_credits']).normalize():f} credits"
-        )
-    click.echo(
-        "Seconds    " + ", ".join(f"{item['stage']} {item['seconds']:.1f}" for item in document["stages"])
-    )
-    click.echo(f"Database   {document['database']}")
-    click.echo(f"Pages      {document['site']}")
-
-
 cli.add_command(cli_money.prices)
 cli.add_command(cli_money.reconcile)
+cli.add_command(cli_check.check)
+cli.add_command(cli_repair.doctor)
+cli.add_command(cli_repair.retract)
+cli.add_command(cli_repair.rebuild)
 
 if __name__ == "__main__":
     run()

@@ -30,9 +30,18 @@ def replace_file(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, so that they are there after a power loss: each new one's name is in its parent's entries."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON document atomically, keys sorted."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(path.name + ".writing")
     temporary.write_text(json.dumps(document, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
     replace_file(temporary, path)

@@ -5,14 +5,14 @@ these; nothing here knows of either. State between stages is in files beside the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration import durable, progress, sql
 from orchestration.landing.ingest import IngestReport, ingest
-from orchestration.landing.lake import Lake
+from orchestration.landing.lake import Lake, Manifest
 from orchestration.publication import candidate, preview, publish
 from orchestration.publication.candidate import Plan
 from orchestration.publication.preview import Preview
@@ -192,9 +192,34 @@ def preview_repricing(settings: Settings) -> Preview:
     manifests = Lake(settings.lake_dir).manifests()
     applied = [m for m in manifests if m.batch_seq in set(published["applied_batches"])]
     plan = candidate.make_plan(settings, applied)
+    return _preview(settings, published, plan, applied, waiting_batches=len(manifests) - len(applied))
+
+
+def preview_retraction(settings: Settings, manifests: Sequence[Manifest]) -> Preview | None:
+    """What publishing these batches, which a retraction has revised, would change of what is published; None where nothing is.
+
+    Built from the lake in a scratch file. The caller holds the lock.
+    """
+    published = candidate.read_manifest(settings)
+    if published is None:
+        return None
+    applied = [m for m in manifests if m.batch_seq in set(published["applied_batches"])]
+    plan = candidate.make_plan(settings, applied)
+    return _preview(settings, published, plan, applied, waiting_batches=len(manifests) - len(applied))
+
+
+def _preview(
+    settings: Settings,
+    published: Mapping[str, Any],
+    plan: Plan,
+    applied: Sequence[Manifest],
+    *,
+    waiting_batches: int,
+) -> Preview:
+    """The plan built in a scratch file, beside what is published."""
     told: dict[str, Any] = {
         "sources": preview.changed_sources(published.get("prices", {}), dict(plan.prices)),
-        "waiting_batches": len(manifests) - len(applied),
+        "waiting_batches": waiting_batches,
     }
     publication_id = str(published["publication_id"])
     progress.report("Preparing the preview", 0, 1)

@@ -65,7 +65,8 @@ class WorkspaceSettings:
     #: Card of the rate file that gives the credits of services where the export reports none, or `none`. Native exports use
     #: the card `platform` unless this says otherwise, other sources none.
     rate_card: str | None = None
-    #: US dollars per month, as text or a number; more than 0. Checked, and not used yet.
+    #: US dollars per month, as text or a number; more than 0. What is spent of it and where the month ends is in
+    #: `mart_analytics__budgets`; a workspace that is over, or heading there, is a warning.
     monthly_budget_usd: Decimal | None = None
     #: File and line of its settings, for messages about what only later turns out to be wrong.
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)

@@ -19,14 +19,15 @@ _RUNS_SHOWN = 5
 
 def read_status(settings: Settings) -> dict[str, Any]:
     """The document behind `credit-usage status --json`; its keys are stable."""
-    manifests = Lake(settings.lake_dir).manifests()
+    lake = Lake(settings.lake_dir)
+    manifests = lake.manifests()
     publication = read_publication(settings)
     waiting_files = 0
     if settings.landing_dir.exists():
         new, _, skipped = discover(
             settings.landing_dir,
             settle_seconds=0.0,
-            known={entry.sha256 for manifest in manifests for entry in manifest.files},
+            known=lake.known_hashes(),
             cache_path=settings.lake_dir / "seen.json",
         )
         waiting_files = len(new) + sum(item.deferred for item in skipped)
@@ -55,6 +56,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         "unreadable_files": sum(
             entry.status == "unreadable" for manifest in manifests for entry in manifest.files
         ),
+        "retracted_files": len(lake.retracted()),
         "runs": _runs(settings),
     }
 

@@ -301,6 +301,13 @@ create table marts.mart_analytics__top_users as
     select usage_date, workspace_id, user_id, run_count, total_tokens, unpriced_call_count, unpriced_total_tokens, {money},
         1::bigint as cost_rank, 1::bigint as request_rank, 1::bigint as token_rank
     from marts.mart_users__activity;
+create table marts.mart_analytics__anomalies (
+    usage_date date, workspace_id varchar, dimension varchar, dimension_key varchar, dimension_name varchar, measure varchar,
+    direction varchar, actual decimal(38, 6), expected decimal(38, 6), at_stake_usd decimal(38, 6)
+);
+create table marts.mart_analytics__budgets as
+    select 'ws' as workspace_id, date '2026-10-01' as month_start_date, 500::decimal(38, 12) as monthly_budget_usd,
+        1::decimal(38, 12) as spent_usd, 10::decimal(38, 12) as projected_usd, 'within' as budget_status;
 create table marts.mart_analytics__unpriced_usage as
     select usage_date, workspace_id, provider, model, 'unpriced' as price_status, count(*) as call_count,
         coalesce(sum(total_tokens), 0)::bigint as total_tokens

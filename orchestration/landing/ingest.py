@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,12 +81,11 @@ def ingest(
     """
     lake = Lake(settings.lake_dir)
     manifests = lake.manifests()
-    known = {entry.sha256 for manifest in manifests for entry in manifest.files}
     settings.landing_dir.mkdir(parents=True, exist_ok=True)
     files, already, skipped = discover(
         settings.landing_dir,
         settle_seconds=settings.settle_seconds,
-        known=known,
+        known=lake.known_hashes(),
         cache_path=settings.lake_dir / "seen.json",
     )
     report = IngestReport(known_files=already, skipped=skipped)
@@ -105,10 +104,41 @@ def ingest(
     return report
 
 
+def revise(
+    settings: Settings,
+    lake: Lake,
+    manifest: Manifest,
+    before: list[Manifest],
+    *,
+    without: set[int],
+    again: list[tuple[int, LandingFile]],
+    revision: int,
+    progress: Progress | None = None,
+) -> Manifest:
+    """A committed batch as it would be had the files `without` never been in it; nothing is committed.
+
+    The files `again` are read anew, because rows of theirs were taken out for the sake of others; `before` are the batches before this
+    one. Raises LakeError where one of them cannot be read now.
+    """
+    batch = _Batch(settings, lake, manifest.batch_seq, before, revision=revision)
+    try:
+        batch.keep(manifest, without | {file_no for file_no, _ in again})
+        skipped: list[Skipped] = []
+        batch.read(again, skipped, progress)
+        if skipped:
+            raise LakeError(f"{skipped[0].name}: {skipped[0].reason}; try again when it is whole")
+        return batch.finish(manifest.loaded_at, progress)
+    finally:
+        batch.close()
+
+
 class _Batch:
     """State of one batch under construction."""
 
-    def __init__(self, settings: Settings, lake: Lake, batch_seq: int, manifests: list[Manifest]) -> None:
+    def __init__(
+        self, settings: Settings, lake: Lake, batch_seq: int, manifests: list[Manifest], revision: int = 0
+    ) -> None:
+        self.revision = revision
         self.settings = settings
         self.lake = lake
         self.batch_seq = batch_seq
@@ -132,28 +162,74 @@ class _Batch:
     def run(
         self, files: list[LandingFile], skipped: list[Skipped], progress: Progress | None, now: datetime
     ) -> Manifest:
-        numbered = list(enumerate(files, start=1))
+        self.read(list(enumerate(files, start=1)), skipped, progress)
+        return self.finish(now.isoformat(), progress)
+
+    def read(
+        self, numbered: list[tuple[int, LandingFile]], skipped: list[Skipped], progress: Progress | None
+    ) -> None:
         for file_no, file in numbered:
             sniff = readers.sniff(file)
             self.origins[file_no] = Origin(formats.detect(sniff), sniff.layout)
-        total = sum(file.fingerprint.size_bytes for file in files) or 1
+        total = sum(file.fingerprint.size_bytes for _, file in numbered) or 1
         done = 0
         for group in _grouped(numbered, self.origins):
             if progress:
                 progress(f"Landing {group[0][1].name}", done, total)
             self._land(group, skipped)
             done += sum(file.fingerprint.size_bytes for _, file in group)
+
+    def finish(self, loaded_at: str, progress: Progress | None) -> Manifest:
         if progress:
-            progress("Recognising known rows", total, total)
+            progress("Recognising known rows", 1, 1)
         for entity in ENTITIES:
             self._take_out_known(entity)
         manifest = Manifest(
-            self.batch_seq, now.isoformat(), CONTRACT_VERSION, [e for _, e in sorted(self.entries.items())]
+            self.batch_seq,
+            loaded_at,
+            CONTRACT_VERSION,
+            [e for _, e in sorted(self.entries.items())],
+            revision=self.revision,
         )
         manifest.parts = [part for entity in ENTITIES for part in self._place(entity)]
         self._place_quarantine()
         self._balance(manifest)
         return manifest
+
+    def keep(self, manifest: Manifest, without: set[int]) -> None:
+        """Take over a batch's rows as if they had just been read, those of the files `without` excepted."""
+        entries = [entry for entry in manifest.files if entry.file_no not in without]
+        self.entries = {
+            entry.file_no: replace(entry, rows_loaded=0, rows_flagged=0, entity="") for entry in entries
+        }
+        stays = f"file_no in (select unnest({[entry.file_no for entry in entries]}::integer[]))"
+        for part in manifest.parts:
+            (entity,) = (entity for entity in ENTITIES if entity.name == part.entity)
+            shape = ", ".join(
+                f"null::{kind} as {identifier(name)}" for name, kind in conform.lake_columns(entity).items()
+            )
+            for name in part.files:
+                self.units += 1
+                folder = self._unit_folder(entity, self.units) / f"lake_date={part.lake_date}"
+                folder.mkdir(parents=True)
+                target = folder / "data_0.parquet"
+                # By name: parts of an earlier contract version lack columns.
+                kept = self._execute_count(f"""
+                    copy (
+                        select * from (select {shape} where false)
+                        union all by name
+                        select * from {_committed(self.lake.root / name)} where {stays}
+                    ) to {literal(target)} ({_PARQUET})
+                """)
+                if not kept:
+                    shutil.rmtree(folder.parent)
+        quarantine = self.lake.quarantine_path(manifest.batch_seq, manifest.revision)
+        if quarantine.exists():
+            columns = "file_no, line_number, entity, field, reason, message, workspace_id, raw"
+            self._execute_count(f"""
+                copy (select {columns} from {_committed(quarantine)} where {stays})
+                to {literal(self.scratch / "quarantine-kept.parquet")} (format parquet)
+            """)
 
     # -- reading ----------------------------------------------------------------------------------------
 
@@ -486,7 +562,8 @@ class _Batch:
             folder.mkdir(parents=True, exist_ok=True)
             names = []
             for number, path in enumerate(paths, start=1):
-                target = folder / f"{number:06d}.parquet"
+                revised = f"r{self.revision:04d}-" if self.revision else ""
+                target = folder / f"{revised}{number:06d}.parquet"
                 path.replace(target)
                 names.append(target.relative_to(self.lake.root).as_posix())
             yield Part(entity.name, lake_date, names, sum(counts.get(str(path), 0) for path in paths))
@@ -498,7 +575,7 @@ class _Batch:
         paths = ", ".join(
             f"({number}, {literal(entry.path)})" for number, entry in sorted(self.entries.items())
         )
-        target = self.lake.quarantine_path(self.batch_seq)
+        target = self.lake.quarantine_path(self.batch_seq, self.revision)
         target.parent.mkdir(parents=True, exist_ok=True)
         self.connection.execute(f"""
             copy (
@@ -530,6 +607,11 @@ class _Batch:
 
 
 _PARQUET = "format parquet, compression zstd, compression_level 1"
+
+
+def _committed(path: Path) -> str:
+    """A file of the lake without the columns that its path tells."""
+    return f"read_parquet({literal(path)}, hive_partitioning = false)"
 
 
 def _copy_by_date(relation: str, folder: Path) -> str:

@@ -3,6 +3,8 @@
 Layout: `lake/<entity>/lake_date=<UTC date of the row's start>/batch_seq=<batch>/<unit>.parquet`,
 `lake/quarantine/<batch>.parquet` and `lake/batches/<batch>.json`. A batch exists when its manifest does; the
 manifest is written last, so parts without one are leftovers of a crash and are removed before the next batch.
+Nothing of a batch is ever changed. What a retraction takes out of batches is said by `lake/revisions/<number>.json`,
+which holds their manifests as they are from then on: who asks for the manifests gets these, and the parts that they name.
 What does not belong here: reading landing files.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +70,8 @@ class Manifest:
     files: list[FileEntry]
     parts: list[Part] = field(default_factory=list)
     manifest_version: int = MANIFEST_VERSION
+    #: The revision of the lake that it comes from; 0 is the batch as it was landed.
+    revision: int = 0
 
     def total(self, name: str) -> int:
         """Sum of one of COUNTS over the files."""
@@ -83,6 +88,41 @@ class Manifest:
         return {**asdict(self), **totals, "dates_touched": self.dates_touched}
 
 
+@dataclass(frozen=True)
+class Retracted:
+    """A landing file that was taken out of the lake, as its batch counted it."""
+
+    batch_seq: int
+    path: str
+    sha256: str
+    rows_loaded: int
+    rows_quarantined: int
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One change of what the lake says, committed as a whole."""
+
+    revision: int
+    made_at: str
+    #: Newest batch at that time.
+    last_batch_seq: int
+    retracted: tuple[Retracted, ...] = ()
+    #: Hashes of retracted files that may be landed again.
+    allowed: tuple[str, ...] = ()
+    #: Hashes of files that may lack rows now and could not be read again: they land anew when they are delivered.
+    incomplete: tuple[str, ...] = ()
+    batches: tuple[Manifest, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that is stored."""
+        return {
+            "revision_version": MANIFEST_VERSION,
+            **asdict(self),
+            "batches": [manifest.as_json() for manifest in self.batches],
+        }
+
+
 class Lake:
     """Paths, manifests and leftovers of one lake folder."""
 
@@ -94,9 +134,43 @@ class Lake:
         """Where the manifests are."""
         return self.root / "batches"
 
+    @property
+    def revisions_dir(self) -> Path:
+        """Where the revisions are."""
+        return self.root / "revisions"
+
     def manifests(self) -> list[Manifest]:
-        """All committed batches in order. Raises LakeError for one that cannot be read."""
-        return [self._read(path) for path in sorted(self.batches_dir.glob("*.json"))]
+        """All committed batches in order, as the newest revision of each says. Raises LakeError for one that cannot be read."""
+        revised = {m.batch_seq: m for revision in self.revisions() for m in revision.batches}
+        paths = sorted(self.batches_dir.glob("*.json"))
+        return [revised[int(path.stem)] if int(path.stem) in revised else self._read(path) for path in paths]
+
+    def revisions(self) -> list[Revision]:
+        """All revisions in order. Raises LakeError for one that cannot be read."""
+        return [self._read_revision(path) for path in sorted(self.revisions_dir.glob("*.json"))]
+
+    def retracted(self) -> list[Retracted]:
+        """Files that are taken out and may not be landed again, in order of their retraction."""
+        found: dict[str, Retracted] = {}
+        for revision in self.revisions():
+            for entry in revision.retracted:
+                found[entry.sha256] = entry
+            for digest in revision.allowed:
+                found.pop(digest, None)
+        return list(found.values())
+
+    def known_hashes(self) -> set[str]:
+        """Hashes of the files that are not to be landed: loaded, or retracted."""
+        incomplete: dict[str, int] = {}
+        for revision in self.revisions():
+            incomplete.update(dict.fromkeys(revision.incomplete, revision.last_batch_seq))
+        loaded = {
+            entry.sha256
+            for manifest in self.manifests()
+            for entry in manifest.files
+            if manifest.batch_seq > incomplete.get(entry.sha256, 0)
+        }
+        return loaded | {entry.sha256 for entry in self.retracted()}
 
     @property
     def last_batch_seq(self) -> int:
@@ -106,32 +180,48 @@ class Lake:
     def _read(self, path: Path) -> Manifest:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            if document["manifest_version"] != MANIFEST_VERSION:
-                raise LakeError(
-                    f"{path}: manifest version {document['manifest_version']} is not {MANIFEST_VERSION}; "
-                    "use the release that wrote it"
-                )
+            _require_version(path, document["manifest_version"])
             if document["batch_seq"] != int(path.stem):
                 raise ValueError(f"it says that it is batch {document['batch_seq']}")
-            return Manifest(
-                batch_seq=document["batch_seq"],
-                loaded_at=document["loaded_at"],
-                contract_version=document["contract_version"],
-                files=[FileEntry(**entry) for entry in document["files"]],
-                parts=[Part(**part) for part in document["parts"]],
-            )
+            return _manifest(document)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LakeError(
                 f"{path}: this batch manifest is damaged ({error}); restore it from a backup of the lake"
+            ) from error
+
+    def _read_revision(self, path: Path) -> Revision:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            _require_version(path, document["revision_version"])
+            if document["revision"] != int(path.stem):
+                raise ValueError(f"it says that it is revision {document['revision']}")
+            return Revision(
+                revision=document["revision"],
+                made_at=document["made_at"],
+                last_batch_seq=document["last_batch_seq"],
+                retracted=tuple(Retracted(**entry) for entry in document["retracted"]),
+                allowed=tuple(document["allowed"]),
+                incomplete=tuple(document["incomplete"]),
+                batches=tuple(_manifest(batch) for batch in document["batches"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LakeError(
+                f"{path}: this revision of the lake is damaged ({error}); restore it from a backup of the lake"
             ) from error
 
     def part_folder(self, entity: str, lake_date: str, batch_seq: int) -> Path:
         """Where the rows of a batch for one date go."""
         return self.root / entity / f"lake_date={lake_date}" / f"batch_seq={batch_seq:06d}"
 
-    def quarantine_path(self, batch_seq: int) -> Path:
+    def quarantine_path(self, batch_seq: int, revision: int = 0) -> Path:
         """The quarantined rows of a batch."""
-        return self.root / "quarantine" / f"{batch_seq:06d}.parquet"
+        suffix = f".r{revision:04d}" if revision else ""
+        return self.root / "quarantine" / f"{batch_seq:06d}{suffix}.parquet"
+
+    def quarantine_paths(self, manifests: Sequence[Manifest]) -> list[Path]:
+        """The quarantined rows of these batches; a batch without any has no file."""
+        paths = [self.quarantine_path(manifest.batch_seq, manifest.revision) for manifest in manifests]
+        return [path for path in paths if path.exists()]
 
     def remove_leftovers(self, batch_seq: int) -> None:
         """Remove parts that a crashed attempt at this batch left behind; it never had a manifest."""
@@ -141,18 +231,58 @@ class Lake:
             shutil.rmtree(folder)
         self.quarantine_path(batch_seq).unlink(missing_ok=True)
 
+    def remove_leftovers_of_revision(self, revision: int) -> None:
+        """Remove parts that were written for a revision that was never committed."""
+        if (self.revisions_dir / f"{revision:04d}.json").exists():
+            raise LakeError(f"revision {revision} is committed already")
+        for path in [
+            *self.root.glob(f"*/lake_date=*/batch_seq=*/r{revision:04d}-*.parquet"),
+            *self.root.glob(f"quarantine/*.r{revision:04d}.parquet"),
+        ]:
+            path.unlink()
+
     def commit(self, manifest: Manifest) -> Path:
         """Make the batch exist: parts to disk first, the manifest last."""
-        for part in manifest.parts:
-            for name in part.files:
-                durable.sync_file(self.root / name)
-            folder = (self.root / part.files[0]).parent
-            durable.sync_folder(folder)
-            durable.sync_folder(folder.parent)
-        quarantine = self.quarantine_path(manifest.batch_seq)
-        if quarantine.exists():
-            durable.sync_file(quarantine)
-            durable.sync_folder(quarantine.parent)
+        self._sync(manifest)
         path = self.batches_dir / f"{manifest.batch_seq:06d}.json"
         durable.write_json(path, manifest.as_json())
         return path
+
+    def commit_revision(self, revision: Revision) -> Path:
+        """Make the revision hold: the parts of its batches to disk first, the document last."""
+        for manifest in revision.batches:
+            self._sync(manifest)
+        path = self.revisions_dir / f"{revision.revision:04d}.json"
+        durable.write_json(path, revision.as_json())
+        return path
+
+    def _sync(self, manifest: Manifest) -> None:
+        """Parts to disk, and the names of the folders on the way to them: a file whose folder was lost is lost."""
+        folders: set[Path] = set()
+        for part in manifest.parts:
+            for name in part.files:
+                path = self.root / name
+                durable.sync_file(path)
+                folders |= {path.parent, path.parent.parent, path.parent.parent.parent}
+        quarantine = self.quarantine_path(manifest.batch_seq, manifest.revision)
+        if quarantine.exists():
+            durable.sync_file(quarantine)
+            folders.add(quarantine.parent)
+        for folder in sorted({*folders, self.root}, key=lambda path: len(path.parts), reverse=True):
+            durable.sync_folder(folder)
+
+
+def _require_version(path: Path, version: int) -> None:
+    if version != MANIFEST_VERSION:
+        raise LakeError(f"{path}: version {version} is not {MANIFEST_VERSION}; use the release that wrote it")
+
+
+def _manifest(document: dict[str, Any]) -> Manifest:
+    return Manifest(
+        batch_seq=document["batch_seq"],
+        loaded_at=document["loaded_at"],
+        contract_version=document["contract_version"],
+        files=[FileEntry(**entry) for entry in document["files"]],
+        parts=[Part(**part) for part in document["parts"]],
+        revision=document.get("revision", 0),
+    )

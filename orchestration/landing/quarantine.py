@@ -21,15 +21,16 @@ def read_quarantine(
 ) -> dict[str, Any]:
     """Quarantined rows (newest batch first, at most `limit`, with their whole raw text), their number, and unreadable files."""
     lake = Lake(settings.lake_dir)
+    manifests = lake.manifests()
     unreadable = [
         {"batch_seq": manifest.batch_seq, "path": entry.path, "reason": entry.reason}
-        for manifest in lake.manifests()
+        for manifest in manifests
         for entry in manifest.files
         if entry.status == "unreadable"
         and (batch is None or manifest.batch_seq == batch)
         and (file_contains is None or file_contains in entry.path)
     ]
-    paths = sorted(lake.quarantine_path(0).parent.glob("*.parquet"))
+    paths = lake.quarantine_paths(manifests)
     if not paths:
         return {"row_count": 0, "rows": [], "unreadable_files": unreadable}
     with sql.connect(settings) as connection:

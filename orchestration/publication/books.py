@@ -153,4 +153,18 @@ CHANGES = Table(
         ),
     ),
 )
-TABLES = (PUBLICATION, BATCHES, FILES, QUARANTINE, CHECK_RESULTS, CHANGES)
+RETRACTIONS = Table(
+    "retractions",
+    "One row per landing file that was taken out of the lake, each time.",
+    (
+        Column("revision", "integer", "Number of the revision of the lake that took it out, from 1."),
+        Column("retracted_at", "timestamp", "When (UTC)."),
+        _BATCH,
+        _PATH,
+        Column("sha256", "varchar", "Hash of its bytes: a file with these bytes is not landed again."),
+        Column("rows_loaded", "bigint", "Rows of it that were in the lake."),
+        Column("rows_quarantined", "bigint", "Lines of it that were in quarantine."),
+        Column("is_allowed_again", "boolean", "Whether it may be landed again: the retraction was undone."),
+    ),
+)
+TABLES = (PUBLICATION, BATCHES, FILES, QUARANTINE, CHECK_RESULTS, CHANGES, RETRACTIONS)

@@ -33,6 +33,9 @@ DBT_PROJECT = REPOSITORY / "dbt_project"
 # Readers with DuckDB 1.2 and later can open the file; the default of 2.0 would lock them out.
 STORAGE_VERSION = "v1.2.0"
 
+MISSING = "the published file was missing or damaged"
+CHANGED_BY_HAND = "the published file is not the one that was published"
+
 # Linux: ask the filesystem to share blocks instead of copying them (btrfs, xfs).
 _FICLONE = 0x40049409
 
@@ -52,6 +55,8 @@ class Plan:
     prices: Mapping[str, str]
     #: They differ from those of the published file: dimensions are renewed, and dates whose money changes are rebuilt.
     is_repricing: bool
+    #: Newest revision of the lake among the batches: what was taken out of them.
+    lake_revision: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -75,6 +80,7 @@ class Plan:
             fingerprint=str(document["fingerprint"]),
             prices=dict(document["prices"]),
             is_repricing=bool(document["is_repricing"]),
+            lake_revision=int(document["lake_revision"]),
         )
 
 
@@ -98,21 +104,52 @@ def fingerprint(settings: Settings) -> str:
     return digest.hexdigest()
 
 
+class DamagedFileError(RuntimeError):
+    """The published file cannot be read, or is no publication; the message says what to do."""
+
+
 def read_manifest(settings: Settings) -> dict[str, Any] | None:
     """The manifest of the published file, None when nothing was published yet.
 
-    Read from inside the file where possible: the JSON beside it may be older after a crash between the two renames.
+    Read from inside the file: the JSON beside it may be older after a crash between the two renames. Raises DamagedFileError.
     """
     if not settings.published_path.exists():
         return None
     import duckdb  # noqa: PLC0415
 
-    with sql.connect(settings, settings.published_path, read_only=True) as connection:
-        try:
+    try:
+        with sql.connect(settings, settings.published_path, read_only=True) as connection:
             row = connection.execute("select manifest from meta.publication").fetchone()
-        except duckdb.CatalogException:
-            return None
-    return dict(json.loads(row[0])) if row else None
+        if row is None:
+            raise ValueError("it holds no publication")
+        return dict(json.loads(row[0]))
+    except (duckdb.Error, ValueError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise DamagedFileError(
+            f"{settings.published_path} is damaged ({cause}): run `credit-usage nightly`, which rebuilds it from the lake"
+        ) from error
+
+
+def read_manifest_beside(settings: Settings) -> dict[str, Any] | None:
+    """The manifest beside the published file, None where there is none that can be read. It also says the file's hash."""
+    try:
+        document = json.loads(settings.manifest_path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return document if isinstance(document, dict) and "publication_id" in document else None
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file: half a second to two per gigabyte."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def is_changed_by_hand(settings: Settings) -> bool:
+    """Whether the published file has other bytes than those that were published."""
+    beside = read_manifest_beside(settings)
+    recorded = (beside or {}).get("file_sha256")
+    return recorded is not None and hash_of(settings.published_path) != recorded
 
 
 def make_plan(
@@ -124,26 +161,32 @@ def make_plan(
 ) -> Plan:
     """Decide what to build from what is published and what is in the lake."""
     published = read_manifest(settings)
+    last = published or read_manifest_beside(settings)
     batches = tuple(manifest.batch_seq for manifest in manifests)
     current = fingerprint(settings)
     prices = pricing.version(settings, pricing.read_files(settings))
     prices["workspaces"] = hashlib.sha256(json.dumps(_workspace_rows(settings)).encode()).hexdigest()[:12]
+    lake_revision = max((manifest.revision for manifest in manifests), default=0)
     reason = ""
     if published is None:
-        reason = "nothing is published yet" if batches else ""
+        reason = (MISSING if last else "nothing is published yet") if batches else ""
+    elif is_changed_by_hand(settings):
+        reason = CHANGED_BY_HAND
     elif full:
         reason = "asked for"
     elif published["fingerprint"] != current:
         reason = "models changed, or the time zone, default charge type or rate card of a workspace"
     elif not set(published["applied_batches"]) <= set(batches):
         reason = "a published batch is no longer in the lake"
+    elif published.get("lake_revision", 0) != lake_revision:
+        reason = "landing files were retracted"
     elif has_foreign_sources(manifests) and not has_foreign_sources(
         [manifest for manifest in manifests if manifest.batch_seq in set(published["applied_batches"])]
     ):
         reason = "the first files of another format: what is published may have been seen by them, too"
     applied = () if published is None or reason else tuple(published["applied_batches"])
     return Plan(
-        night_seq=(int(published["night_seq"]) if published else 0) + 1,
+        night_seq=(int(last["night_seq"]) if last else 0) + 1,
         is_full_build=bool(reason),
         reason=reason,
         new_batches=tuple(sorted(set(batches) - set(applied))),
@@ -152,6 +195,7 @@ def make_plan(
         fingerprint=current,
         prices=prices,
         is_repricing=published is not None and not reason and published.get("prices") != prices,
+        lake_revision=lake_revision,
     )
 
 

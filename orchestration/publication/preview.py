@@ -36,6 +36,7 @@ MEASURES = (
     "task_credits",
 )
 _KEYS = ("usage_date", "workspace_id", "service", "provider", "model")
+_DAY_KEYS = ("usage_date", "workspace_id")
 _PRICED_AS = ("provider_cost_usd", "task_credits", "task_credit_cost_usd")
 
 Amounts = dict[str, Decimal | int]
@@ -86,6 +87,8 @@ class Preview:
     total: Change
     #: Batches in the lake that no publication holds yet. The preview leaves them out.
     waiting_batches: int
+    #: Sums of all calls, changed or not, of each date and workspace on which one of them changes.
+    days: tuple[Change, ...] = ()
 
     @property
     def dates_changed(self) -> tuple[date, ...]:
@@ -165,7 +168,8 @@ def compare(
     with sql.connect(settings, scratch_path(settings), read_only=True) as connection:
         connection.execute(f"attach {sql.literal(settings.published_path)} as published (read_only)")
         dates = candidate.touched_dates(connection, plan)
-        connection.execute(_changes())
+        connection.execute(_changes(_KEYS, "changes"))
+        connection.execute(_changes(_DAY_KEYS, "changes_of_days"))
         # On a full build a date may have vanished, which no list of new dates would hold.
         where = "true" if plan.is_full_build else "usage_date in (select unnest($dates::date[]))"
         parameters = {} if plan.is_full_build else {"dates": dates}
@@ -178,6 +182,7 @@ def compare(
             calls_changed=calls_changed,
             rows=tuple(_read(connection, _KEYS)),
             workspaces=tuple(_read(connection, ("workspace_id",))),
+            days=tuple(_read(connection, _DAY_KEYS, "changes_of_days")),
             total=_read(connection, ())[0],
             waiting_batches=waiting_batches,
         )
@@ -189,22 +194,22 @@ def _kind(measure: str) -> str:
     return "decimal(38, 6)" if measure == "task_credits" else "decimal(38, 12)"
 
 
-def _changes() -> str:
+def _changes(keys: Sequence[str], table: str) -> str:
     """A temporary table of the groups of which some sum differs; a side without the group counts as zero."""
     sums = ", ".join(f"sum({name}) as {name}" for name in MEASURES)
-    query = f"select {', '.join(_KEYS)}, {sums} from {{source}} group by all"
-    keys = ", ".join(f"coalesce(new.{key}, old.{key}) as {key}" for key in _KEYS)
+    query = f"select {', '.join(keys)}, {sums} from {{source}} group by all"
+    names = ", ".join(f"coalesce(new.{key}, old.{key}) as {key}" for key in keys)
     sides = ", ".join(
         f"coalesce({side}.{name}, 0)::{_kind(name)} as {side}_{name}"
         for side in ("old", "new")
         for name in MEASURES
     )
     return f"""
-        create temp table changes as
-        select {keys}, {sides}
+        create temp table {table} as
+        select {names}, {sides}
         from ({query.format(source="facts.fct_usage_daily")}) as new
         full join ({query.format(source="published.facts.fct_usage_daily")}) as old
-            on {" and ".join(f"new.{key} is not distinct from old.{key}" for key in _KEYS)}
+            on {" and ".join(f"new.{key} is not distinct from old.{key}" for key in keys)}
         where {" or ".join(f"old_{name} <> new_{name}" for name in MEASURES)}
     """
 
@@ -226,7 +231,7 @@ def _calls_changed(where: str) -> str:
     """
 
 
-def _read(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> list[Change]:
+def _read(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], table: str = "changes") -> list[Change]:
     """The changes summed over everything but these keys, greatest change first."""
     sides = [f"{side}_{name}" for side in ("old", "new") for name in MEASURES]
     listed = ", ".join(key if key in keys else f"null as {key}" for key in _KEYS)
@@ -237,7 +242,7 @@ def _read(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> list[Ch
     )
     grouped = f"group by {', '.join(keys)}" if keys else ""
     rows = connection.execute(
-        f"from (select {listed}, {sums} from changes {grouped}) order by {', '.join((order, *_KEYS))}"
+        f"from (select {listed}, {sums} from {table} {grouped}) order by {', '.join((order, *_KEYS))}"
     ).fetchall()
     first, second = len(_KEYS), len(_KEYS) + len(MEASURES)
     return [

@@ -17,9 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration import durable, sql
-from orchestration.landing.lake import COUNTS, Manifest
+from orchestration.landing.lake import COUNTS, Lake, Manifest
 from orchestration.publication import books
-from orchestration.publication.candidate import Plan, copy_file, read_manifest, touched_dates
+from orchestration.publication.candidate import (
+    CHANGED_BY_HAND,
+    DamagedFileError,
+    Plan,
+    copy_file,
+    hash_of,
+    read_manifest,
+    read_manifest_beside,
+    touched_dates,
+)
 from orchestration.quality.results import CheckResult
 
 if TYPE_CHECKING:
@@ -71,28 +80,39 @@ def publish(
         connection.execute("drop schema if exists staging cascade")
         connection.execute("drop schema if exists plan cascade")
         connection.execute("checkpoint")
-    settings.published_dir.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(settings.published_dir)
     durable.sync_file(candidate)
-    if settings.published_path.exists():
+    digest = hash_of(candidate)
+    if settings.published_path.exists() and plan.reason != CHANGED_BY_HAND:
         _keep(settings)
     candidate.replace(settings.published_path)
     durable.sync_folder(settings.published_dir)
-    durable.write_json(settings.manifest_path, manifest)
+    _write_manifest(settings, manifest, digest)
     _prune(settings)
     return _publication(manifest)
 
 
 def repair(settings: Settings) -> None:
-    """Finish what a crash between the two renames left: the JSON manifest follows the one inside the file."""
-    inside = read_manifest(settings)
+    """Make good what a crash or a hand left: a file that cannot be read is put aside as `warehouse/damaged.duckdb`, and the JSON manifest
+    follows the one inside the file.
+    """
+    try:
+        inside = read_manifest(settings)
+    except DamagedFileError:
+        settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
+        settings.published_path.replace(settings.warehouse_dir / "damaged.duckdb")
+        return
     if inside is None:
         return
-    try:
-        beside = json.loads(settings.manifest_path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        beside = None
-    if beside != inside:
-        durable.write_json(settings.manifest_path, inside)
+    beside = read_manifest_beside(settings) or {}
+    digest = beside.pop("file_sha256", None)
+    if beside != inside or digest is None:
+        _write_manifest(settings, inside, hash_of(settings.published_path))
+
+
+def _write_manifest(settings: Settings, manifest: dict[str, Any], digest: str) -> None:
+    """The manifest beside the file: that inside it, and the hash of the file."""
+    durable.write_json(settings.manifest_path, {**manifest, "file_sha256": digest})
 
 
 def keep_failed(settings: Settings) -> Path | None:
@@ -114,6 +134,7 @@ def rollback(settings: Settings) -> Publication:
 
     Raises PublicationError when none is kept.
     """
+    repair(settings)
     current = read_manifest(settings)
     # Killed just before its rename, a night has already put the current publication into the history: that one is no way back.
     kept = [path for path in history(settings) if current is None or path.stem != current["publication_id"]]
@@ -133,7 +154,7 @@ def rollback(settings: Settings) -> Publication:
         raise PublicationError(
             f"{newest} is no publication of ours; rebuild with `credit-usage nightly --full`"
         )
-    durable.write_json(settings.manifest_path, manifest)
+    _write_manifest(settings, manifest, hash_of(settings.published_path))
     return _publication(manifest)
 
 
@@ -158,7 +179,7 @@ def _keep(settings: Settings) -> None:
     if current is None or settings.keep_publications == 0:
         return
     folder = settings.published_dir / "history"
-    folder.mkdir(exist_ok=True)
+    durable.make_folder(folder)
     target = folder / f"{current['publication_id']}.duckdb"
     if not target.exists():
         os.link(settings.published_path, target)
@@ -204,6 +225,7 @@ def _write_books(
         "touched_dates": [day.isoformat() for day in dates],
         "fingerprint": plan.fingerprint,
         "prices": dict(plan.prices),
+        "lake_revision": plan.lake_revision,
         "checks": {
             "passed": sum(check.passed for check in checks),
             "warnings": sum(not check.passed and check.severity == "warning" for check in checks),
@@ -230,7 +252,8 @@ def _write_books(
             else None,
         ],
     )
-    _write_changes(connection, settings)
+    if plan.reason != CHANGED_BY_HAND:  # which may not be read to its end
+        _write_changes(connection, settings)
     _insert(
         connection,
         "meta.batches",
@@ -263,7 +286,23 @@ def _write_books(
             for entry in m.files
         ],
     )
-    _write_quarantine(connection, settings)
+    lake = Lake(settings.lake_dir)
+    revisions = lake.revisions()
+    _insert(
+        connection,
+        "meta.retractions",
+        [
+            (
+                revision.revision,
+                datetime.fromisoformat(revision.made_at).replace(tzinfo=None),
+                *(entry.batch_seq, entry.path, entry.sha256, entry.rows_loaded, entry.rows_quarantined),
+                any(entry.sha256 in later.allowed for later in revisions[number:]),
+            )
+            for number, revision in enumerate(revisions, start=1)
+            for entry in revision.retracted
+        ],
+    )
+    _write_quarantine(connection, lake.quarantine_paths(manifests))
     connection.execute("delete from meta.check_results where publication_id = ?", [publication_id])
     _insert(
         connection,
@@ -308,16 +347,15 @@ def _write_changes(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
         connection.execute("detach previous")
 
 
-def _write_quarantine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    folder = settings.lake_dir / "quarantine"
-    if any(folder.glob("*.parquet")):
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
+    if paths:
         connection.execute(
             f"""
             insert into meta.quarantine
             select
                 batch_seq, file_no, path, line_number, entity, field, reason, message, workspace_id,
                 left(raw, {MAX_RAW_CHARACTERS})
-            from read_parquet({sql.literal(folder / "*.parquet")}, hive_partitioning = false)
+            from read_parquet({sql.string_list(paths)}, hive_partitioning = false)
             order by batch_seq, file_no, line_number
             """
         )

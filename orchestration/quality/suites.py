@@ -204,6 +204,8 @@ def build_suites(
         _span_performance_suite(dates),
         _tool_usage_suite(dates),
         _top_users_suite(dates),
+        _anomalies_suite(thresholds),
+        _budgets_suite(),
         _histogram_suite(dates, "model_latency_histogram", ("provider", "model"), "call_count"),
         _histogram_suite(dates, "run_latency_histogram", ("run_type",), "run_count"),
         _histogram_suite(dates, "span_latency_histogram", ("span_name", "span_kind"), "span_count"),
@@ -823,6 +825,40 @@ def _top_users_suite(dates: Sequence[date] | None) -> Suite:
         )
 
     return table.suite(dates, rules())
+
+
+def _anomalies_suite(limits: Thresholds) -> Suite:
+    """Of the newest days only: an odd day of last month was told then."""
+    table = _mart("anomalies", "dimension", "dimension_name", "measure")
+    rule = table.no_rows(
+        "no_recent_anomaly",
+        "warning",
+        f"in the last {limits.anomaly_days} days nothing left the band of its weekday",
+        "true",
+        "actual",
+        "expected",
+        "at_stake_usd",
+    )
+    newest = "(select max(usage_date) from marts.mart_analytics__total_cost)"
+    query = f"select * from {table.table} where usage_date > {newest} - {limits.anomaly_days}"
+    return Suite(table.table, query, (rule,))
+
+
+def _budgets_suite() -> Suite:
+    """Of the newest month only: a month that has ended cannot be helped."""
+    table = _Table("marts.mart_analytics__budgets", ("month_start_date", "workspace_id"))
+    rule = table.no_rows(
+        "no_budget_exceeded",
+        "warning",
+        "no workspace is over its monthly budget, or will be at its pace",
+        "budget_status <> 'within'",
+        "budget_status",
+        "monthly_budget_usd",
+        "spent_usd",
+        "projected_usd",
+    )
+    newest = "(select max(month_start_date) from marts.mart_analytics__budgets)"
+    return Suite(table.table, f"select * from {table.table} where month_start_date = {newest}", (rule,))
 
 
 def _histogram_suite(dates: Sequence[date] | None, name: str, keys: tuple[str, ...], count: str) -> Suite:

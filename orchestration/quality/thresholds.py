@@ -62,6 +62,8 @@ class Thresholds:
     #: Hours, warning. A nightly export is at most a day old when it lands; half a day of grace. Same as
     #: settings.
     freshness_hours: float = 36.0
+    #: Days, warning. A week: long enough for somebody who looks on Mondays. What an anomaly is, `macros/anomalies.sql` says.
+    anomaly_days: int = 7
     #: Hours, warning. Clocks of callers are off by minutes, time zones by hours; beyond a day it is a wrong
     #: clock.
     future_hours: float = 24.0

@@ -35,7 +35,7 @@ VERBS = {
 }
 NIGHT_KEYS = {
     "success", "error", "run_id", "published", "publication_id", "dates_touched", "warnings", "new_files", "known_files",
-    "deferred_files", "rows", "unreadable_files", "database", "site", "totals", "stages",
+    "deferred_files", "rows", "unreadable_files", "database", "site", "totals", "stages", "full_build",
 }  # fmt: skip
 ROW_KEYS = {"rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined"}
 

@@ -19,7 +19,7 @@ from unittest import mock
 import pytest
 
 from orchestration import night, sql
-from orchestration.publication import publish
+from orchestration.publication import candidate, publish
 from orchestration.settings import REPOSITORY, load
 from orchestration.warehouse import dbt
 from tests.warehouse_fixture import Warehouse, at, call_row, differences, digests, run_row, times
@@ -246,6 +246,55 @@ def test_the_command_renders_what_a_killed_one_left_unrendered(published: Wareho
     assert "2026-10-04" not in "".join(digests(published.settings.site_dir))
     assert published.cli("nightly").code == 0
     assert "2026-10-04" in "".join(digests(published.settings.site_dir))
+
+
+# -- a published file that is not ours any more ----------------------------------------------------------------------------------
+
+
+def break_by_sql(path: Path) -> None:
+    import duckdb
+
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("update facts.fct_span_usage set provider_cost_usd = 0")
+
+
+def break_in_the_middle(path: Path) -> None:
+    """Not noticed when the file is opened: only when these blocks are read."""
+    with path.open("r+b") as stream:
+        stream.seek(path.stat().st_size // 2)
+        stream.write(b"\0" * 4096)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda path: path.unlink(), candidate.MISSING),
+        (lambda path: os.truncate(path, 1000), candidate.MISSING),
+        (break_in_the_middle, candidate.CHANGED_BY_HAND),
+        (break_by_sql, candidate.CHANGED_BY_HAND),
+    ],
+    ids=["deleted", "truncated", "overwritten", "edited"],
+)
+def test_a_damaged_published_file_is_rebuilt_from_the_lake(
+    published: Warehouse, tmp_path: Path, damage: Callable[[Path], None], reason: str
+) -> None:
+    """A file that somebody deleted, broke or edited stops all nights, or is built upon, or is replaced without a word."""
+    path = published.settings.published_path
+    good = tmp_path / "good.duckdb"
+    good.write_bytes(path.read_bytes())
+    damage(path)
+    if reason == candidate.MISSING and path.exists():
+        outcome = published.cli("status")
+        assert outcome.code == 2
+        assert "run `credit-usage nightly`" in outcome.err, outcome.err
+    published.land()
+    plan = published.build(with_tests=False)
+    assert plan.reason == reason
+    publication = published.publish(suites=False)
+    assert publication.publication_id == "000002", "a number is given twice"
+    assert differences(published, path, good) == []
+    published.land()
+    assert published.build().is_empty, "the next night takes the repaired file for damaged"
 
 
 # -- rollback, history, nothing new ------------------------------------------------------------------------------------------------

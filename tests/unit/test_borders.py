@@ -17,7 +17,7 @@ from orchestration.warehouse.manifest import read_manifest
 PACKAGES = ("orchestration", "reports")
 PURE = ("landing", "pricing", "quality", "publication", "warehouse", "sample")
 DAGSTER_AT_IMPORT = ("orchestration.defs", "orchestration.definitions")
-DAGSTER_LAZILY = ("orchestration.cli", "orchestration.status")
+DAGSTER_LAZILY = ("orchestration.cli_night", "orchestration.status")
 SLOW = ("dagster", "dbt", "duckdb", "great_expectations", "jinja2", "sqlalchemy", "pandas", "rich")
 
 

@@ -11,7 +11,8 @@ import click
 import pytest
 
 from orchestration import docs
-from orchestration.cli import _summary, cli
+from orchestration.cli import cli
+from orchestration.cli_night import summary
 from orchestration.landing.quarantine import read_quarantine
 from orchestration.publication import books
 from orchestration.settings import REPOSITORY, Settings, load
@@ -263,7 +264,7 @@ def test_json_keys_are_documented(settings: Settings) -> None:
             r"^\| (`.*?`) \| (.*) \|$", text_of("README.md").split("**Keys of `--json`**")[1], re.MULTILINE
         )
     )
-    night = _summary(settings, NightResult("", True, "", False, {}), [])
+    night = summary(settings, NightResult("", True, "", False, {}), [])
     for commands, document in {
         "`nightly`, `backfill`, `demo`, `reprice`": night,
         "`status`": read_status(settings),

@@ -254,6 +254,31 @@ def test_one_wrong_row_is_caught(
     assert "example" in failed[check].message, "the message does not help to find the row"
 
 
+@pytest.mark.parametrize(
+    ("table", "statement", "check"),
+    [
+        (
+            "marts.mart_analytics__anomalies",
+            "insert into marts.mart_analytics__anomalies select max(usage_date) - {days}, 'ws', 'model', 'acme/m', 'm', "
+            "'total_cost_usd', 'above', 9, 1, 8 from marts.mart_analytics__total_cost",
+            "mart_analytics__anomalies__no_recent_anomaly",
+        ),
+        (
+            "marts.mart_analytics__budgets",
+            "update marts.mart_analytics__budgets set budget_status = 'heading_over'",
+            "mart_analytics__budgets__no_budget_exceeded",
+        ),
+    ],
+)
+def test_odd_days_and_budgets_warn(faulty: Copy, table: str, statement: str, check: str) -> None:
+    """An odd day or a spent budget is told nobody, holds back the night, or is told for ever."""
+    failed = _failed(run_suites(faulty(statement.format(days=0)), dates=None, suites=_suites_of(table)))
+    assert failed.keys() == {check}
+    assert failed[check].severity == "warning"
+    if "{days}" in statement:
+        assert not _failed(run_suites(faulty(statement.format(days=7)), dates=None, suites=_suites_of(table)))
+
+
 @pytest.mark.parametrize("role", ["rollup", "none"])
 def test_measure_on_span_that_is_no_call_is_caught(faulty: Copy, role: str) -> None:
     """A roll-up that keeps its tokens would count a call twice."""

@@ -1,0 +1,126 @@
+"""The night as commands run it: with progress, a summary in words or JSON, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestration import progress
+from orchestration.cli_shared import DATA_FAILED, USAGE_ERROR, print_json, show_progress
+
+if TYPE_CHECKING:
+    from orchestration.defs.run import NightResult
+    from orchestration.settings import Settings
+
+
+def run(
+    settings: Settings,
+    *,
+    as_json: bool,
+    extra: Callable[[], dict[str, Any]] = dict,
+    **options: Any,
+) -> None:
+    """Run the nightly job with a progress bar, say how it ended, and exit accordingly. `extra` is asked for more keys at the end."""
+    from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
+
+    # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
+    ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
+    with show_progress(quiet=as_json) as listener, progress.listening(listener), progress.stages() as stages:
+        listener("Starting", 0, 1)
+        with progress.stage("start"):
+            from orchestration.defs.run import run_nightly  # noqa: PLC0415
+
+        result = run_nightly(settings, **options)
+        if result.success:
+            _render_if_missing(settings, listener)
+    document = {**summary(settings, result, stages), **extra()}
+    if as_json:
+        print_json(document)
+    else:
+        _print_summary(document)
+    if not result.success:
+        raise click.exceptions.Exit(DATA_FAILED if result.data_failed else USAGE_ERROR)
+
+
+def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
+    """A night without news builds nothing; the site is still made good where it is missing or shows another publication."""
+    from reports.build import build_site, is_rendered  # noqa: PLC0415
+
+    if settings.published_path.exists() and not is_rendered(settings.published_path, settings.site_dir):
+        with progress.stage("render"):
+            build_site(settings.published_path, settings.site_dir, progress=listener)
+
+
+def summary(settings: Settings, result: NightResult, stages: Sequence[progress.Stage]) -> dict[str, Any]:
+    from orchestration.status import read_totals  # noqa: PLC0415
+
+    landed = result.materialized.get("raw_runs", {})
+    planned = result.materialized.get("candidate", {})
+    names = ("rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined")
+    published = result.materialized.get("published_warehouse")
+    return {
+        "success": result.success,
+        "error": result.failure or None,
+        "full_build": str(planned["reason"]) if planned.get("full_build") else None,
+        "run_id": result.run_id,
+        "published": published is not None,
+        "publication_id": published["publication"] if published else None,
+        "dates_touched": published["dates_touched"] if published else 0,
+        "warnings": published["warnings"] if published else 0,
+        "new_files": landed.get("new_files", 0),
+        "known_files": landed.get("known_files", 0),
+        "deferred_files": landed.get("deferred_files", 0),
+        "rows": {name: landed.get(f"batch_{name}", 0) for name in names},
+        "unreadable_files": landed.get("unreadable_files"),
+        "database": str(settings.published_path),
+        "site": str(settings.site_dir / "index.html"),
+        "totals": read_totals(settings),
+        "stages": [
+            {
+                "stage": item.name,
+                "seconds": round(item.seconds, 3),
+                "cpu_seconds": round(item.cpu_seconds, 3),
+                "peak_memory_bytes": item.peak_memory_bytes,
+            }
+            for item in stages
+        ],
+    }
+
+
+def _print_summary(document: dict[str, Any]) -> None:
+    rows = document["rows"]
+    click.echo(
+        f"Landed     {document['new_files']} new files, {document['known_files']} known, {document['deferred_files']} left for later: "
+        f"{rows['rows_read']:,} rows read = {rows['rows_loaded']:,} loaded + {rows['rows_duplicate']:,} duplicate "
+        f"+ {rows['rows_superseded']:,} superseded + {rows['rows_quarantined']:,} quarantined"
+    )
+    if document["unreadable_files"]:
+        click.echo(f"Unreadable\n{document['unreadable_files']}")
+    if document["full_build"]:
+        click.echo(f"Rebuilt    everything, from the lake: {document['full_build']}")
+    if not document["success"]:
+        click.echo(f"Failed     {document['error']}", err=True)
+        return
+    if document["published"]:
+        warnings = f", {document['warnings']} warnings" if document["warnings"] else ""
+        click.echo(
+            f"Published  {document['publication_id']}, {document['dates_touched']} dates rebuilt{warnings}"
+        )
+    else:
+        click.echo("Published  nothing new; the publication stands")
+    for total in document["totals"]:
+        unpriced = (
+            f" + {total['unpriced_call_count']:,} unpriced calls" if total["unpriced_call_count"] else ""
+        )
+        click.echo(
+            f"  {total['workspace_id']}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
+            f"${Decimal(total['total_cost_usd']):,.6f}{unpriced}, {Decimal(total['task_credits']).normalize():f} credits"
+        )
+    click.echo(
+        "Seconds    " + ", ".join(f"{item['stage']} {item['seconds']:.1f}" for item in document["stages"])
+    )
+    click.echo(f"Database   {document['database']}")
+    click.echo(f"Pages      {document['site']}")
