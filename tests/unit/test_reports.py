@@ -96,10 +96,11 @@ class _Tables(HTMLParser):
 def months_of(site: Path, folder: str) -> analytics.Months:
     """The daily rows of a workspace, as its pages would load them."""
     months = analytics.Months()
-    for path in sorted((site / folder / "data" / "analytics").glob("*.js")):
-        data = chunk_data(path)
-        assert isinstance(data, dict)
-        months.add({name: json.dumps(rows) for name, rows in data.items()})
+    for kind in ("analytics", "latency"):
+        for path in sorted((site / folder / "data" / kind).glob("*.js")):
+            data = chunk_data(path)
+            assert isinstance(data, dict)
+            months.add(path.stem, data)
     return months
 
 
@@ -621,6 +622,7 @@ def test_distribution_is_the_marts(published: Path) -> None:
             [ACME],
         ).fetchall()
     with q.Published(published) as source:
+        source.choose_months([(ACME, "2026-10"), (ACME, "2026-11")])
         rows = [row for (w, _), text in source.user_days().items() if w == ACME for row in json.loads(text)]
     clock = fmt.zone("UTC")
     assert clock is not None
