@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 _HERE = Path(__file__).resolve().parent
 STATIC = _HERE / "static"
 _ASSETS = (
-    "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "analytics.js", "explore.js", "trace.js",
+    "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "store.js", "analytics.js", "explore.js", "trace.js",
     "sheet.js", "logs.js", "users.js",
 )  # fmt: skip
 POLICY = (
@@ -217,15 +217,19 @@ class _Build:
                 }
                 if month in data.user_months:
                     data.user_days[month] = chunk_data(self.site.read(f"{folder}/userdays/{month}.js"))
-        for workspace_id, values in self.published.colours().items():
-            self._known(workspace_id).colours = values
+        for data in self.data.values():
+            data.colours = pages.colours(
+                noted[key]["first_days"] for key in sorted(noted) if key[0] == data.workspace.workspace_id
+            )
 
     def _write_months(
         self, batch: list[tuple[str, str]], prints: Mapping[tuple[str, str], str]
     ) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
         """The chunks of some months; of each what is to be noted."""
         names: dict[tuple[str, str], list[str]] = {key: [] for key in batch}
-        notes: dict[tuple[str, str], dict[str, Any]] = {key: {"cube": [], "users": False} for key in batch}
+        notes: dict[tuple[str, str], dict[str, Any]] = {
+            key: {"cube": [], "users": False, "first_days": {}} for key in batch
+        }
 
         def write(workspace_id: str, month: str, kind: str, key: str, text: str) -> None:
             name = f"{self._known(workspace_id).slug}/data/{kind}/{key}.js"
@@ -241,6 +245,8 @@ class _Build:
         for workspace_id, month, part, first, last, text in self.published.cube():
             write(workspace_id, month, "cube", part_name(month, part, "p"), text)
             notes[workspace_id, month]["cube"].append([first.isoformat(), last.isoformat()])
+        for key, values in self.published.first_days().items():
+            notes[key]["first_days"] = values
         for (workspace_id, month), text in sorted(self.published.user_days().items()):
             write(workspace_id, month, "userdays", month, text)
             notes[workspace_id, month]["users"] = True

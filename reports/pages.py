@@ -7,7 +7,7 @@ What belongs here: making the contexts of `context.py`. What does not: SQL, HTML
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -171,6 +171,21 @@ class WorkspaceData:
         )
 
 
+def colours(months: Iterable[Mapping[str, Sequence[Sequence[str]]]]) -> dict[str, list[str]]:
+    """Dimension → its values, the first used first, of months that tell their values' first days: a value's place, and so its
+    colour, stays.
+    """
+    first: dict[str, dict[str, str]] = {}
+    for month in months:  # the earliest first
+        for dimension, pairs in month.items():
+            for day, value in pairs:
+                first.setdefault(dimension, {}).setdefault(value, day)
+    return {
+        dimension: [v for v, _ in sorted(days.items(), key=lambda item: (item[1], item[0].encode()))][: q.FILTER_VALUES]
+        for dimension, days in first.items()
+    }
+
+
 def months_shown(data: WorkspaceData) -> list[str]:
     """The months that the default range and the period before it lie in."""
     if data.last_day is None:
@@ -230,7 +245,7 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
         },
     }
     return ctx.AnalyticsPage(
-        page=data.page("analytics", "Analytics", ("charts.js", "analytics.js", "explore.js"), config),
+        page=data.page("analytics", "Analytics", ("charts.js", "store.js", "analytics.js", "explore.js"), config),
         view=view,
         headers=ctx.TABLE_HEADERS,
         cost_legend=(("Wallet", "s1"), ("Task credits (estimated)", "s2"), ("Previous period", "before")),

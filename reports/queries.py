@@ -10,7 +10,8 @@ text per chunk.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -105,13 +106,31 @@ def _whole(column: col.Column) -> str:
     return f"m.{column.name}"
 
 
-def _list_of(expression: str, order: str) -> str:
-    """Whole numbers as a JSON list, in order; as text where a browser's numbers would not hold one of them. A list of equal
-    numbers is that number.
+def _packed(columns: Mapping[str, str], order: str) -> str:
+    """Aggregates of a group's rows, in order, from which `_unpacked` makes a list of each column: sorted once for all."""
+    fields = ", ".join(f"{name} := {expression}" for name, expression in columns.items())
+    edges = ", ".join(
+        f"min({expression}) as low_{name}, max({expression}) as high_{name}"
+        for name, expression in columns.items()
+    )
+    return f"list(struct_pack({fields}) order by {order}) as packed, {edges}"
+
+
+def _unpacked(columns: Iterable[str]) -> str:
+    """Whole numbers as JSON lists; as text where a browser's numbers would not hold one of them. A list of equal numbers is
+    that number.
     """
-    return f"""case when max(abs({expression})) > {LARGEST_NUMBER} then to_json(list(({expression})::varchar order by {order}))::varchar
-        when min({expression}) = max({expression}) then min({expression})::varchar
-        else to_json(list(try_cast({expression} as bigint) order by {order}))::varchar end"""
+    return ", ".join(
+        f"""case when greatest(abs(low_{name}), abs(high_{name})) > {LARGEST_NUMBER}
+                then to_json(list_transform(packed, lambda row: row.{name}::varchar))::varchar
+            when low_{name} = high_{name} then low_{name}::varchar
+            else to_json(list_transform(packed, lambda row: try_cast(row.{name} as bigint)))::varchar end as {name}"""
+        for name in columns
+    )
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'"{name}":{text}' for name, text in texts.items()) + "}"
 
 
 class Published:
@@ -239,25 +258,23 @@ class Published:
         of each row's keys], day: [day of the month], and a list for each measure}.
         """
         order = ", ".join(f"{key} nulls last" for key in keys)
-        lists = ",".join(
-            f"\"{m.name}\":' || {_list_of('r.' + m.name, 'r.usage_date, r.code')} || '" for m in measures
-        )
-        return self._all(f"""with m as ({source}),
+        columns = {"key": "r.code", "day": "day(r.usage_date)", **{m.name: f"r.{m.name}" for m in measures}}
+        rows = self._all(f"""with m as ({source}),
             c as (
                 select {", ".join(f"m.{key}" for key in keys)}, m.workspace_id, m.usage_date, strftime(m.usage_date, '%Y-%m') as month,
                     {", ".join(f"{_whole(measure)} as {measure.name}" for measure in measures)},
                     dense_rank() over (partition by workspace_id, month order by {order}) - 1 as code
                 from m where {self._of_days()}),
             k as (
-                select workspace_id, month, '[' || string_agg(json_array({", ".join(keys)})::varchar, ',' order by code) || ']' as keys_text
+                select workspace_id, month, '[' || string_agg(json_array({", ".join(keys)})::varchar, ',' order by code) || ']' as keys
                 from (select distinct workspace_id, month, code, {", ".join(keys)} from c) group by 1, 2),
-            r as (
-                select workspace_id, month, {_list_of("day(r.usage_date)", "r.usage_date, r.code")} as days_text,
-                    {_list_of("r.code", "r.usage_date, r.code")} as codes_text, '{lists}' as measures_text
-                from c as r group by 1, 2)
-            select r.workspace_id, r.month, '{{"keys":' || keys_text || ',"key":' || codes_text || ',"day":' || days_text
-                || ',' || measures_text || '}}'
+            r as (select workspace_id, month, {_packed(columns, "r.usage_date, r.code")} from c as r group by 1, 2)
+            select r.workspace_id, r.month, k.keys, {_unpacked(columns)}
             from r join k on k.workspace_id = r.workspace_id and k.month = r.month""")
+        return [
+            (workspace_id, month, _object(dict(zip(("keys", *columns), texts, strict=True))))
+            for workspace_id, month, *texts in rows
+        ]
 
     def _histogram(self, source: str, keys: Sequence[str]) -> list[Row]:
         """(workspace_id, month, JSON) of histograms, one row per day, keys and bucket in `source`: {keys, key, day, size: [buckets
@@ -415,16 +432,15 @@ class Published:
             f"case when u.{d.column} is null then -2 else coalesce(k_{d.name}.place, -1) end as {d.name}"
             for d in col.DIMENSIONS
         )
-        lists = ", ".join(
-            f"coalesce((select list(k.value order by k.place) from kept_{d.name} as k "
-            "where k.workspace_id = r.workspace_id and k.month = r.month), [])"
-            for d in col.DIMENSIONS
-        )
+        values: dict[tuple[str, str], list[list[str]]] = {}
+        for place, d in enumerate(col.DIMENSIONS):
+            for workspace_id, month, named in self._all(
+                f"select workspace_id, month, list(value order by place) from kept_{d.name} group by 1, 2"
+            ):
+                held = values.setdefault((str(workspace_id), str(month)), [[] for _ in col.DIMENSIONS])
+                held[place] = [str(value) for value in named]
         names = ", ".join(col.CUBE_KEYS)
-        columns = ",".join(
-            f"\"{name}\":' || {_list_of('n.' + name, 'n.n')} || '"
-            for name in (*col.CUBE_KEYS, *(c.name for c in col.CUBE_SUMS))
-        )
+        columns = {"day": "day(n.usage_date)", **{c: f"n.{c}" for c in (*col.CUBE_KEYS, *col.names(col.CUBE_SUMS))}}
         cursor = self._connection.execute(f"""with m as (
                 select u.usage_date, u.month, u.workspace_id, {places}, u.is_model_call, {_sums(col.CUBE_SUMS, "u")}
                 from usage as u {joins} group by all),
@@ -434,13 +450,29 @@ class Published:
                 from m where {self._of_days()}),
             r as (
                 select workspace_id, month, (n // {CUBE_ROWS_PER_PART})::bigint as part, min(usage_date) as first_day, max(usage_date) as last_day,
-                    {_list_of("day(n.usage_date)", "n.n")} as days_text, '{columns}' as columns_text
+                    {_packed(columns, "n.n")}
                 from n group by 1, 2, 3)
-            select workspace_id, month, part, first_day, last_day,
-                '{{"values":' || json_array({lists})::varchar || ',"day":' || days_text || ',' || columns_text || '}}'
-            from r order by 1, 2, 3""")
+            select workspace_id, month, part, first_day, last_day, {_unpacked(columns)} from r order by 1, 2, 3""")
         while row := cursor.fetchone():
-            yield str(row[0]), str(row[1]), int(row[2]), row[3], row[4], str(row[5])
+            workspace_id, month, part, first, last, *texts = row
+            listed = json.dumps(values.get((workspace_id, month), [[] for _ in col.DIMENSIONS]), ensure_ascii=False)
+            text = _object({"values": listed, **dict(zip(columns, texts, strict=True))})
+            yield str(workspace_id), str(month), int(part), first, last, text
+
+    def first_days(self) -> dict[tuple[str, str], dict[str, list[list[str]]]]:
+        """(workspace_id, month) → dimension → its values with their first day of the month, earliest first, of the chosen months."""
+        self._keep_values()
+        found: dict[tuple[str, str], dict[str, list[list[str]]]] = {}
+        for d in col.DIMENSIONS:
+            for workspace_id, month, pairs in self._all(
+                f"""select workspace_id, month, list([first_date::varchar, value] order by first_date, value) from (
+                    select workspace_id, month, {d.column} as value, min(usage_date) as first_date
+                    from usage where {d.column} is not null group by 1, 2, 3
+                    qualify row_number() over (partition by workspace_id, month order by first_date, value) <= {FILTER_VALUES})
+                group by 1, 2"""
+            ):
+                found.setdefault((str(workspace_id), str(month)), {})[d.name] = [list(pair) for pair in pairs]
+        return found
 
     def _user_rows(self) -> list[Row]:
         return self._columnar(
@@ -672,21 +704,6 @@ class Published:
             from used as u join sets as s on s.price_set_id = u.price_set_id group by 1"""
         )
         return {str(workspace_id): str(text) for workspace_id, text in rows}
-
-    def colours(self) -> dict[str, dict[str, list[str]]]:
-        """workspace_id → dimension → its values, the first used first: a value's place, and so its colour, stays."""
-        found: dict[str, dict[str, list[str]]] = {}
-        for dimension in col.DIMENSIONS:
-            rows = self._all(
-                f"""select workspace_id, list(value order by first_date, value) from (
-                    select workspace_id, {dimension.column} as value, min(usage_date) as first_date
-                    from marts.mart_analytics__usage_breakdown where {dimension.column} is not null group by 1, 2
-                    qualify row_number() over (partition by workspace_id order by first_date, value) <= {FILTER_VALUES})
-                group by 1"""
-            )
-            for workspace_id, values in rows:
-                found.setdefault(str(workspace_id), {})[dimension.name] = [str(v) for v in values]
-        return found
 
     def run_index(self, months: Sequence[tuple[str, date, int]]) -> Iterator[tuple[str, str, int, str]]:
         """(workspace_id, month, shard, JSON rows [run_id, kind, day]); kind 'orphan' for spans whose run

@@ -19,7 +19,7 @@ from reports import analytics, build, pages, writer
 from reports import queries as q
 
 _SCRIPTS_BEFORE = ("theme.js",)
-_SCRIPTS = ("format.js", "core.js", "range.js", "charts.js", "analytics.js", "explore.js")
+_SCRIPTS = ("format.js", "core.js", "range.js", "charts.js", "store.js", "analytics.js", "explore.js")
 
 
 class UnknownWorkspaceError(LookupError):
@@ -37,7 +37,6 @@ def render(
                 f"workspace {workspace_id!r} is not in the published file; it has {', '.join(sorted(known)) or 'none'}"
             )
         data = pages.WorkspaceData(known[workspace_id], writer.slug(workspace_id), source.published_at())
-        data.colours = source.colours().get(workspace_id, {})
         days = source.usage_days().get(workspace_id)
         if not days:
             raise UnknownWorkspaceError(f"workspace {workspace_id!r} has no usage yet")
@@ -50,6 +49,8 @@ def render(
             usage_days=(days[0], days[-1]),
             fixed_range=(first, last),
         )
+        source.choose_months([(workspace_id, month) for month in sorted({day.isoformat()[:7] for day in days})])
+        data.colours = pages.colours(values for _, values in sorted(source.first_days().items()))
         source.choose_months([(workspace_id, month) for month in data.month_names], (earliest, last))
         found = source.daily_tables()
         cubes = list(source.cube())
