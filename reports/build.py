@@ -60,7 +60,17 @@ def renderer_version() -> str:
     import duckdb  # noqa: PLC0415  (lazy: start-up of the command line)
 
     digest = hashlib.sha256(duckdb.__version__.encode())  # its hash() is part of the fingerprints
-    for path in sorted([*_HERE.glob("*.py"), *_HERE.glob("templates/*.html"), *_HERE.glob("static/*")]):
+    return _digest(digest, "*.py")
+
+
+@cache
+def surface_version() -> str:
+    """Hash of the templates and of what the pages load beside their data."""
+    return _digest(hashlib.sha256(), "templates/*.html", "static/*")
+
+
+def _digest(digest: hashlib._Hash, *patterns: str) -> str:
+    for path in sorted(path for pattern in patterns for path in _HERE.glob(pattern)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -440,7 +450,7 @@ def build_site(
         raise FileNotFoundError(f"nothing is published at {published}")
     site = SiteWriter(site_dir, renderer_version())
     with published.open("rb") as file:
-        site.source = hashlib.file_digest(file, "sha256").hexdigest()
+        site.source = f"{hashlib.file_digest(file, 'sha256').hexdigest()}-{surface_version()}"
     try:
         if site.is_same(site.source) and not force:
             return BuildResult(site.page_count, 0, site.keep_all(), 0, time.perf_counter() - started)

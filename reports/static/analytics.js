@@ -514,4 +514,18 @@
     if (!isStart || !CU.range.isDefault()) { choose(first, last); }
     isStart = false;
   });
+
+  /* While nobody waits, the longest of the offered ranges and the period before it are read and made ready, the newest month first. */
+  var AHEAD_DAYS = 180;
+  function idle(action) { if (window.requestIdleCallback) { window.requestIdleCallback(action, { timeout: 2000 }); } else { window.setTimeout(action, 200); } }
+  function readAhead(wanted) {
+    var month = wanted.pop();
+    if (!month) { document.documentElement.setAttribute("data-ahead", "read"); return; }
+    load(month + "-01", month + "-31").then(function () {
+      Object.keys(months[month].raw).reduce(function (before, name) {
+        return before.then(function () { return new Promise(function (done) { idle(function () { tableOf(month, name); done(); }); }); });
+      }, Promise.resolve()).then(function () { readAhead(wanted); });
+    }).catch(function () { /* whoever asks for the month is told */ });
+  }
+  if (!config.is_single) { idle(function () { readAhead(monthsOf(f.addDays(config.range.last_day, 1 - AHEAD_DAYS), config.range.last_day)); }); }
 })();
