@@ -3,8 +3,8 @@
 meta, nothing else.
 
 What belongs here: reading sets, for all workspaces at once, as JSON text that DuckDB writes. What does not:
-decisions on what is shown, formatting, files. No statement loops over rows in Python; what comes back is one
-text per chunk.
+decisions on what is shown, formatting, files. No statement loops over rows of runs, spans or the cube in Python; what comes back
+is one text per chunk. Daily sums, thousands of rows a month, are put into columns here: planning that in SQL takes longer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -127,6 +129,14 @@ def _unpacked(columns: Iterable[str]) -> str:
             else to_json(list_transform(packed, lambda row: try_cast(row.{name} as bigint)))::varchar end as {name}"""
         for name in columns
     )
+
+
+def _packed_list(values: Sequence[int]) -> str:
+    """As `_unpacked`, of values that are here already."""
+    low, high = min(values), max(values)
+    if max(-low, high) > LARGEST_NUMBER:
+        return json.dumps([str(value) for value in values], separators=(",", ":"))
+    return str(low) if low == high else json.dumps(values, separators=(",", ":"))
 
 
 def _object(texts: Mapping[str, str]) -> str:
@@ -258,23 +268,20 @@ class Published:
         of each row's keys], day: [day of the month], and a list for each measure}.
         """
         order = ", ".join(f"{key} nulls last" for key in keys)
-        columns = {"key": "r.code", "day": "day(r.usage_date)", **{m.name: f"r.{m.name}" for m in measures}}
-        rows = self._all(f"""with m as ({source}),
-            c as (
-                select {", ".join(f"m.{key}" for key in keys)}, m.workspace_id, m.usage_date, strftime(m.usage_date, '%Y-%m') as month,
-                    {", ".join(f"{_whole(measure)} as {measure.name}" for measure in measures)},
-                    dense_rank() over (partition by workspace_id, month order by {order}) - 1 as code
-                from m where {self._of_days()}),
-            k as (
-                select workspace_id, month, '[' || string_agg(json_array({", ".join(keys)})::varchar, ',' order by code) || ']' as keys
-                from (select distinct workspace_id, month, code, {", ".join(keys)} from c) group by 1, 2),
-            r as (select workspace_id, month, {_packed(columns, "r.usage_date, r.code")} from c as r group by 1, 2)
-            select r.workspace_id, r.month, k.keys, {_unpacked(columns)}
-            from r join k on k.workspace_id = r.workspace_id and k.month = r.month""")
-        return [
-            (workspace_id, month, _object(dict(zip(("keys", *columns), texts, strict=True))))
-            for workspace_id, month, *texts in rows
-        ]
+        rows = self._all(f"""with m as ({source})
+            select m.workspace_id, strftime(m.usage_date, '%Y-%m') as month,
+                dense_rank() over (partition by m.workspace_id, month order by {order}) - 1 as code, day(m.usage_date),
+                {", ".join(_whole(measure) for measure in measures)}, {", ".join(f"m.{key}" for key in keys)}
+            from m where {self._of_days()} order by m.workspace_id, m.usage_date, code""")
+        found = []
+        for (workspace_id, month), group in groupby(rows, key=itemgetter(0, 1)):
+            columns = list(zip(*group, strict=True))
+            named = dict(zip(columns[2], zip(*columns[4 + len(measures) :], strict=True), strict=True))
+            lists = zip(("key", "day", *col.names(tuple(measures))), columns[2:], strict=False)
+            texts = {name: _packed_list(values) for name, values in lists}
+            keys_text = json.dumps([named[code] for code in range(len(named))], ensure_ascii=False)
+            found.append((workspace_id, month, _object({"keys": keys_text, **texts})))
+        return found
 
     def _histogram(self, source: str, keys: Sequence[str]) -> list[Row]:
         """(workspace_id, month, JSON) of histograms, one row per day, keys and bucket in `source`: {keys, key, day, size: [buckets
