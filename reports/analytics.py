@@ -332,6 +332,8 @@ class _Previous:
 
     name: str
     has_data: bool
+    is_whole: bool = False
+    """Whether usage was recorded on all of its days; a change against fewer days would mislead."""
 
     @classmethod
     def of(cls, earlier: Sequence[str], edges: Edges) -> _Previous:
@@ -341,7 +343,7 @@ class _Previous:
             return cls(f"no usage before {fmt.day(date.fromisoformat(edges.first_day))}", has_data=False)
         if earlier[0] < edges.first_day:
             return cls(f"{name}, from {fmt.day_short(date.fromisoformat(edges.first_day))} on", has_data=True)
-        return cls(name, has_data=True)
+        return cls(name, has_data=True, is_whole=True)
 
     def against(self, text: str) -> str:
         return f"against {text} in {self.name}" if self.has_data else self.name
@@ -408,7 +410,7 @@ def _tiles(
     ) -> Tile:
         """`texts` are the value for reading and the exact one, `old` is the value of the period before."""
         value, earlier = _total(totals, key), _total(previous, key)
-        delta = fmt.change(value, earlier) if before.has_data else ""
+        delta = fmt.change(value, earlier) if before.is_whole else ""
         tone = (
             ("worse" if value > earlier else "better" if value < earlier else "") if is_bad and delta else ""
         )
@@ -426,7 +428,7 @@ def _tiles(
     cost = _total(totals, "total_cost_usd"), _total(previous, "total_cost_usd")
     runs, failed = _total(totals, "run_count"), _total(totals, "failed_run_count")
     runs_before, failed_before = _total(previous, "run_count"), _total(previous, "failed_run_count")
-    points = fmt.points(failed, runs, failed_before, runs_before) if before.has_data else ""
+    points = fmt.points(failed, runs, failed_before, runs_before) if before.is_whole else ""
     rates = [
         n * 1_000_000 // of if of else 0
         for n, of in zip(daily("failed_run_count"), daily("run_count"), strict=True)

@@ -380,9 +380,7 @@ class _Build:
                 self._write_index(workspace_id, month, shard, "[]")
             for workspace_id, first, shards in batch:
                 month, folder = first.isoformat()[:7], self._known(workspace_id).slug
-                names = [
-                    f"{folder}/data/index/{part_name(month, shard, 's')}.js" for shard in range(shards)
-                ]
+                names = [f"{folder}/data/index/{part_name(month, shard, 's')}.js" for shard in range(shards)]
                 self.site.made(f"{folder}/index", month, fingerprints[workspace_id, month], names, True)
 
     def _write_index(self, workspace_id: str, month: str, shard: int, text: str) -> None:

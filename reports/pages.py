@@ -181,7 +181,9 @@ def colours(months: Iterable[Mapping[str, Sequence[Sequence[str]]]]) -> dict[str
             for day, value in pairs:
                 first.setdefault(dimension, {}).setdefault(value, day)
     return {
-        dimension: [v for v, _ in sorted(days.items(), key=lambda item: (item[1], item[0].encode()))][: q.FILTER_VALUES]
+        dimension: [v for v, _ in sorted(days.items(), key=lambda item: (item[1], item[0].encode()))][
+            : q.FILTER_VALUES
+        ]
         for dimension, days in first.items()
     }
 
@@ -245,7 +247,9 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
         },
     }
     return ctx.AnalyticsPage(
-        page=data.page("analytics", "Analytics", ("charts.js", "store.js", "analytics.js", "explore.js"), config),
+        page=data.page(
+            "analytics", "Analytics", ("charts.js", "store.js", "analytics.js", "explore.js"), config
+        ),
         view=view,
         headers=ctx.TABLE_HEADERS,
         cost_legend=(("Wallet", "s1"), ("Task credits (estimated)", "s2"), ("Previous period", "before")),

@@ -231,9 +231,7 @@ class Published:
     # --- analytics
     # -------------------------------------------------------------------------------------------------
 
-    def choose_months(
-        self, months: Sequence[tuple[str, str]], days: tuple[date, date] | None = None
-    ) -> None:
+    def choose_months(self, months: Sequence[tuple[str, str]], days: tuple[date, date] | None = None) -> None:
         """What the next queries of daily figures read: months ('2026-03') of workspaces; of them, with `days`, only
         those days. Which values a month keeps apart is decided by the whole month in any case.
         """
@@ -447,7 +445,10 @@ class Published:
                 held = values.setdefault((str(workspace_id), str(month)), [[] for _ in col.DIMENSIONS])
                 held[place] = [str(value) for value in named]
         names = ", ".join(col.CUBE_KEYS)
-        columns = {"day": "day(n.usage_date)", **{c: f"n.{c}" for c in (*col.CUBE_KEYS, *col.names(col.CUBE_SUMS))}}
+        columns = {
+            "day": "day(n.usage_date)",
+            **{c: f"n.{c}" for c in (*col.CUBE_KEYS, *col.names(col.CUBE_SUMS))},
+        }
         cursor = self._connection.execute(f"""with m as (
                 select u.usage_date, u.month, u.workspace_id, {places}, u.is_model_call, {_sums(col.CUBE_SUMS, "u")}
                 from usage as u {joins} group by all),
@@ -462,7 +463,9 @@ class Published:
             select workspace_id, month, part, first_day, last_day, {_unpacked(columns)} from r order by 1, 2, 3""")
         while row := cursor.fetchone():
             workspace_id, month, part, first, last, *texts = row
-            listed = json.dumps(values.get((workspace_id, month), [[] for _ in col.DIMENSIONS]), ensure_ascii=False)
+            listed = json.dumps(
+                values.get((workspace_id, month), [[] for _ in col.DIMENSIONS]), ensure_ascii=False
+            )
             text = _object({"values": listed, **dict(zip(columns, texts, strict=True))})
             yield str(workspace_id), str(month), int(part), first, last, text
 
@@ -523,10 +526,18 @@ class Published:
         sources: list[tuple[str, str]] = [(table, "usage_date") for table in _DAY_MARTS]
         sources.append(("mart_details__child_runs", "parent_usage_date"))
         days: dict[tuple[str, date], list[str]] = {}
-        keys = dict(self._all("select usage_date, build_key from meta.dates")) if self._columns_of("dates", "meta") else {}
+        keys = (
+            dict(self._all("select usage_date, build_key from meta.dates"))
+            if self._columns_of("dates", "meta")
+            else {}
+        )
         counted = {
             (str(w), day)
-            for table in ("mart_analytics__total_cost", *(f"mart_logs__{kind}_runs" for kind in col.LOG_KINDS.values()), "mart_details__spans")
+            for table in (
+                "mart_analytics__total_cost",
+                *(f"mart_logs__{kind}_runs" for kind in col.LOG_KINDS.values()),
+                "mart_details__spans",
+            )
             for w, day in self._all(f"select distinct workspace_id, usage_date from marts.{table}")
         }
         if all(day in keys for _, day in counted):
@@ -537,7 +548,10 @@ class Published:
                 f"from marts.{table} as t where t.{column} is not null group by 1, 2 order by 1, 2"
             ):
                 days.setdefault((str(w), day), []).append(f"{table}:{rows}-{int(mixed):x}-{int(summed):x}")
-        return {key: hashlib.sha256("|".join(parts).encode()).hexdigest()[:32] for key, parts in sorted(days.items())}
+        return {
+            key: hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
+            for key, parts in sorted(days.items())
+        }
 
     def rows_by_day(self, table: str, day_column: str = "usage_date") -> dict[tuple[str, date], int]:
         """(workspace_id, day) → rows of a mart."""

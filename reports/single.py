@@ -49,7 +49,9 @@ def render(
             usage_days=(days[0], days[-1]),
             fixed_range=(first, last),
         )
-        source.choose_months([(workspace_id, month) for month in sorted({day.isoformat()[:7] for day in days})])
+        source.choose_months(
+            [(workspace_id, month) for month in sorted({day.isoformat()[:7] for day in days})]
+        )
         data.colours = pages.colours(values for _, values in sorted(source.first_days().items()))
         source.choose_months([(workspace_id, month) for month in data.month_names], (earliest, last))
         found = source.daily_tables()

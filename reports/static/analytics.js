@@ -308,8 +308,8 @@
   function previousOf(earlier) {
     var first = earlier[0], last = earlier[earlier.length - 1], start = config.range.first_usage_day;
     var name = f.dayRangeShort(first, last);
-    if (last < start) { return { name: "no usage before " + f.day(start), hasData: false }; }
-    return { name: first < start ? name + ", from " + f.dayShort(start) + " on" : name, hasData: true };
+    if (last < start) { return { name: "no usage before " + f.day(start), hasData: false, isWhole: false }; }
+    return { name: first < start ? name + ", from " + f.dayShort(start) + " on" : name, hasData: true, isWhole: first >= start };
   }
   function tiles(totals, previous, days, before, creditNote) {
     var found = byDay(totals);
@@ -317,7 +317,7 @@
     function against(text) { return before.hasData ? "against " + text + " in " + before.name : before.name; }
     function tile(label, key, texts, note, old, isBad) {
       var value = total(totals, key), earlier = total(previous, key);
-      var delta = before.hasData ? f.change(value, earlier) : "";
+      var delta = before.isWhole ? f.change(value, earlier) : "";
       return { label: label, text: texts[0], title: texts[1], note: note, baseline: against(old), delta: delta,
         tone: isBad && delta ? (value > earlier ? "worse" : value < earlier ? "better" : "") : "", values: daily(key) };
     }
@@ -331,7 +331,7 @@
     var now = total(totals, "total_cost_usd");
     var count = total(totals, "run_count"), failed = total(totals, "failed_run_count");
     var countBefore = total(previous, "run_count"), failedBefore = total(previous, "failed_run_count");
-    var points = before.hasData ? f.points(failed, count, failedBefore, countBefore) : "";
+    var points = before.isWhole ? f.points(failed, count, failedBefore, countBefore) : "";
     var of = daily("run_count");
     var runTiles = [
       amount("run_count", "Runs", "", f.countShort, f.count),
@@ -342,7 +342,7 @@
     /* A run may use several models: what is filtered are calls. */
     function callTiles() {
       var all = total(totals, "call_count"), bad = total(totals, "failed_call_count"), allBefore = total(previous, "call_count"), badBefore = total(previous, "failed_call_count");
-      var moved = before.hasData ? f.points(bad, all, badBefore, allBefore) : "", each = daily("call_count");
+      var moved = before.isWhole ? f.points(bad, all, badBefore, allBefore) : "", each = daily("call_count");
       return [amount("call_count", "Calls", "of the filter, instead of runs", f.countShort, f.count),
         { label: "Call error rate", text: f.percent(bad, all), title: f.count(bad) + " of " + f.count(all) + " calls", note: f.count(bad) + " of " + f.count(all) + " calls failed",
           baseline: against(f.percent(badBefore, allBefore)), delta: moved, tone: { "+": "worse", "-": "better" }[moved.slice(0, 1)] || "",

@@ -214,6 +214,7 @@ def test_what_is_kept_is_what_would_be_made(
                     [jinja2.DictLoader({"base.html": source + "<!-- another -->"}), templates.loader]
                 )
                 return templates
+
             monkeypatch.setattr(build, "environment", other)
             monkeypatch.setattr(build, "surface_version", lambda: "another")
         result = build_site(copy, site)
