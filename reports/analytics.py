@@ -9,10 +9,10 @@ other range from the same chunks, and `tests/browser` holds the two equal. Amoun
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import accumulate
 from typing import Any
 
 from reports import charts
@@ -128,23 +128,6 @@ class View:
     charts: Mapping[str, Chart]
 
 
-INDEX: dict[str, list[str]] = {
-    **{table.name: col.names(table.columns) for table in col.DAILY_TABLES},
-    **{name: ["usage_date", *keys, "buckets"] for name, _, keys, _ in col.HISTOGRAMS},
-    "spans": list(col.SPAN_COLUMNS_DAILY),
-    "span_days": ["usage_date", "run_duration_ms"],
-    "span_latency": ["usage_date", "span_name", "span_kind", "buckets"],
-    "users": list(col.USER_COLUMNS_DAILY),
-    **{f"by_{dimension.name}": list(col.BREAKDOWN_COLUMNS) for dimension in col.DIMENSIONS},
-}
-"""Chunk table → column names in order."""
-
-MONEY_NAMES = frozenset(
-    c.name
-    for columns in (*(table.columns for table in col.DAILY_TABLES), col.USER_SUMS_DAILY, col.CUBE_SUMS)
-    for c in columns
-    if c.kind == "money"
-)
 UNPRICED = tuple(c.name for c in col.UNPRICED)
 PRICED_TOKENS = tuple(c.name for c in col.PRICED_TOKENS)
 
@@ -156,25 +139,65 @@ class Months:
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     buckets: dict[int, int] = field(default_factory=dict)
 
-    def add(self, texts: Mapping[str, str]) -> None:
-        """Take in one month as DuckDB wrote it."""
-        for name, text in texts.items():
-            if name == "buckets":
-                self.buckets.update({int(index): int(middle) for index, middle in json.loads(text)})
-                continue
-            if name.startswith("by_"):  # for the page's scripts only
-                continue
-            keys = INDEX[name]
+    def add(self, month: str, tables: Mapping[str, Any]) -> None:
+        """Take in the tables of one month's chunks."""
+        for name, held in tables.items():
             rows = self.tables.setdefault(name, [])
-            for values in json.loads(text):
-                row = dict(zip(keys, values, strict=True))
-                for key in MONEY_NAMES & row.keys():
-                    row[key] = fmt.to_scaled(row[key])
-                rows.append(row)
+            if name == "buckets":
+                self.buckets.update({int(index): int(middle) for index, middle in held})
+            elif name in col.ROW_TABLES:
+                columns = col.ROW_TABLES[name]
+                for values in held:
+                    row = dict(zip(col.names(columns), values, strict=True))
+                    for column in columns:
+                        if column.kind == "money":
+                            row[column.name] = fmt.to_scaled(row[column.name])
+                    rows.append(row)
+            elif name in col.LATENCY_TABLES:
+                rows += _histograms(month, col.LATENCY_TABLES[name], held)
+            else:
+                rows += _keyed_rows(month, *col.KEYED_TABLES[name], held)
 
     def between(self, name: str, first: str, last: str) -> list[dict[str, Any]]:
         """Rows of one table whose day lies in the range."""
         return [row for row in self.tables.get(name, ()) if first <= row["usage_date"] <= last]
+
+
+def _spread(value: Any, size: int) -> list[int]:
+    """A list of a chunk, which is a single number where all are equal."""
+    return [int(one) for one in value] if isinstance(value, list) else [int(value)] * size
+
+
+def _heads(month: str, keys: Sequence[str], held: Mapping[str, Any], size: int) -> list[dict[str, Any]]:
+    """Day and keys of every row of a table that is kept by column."""
+    named = [dict(zip(keys, values, strict=True)) for values in held["keys"]]
+    days = {day: f"{month}-{day:02}" for day in range(1, 32)}
+    return [
+        {"usage_date": days[day], **named[code]}
+        for day, code in zip(_spread(held["day"], size), _spread(held["key"], size), strict=True)
+    ]
+
+
+def _keyed_rows(
+    month: str, keys: Sequence[str], measures: Sequence[col.Column], held: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    size = max(len(value) if isinstance(value, list) else 1 for name, value in held.items() if name != "keys")
+    rows = _heads(month, keys, held, size)
+    for measure in measures:
+        for row, value in zip(rows, _spread(held[measure.name], size), strict=True):
+            row[measure.name] = value
+    return rows
+
+
+def _histograms(month: str, keys: Sequence[str], held: Mapping[str, Any]) -> list[dict[str, Any]]:
+    sizes = held["size"]
+    rows = _heads(month, keys, held, len(sizes))
+    at = 0
+    for row, size in zip(rows, sizes, strict=True):
+        buckets = accumulate(held["bucket"][at : at + size])
+        row["buckets"] = list(zip(buckets, held["count"][at : at + size], strict=True))
+        at += size
+    return rows
 
 
 def _total(rows: Iterable[Mapping[str, Any]], key: str) -> int:
@@ -309,6 +332,8 @@ class _Previous:
 
     name: str
     has_data: bool
+    is_whole: bool = False
+    """Whether usage was recorded on all of its days; a change against fewer days would mislead."""
 
     @classmethod
     def of(cls, earlier: Sequence[str], edges: Edges) -> _Previous:
@@ -318,7 +343,7 @@ class _Previous:
             return cls(f"no usage before {fmt.day(date.fromisoformat(edges.first_day))}", has_data=False)
         if earlier[0] < edges.first_day:
             return cls(f"{name}, from {fmt.day_short(date.fromisoformat(edges.first_day))} on", has_data=True)
-        return cls(name, has_data=True)
+        return cls(name, has_data=True, is_whole=True)
 
     def against(self, text: str) -> str:
         return f"against {text} in {self.name}" if self.has_data else self.name
@@ -385,7 +410,7 @@ def _tiles(
     ) -> Tile:
         """`texts` are the value for reading and the exact one, `old` is the value of the period before."""
         value, earlier = _total(totals, key), _total(previous, key)
-        delta = fmt.change(value, earlier) if before.has_data else ""
+        delta = fmt.change(value, earlier) if before.is_whole else ""
         tone = (
             ("worse" if value > earlier else "better" if value < earlier else "") if is_bad and delta else ""
         )
@@ -403,7 +428,7 @@ def _tiles(
     cost = _total(totals, "total_cost_usd"), _total(previous, "total_cost_usd")
     runs, failed = _total(totals, "run_count"), _total(totals, "failed_run_count")
     runs_before, failed_before = _total(previous, "run_count"), _total(previous, "failed_run_count")
-    points = fmt.points(failed, runs, failed_before, runs_before) if before.has_data else ""
+    points = fmt.points(failed, runs, failed_before, runs_before) if before.is_whole else ""
     rates = [
         n * 1_000_000 // of if of else 0
         for n, of in zip(daily("failed_run_count"), daily("run_count"), strict=True)

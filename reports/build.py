@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -19,7 +19,7 @@ from reports import columns as col
 from reports import context as ctx
 from reports import pages, quality
 from reports import queries as q
-from reports.writer import SiteWriter, chunk, slug, to_json
+from reports.writer import SiteWriter, chunk, chunk_data, slug, to_json
 
 if TYPE_CHECKING:
     import jinja2
@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 _HERE = Path(__file__).resolve().parent
 STATIC = _HERE / "static"
 _ASSETS = (
-    "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "analytics.js", "explore.js", "trace.js",
+    "app.css", "theme.js", "core.js", "format.js", "range.js", "charts.js", "store.js", "analytics.js", "explore.js", "trace.js",
     "sheet.js", "logs.js", "users.js",
 )  # fmt: skip
 POLICY = (
@@ -37,6 +37,8 @@ POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 """What pages may load. `'self'` is the folder when it is served, `file:` when it is opened from disk; nothing inline, no eval."""
+MONTH_ROWS = 50_000
+"""What a month of a workspace counts among the rows of a batch: three are made by one query."""
 ROWS_PER_BATCH = 150_000
 """Rows whose chunks are made by one query: bounds memory, a full build of any size runs in the same."""
 
@@ -58,7 +60,17 @@ def renderer_version() -> str:
     import duckdb  # noqa: PLC0415  (lazy: start-up of the command line)
 
     digest = hashlib.sha256(duckdb.__version__.encode())  # its hash() is part of the fingerprints
-    for path in sorted([*_HERE.glob("*.py"), *_HERE.glob("templates/*.html"), *_HERE.glob("static/*")]):
+    return _digest(digest, "*.py")
+
+
+@cache
+def surface_version() -> str:
+    """Hash of the templates and of what the pages load beside their data."""
+    return _digest(hashlib.sha256(), "templates/*.html", "static/*")
+
+
+def _digest(digest: hashlib._Hash, *patterns: str) -> str:
+    for path in sorted(path for pattern in patterns for path in _HERE.glob(pattern)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -103,6 +115,19 @@ def _batches(days: Sequence[tuple[Any, int]]) -> Iterator[list[Any]]:
         yield held
 
 
+MONTH_CHUNKS = ("analytics", "latency", *(f"by_{dimension.name}" for dimension in col.DIMENSIONS))
+"""What a month's daily figures are kept in: what every view needs, and what a grouping needs."""
+
+
+def tables_text(texts: Mapping[str, str]) -> str:
+    """A chunk's tables by name, as JSON."""
+    return "{" + ",\n".join(f'"{name}":{texts[name]}' for name in sorted(texts)) + "}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def part_name(key: str, part: int, letter: str) -> str:
     """Key of the n-th piece of a day: '2026-10-01', then '2026-10-01.p1'. The page's scripts use the same
     rule.
@@ -127,21 +152,24 @@ class _Build:
         if self._progress is not None:
             self._progress(stage, done, total)
 
-    def _keep(self, group: str, key: str, fingerprint: str, names: list[str]) -> bool:
-        return self.site.keep_if_same(group, key, fingerprint, names, force=self.force)
-
     def run(self) -> int:
         """Write everything; the number of HTML pages."""
+        days = self.published.usage_days()
         for workspace in self.published.workspaces():
             folder = slug(workspace.workspace_id)
             if any(other.slug == folder for other in self.data.values()):
                 raise RuntimeError(f"two workspaces share the folder {folder!r}")
-            self.data[workspace.workspace_id] = pages.WorkspaceData(
-                workspace, folder, self.published.published_at()
-            )
+            data = pages.WorkspaceData(workspace, folder, self.published.published_at())
+            if found := days.get(workspace.workspace_id):
+                data.usage_days = found[0], found[-1]
+                data.month_names = sorted({day.isoformat()[:7] for day in found})
+            self.data[workspace.workspace_id] = data
+        for workspace_id in days:
+            self._known(workspace_id)
         self._assets()
-        self._analytics_chunks()
-        prints = self._log_chunks()
+        prints = self.published.day_prints()
+        self._month_chunks(prints)
+        self._log_chunks(prints)
         self._run_chunks(prints)
         self._price_chunks()
         self._index_chunks(prints)
@@ -160,83 +188,130 @@ class _Build:
                 f"workspace {workspace_id!r} has rows but is not in dimensions.dim_workspace"
             ) from None
 
-    def _analytics_chunks(self) -> None:
-        tables = self.published.daily_tables()
-        for done, (workspace_id, month) in enumerate(sorted(tables)):
-            self.report("analytics", done, len(tables))
-            data = self._known(workspace_id)
-            texts = tables[workspace_id, month]
-            data.months[month] = texts
-            body = ",\n".join(f'"{name}":{texts[name]}' for name in sorted(texts))
-            self.site.write(
-                f"{data.slug}/data/analytics/{month}.js", chunk("analytics", month, "{" + body + "}")
-            )
-        for (workspace_id, month), text in sorted(self.published.cube().items()):
-            self.site.write(
-                f"{self._known(workspace_id).slug}/data/cube/{month}.js", chunk("cube", month, text)
-            )
-        for workspace_id, values in self.published.colours().items():
-            self._known(workspace_id).colours = values
+    def _kept(self, group: str, key: str, fingerprint: str) -> Any:
+        return self.site.kept(group, key, fingerprint, force=self.force)
 
-    def _log_chunks(self) -> dict[tuple[str, date], list[str]]:
-        """Write the log chunks of changed days; the fingerprints of every day, for what else depends on its
-        runs.
-        """
-        prints: dict[tuple[str, date], list[str]] = {}
+    def _month_chunks(self, prints: Mapping[tuple[str, date], str]) -> None:
+        """Write the daily figures of changed months, and hold those that the pages open with."""
+        months: dict[tuple[str, str], list[str]] = {}
+        for (workspace_id, day), value in sorted(prints.items()):
+            months.setdefault((workspace_id, day.isoformat()[:7]), []).append(f"{day}:{value}")
+        noted: dict[tuple[str, str], dict[str, Any]] = {}
+        changed = {}
+        for (workspace_id, month), texts in months.items():
+            fingerprint = _hash("\n".join(texts))
+            note = self._kept(f"{self._known(workspace_id).slug}/months", month, fingerprint)
+            if note is None:
+                changed[workspace_id, month] = fingerprint
+            else:
+                noted[workspace_id, month] = note
+        done = 0
+        for batch in _batches([(key, MONTH_ROWS) for key in sorted(changed, key=lambda key: key[::-1])]):
+            self.report("analytics", done, len(changed))
+            for key, note in self._write_months(batch, changed):
+                noted[key] = note
+            done += len(batch)
+        for (workspace_id, month), note in sorted(noted.items()):
+            data = self._known(workspace_id)
+            data.cube_parts[month] = note["cube"]
+            if note["users"]:
+                data.user_months.append(month)
+        for data in self.data.values():
+            for month in pages.months_shown(data):
+                folder = f"{data.slug}/data"
+                data.months[month] = {
+                    name: table
+                    for kind in ("analytics", "latency")
+                    if month in data.month_names
+                    for name, table in chunk_data(self.site.read(f"{folder}/{kind}/{month}.js")).items()
+                }
+                if month in data.user_months:
+                    data.user_days[month] = chunk_data(self.site.read(f"{folder}/userdays/{month}.js"))
+        for data in self.data.values():
+            data.colours = pages.colours(
+                noted[key]["first_days"] for key in sorted(noted) if key[0] == data.workspace.workspace_id
+            )
+
+    def _write_months(
+        self, batch: list[tuple[str, str]], prints: Mapping[tuple[str, str], str]
+    ) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
+        """The chunks of some months; of each what is to be noted."""
+        names: dict[tuple[str, str], list[str]] = {key: [] for key in batch}
+        notes: dict[tuple[str, str], dict[str, Any]] = {
+            key: {"cube": [], "users": False, "first_days": {}} for key in batch
+        }
+
+        def write(workspace_id: str, month: str, kind: str, key: str, text: str) -> None:
+            name = f"{self._known(workspace_id).slug}/data/{kind}/{key}.js"
+            self.site.write(name, chunk(kind, key, text))
+            names[workspace_id, month].append(name)
+
+        self.published.choose_months(batch)
+        found = self.published.daily_tables()
+        for workspace_id, month in batch:
+            chunks = found.get((workspace_id, month), {})
+            for kind in MONTH_CHUNKS:
+                write(workspace_id, month, kind, month, tables_text(chunks.get(kind, {})))
+        for workspace_id, month, part, first, last, text in self.published.cube():
+            write(workspace_id, month, "cube", part_name(month, part, "p"), text)
+            notes[workspace_id, month]["cube"].append([first.isoformat(), last.isoformat()])
+        for key, values in self.published.first_days().items():
+            notes[key]["first_days"] = values
+        for (workspace_id, month), text in sorted(self.published.user_days().items()):
+            write(workspace_id, month, "userdays", month, text)
+            notes[workspace_id, month]["users"] = True
+        for key in batch:
+            workspace_id, month = key
+            group = f"{self._known(workspace_id).slug}/months"
+            self.site.made(group, month, prints[key], names[key], notes[key])
+            yield key, notes[key]
+
+    def _log_chunks(self, prints: Mapping[tuple[str, date], str]) -> None:
+        """Write the log chunks of changed days."""
         for name, kind in col.LOG_KINDS.items():
             changed = []
-            for found in self.published.fingerprints(f"mart_logs__{kind}_runs"):
-                data = self._known(found.workspace_id)
-                prints.setdefault((found.workspace_id, found.day), []).append(f"{name}:{found.fingerprint}")
-                parts = -(-found.rows // q.LOG_ROWS_PER_PART)
-                names = [
-                    f"{data.slug}/data/{name}/{part_name(found.day.isoformat(), part, 'p')}.js"
-                    for part in range(parts)
-                ]
-                if not self._keep(f"{data.slug}/{name}", found.day.isoformat(), found.fingerprint, names):
-                    changed.append(((found.workspace_id, found.day), found.rows))
+            for (workspace_id, day), rows in self.published.rows_by_day(f"mart_logs__{kind}_runs").items():
+                group = f"{self._known(workspace_id).slug}/{name}"
+                if self._kept(group, day.isoformat(), prints[workspace_id, day]) is None:
+                    changed.append(((workspace_id, day), rows))
             done = 0
             for batch in _batches(changed):
                 self.report(name, done, len(changed))
+                names: dict[tuple[str, date], list[str]] = {}
                 for workspace_id, day, part, text in self.published.log_chunks(kind, batch):
                     key = part_name(day.isoformat(), part, "p")
-                    self.site.write(
-                        f"{self._known(workspace_id).slug}/data/{name}/{key}.js", chunk(name, key, text)
-                    )
+                    path = f"{self._known(workspace_id).slug}/data/{name}/{key}.js"
+                    self.site.write(path, chunk(name, key, text))
+                    names.setdefault((workspace_id, day), []).append(path)
+                for (workspace_id, day), written in names.items():
+                    group = f"{self._known(workspace_id).slug}/{name}"
+                    self.site.made(group, day.isoformat(), prints[workspace_id, day], written, True)
                 done += len(batch)
-            for workspace_id, rows in self.published.log_totals(kind).items():
-                self._known(workspace_id).log_totals[name] = rows
+            for workspace_id, totals in self.published.log_totals(kind).items():
+                self._known(workspace_id).log_totals[name] = totals
             for column, _ in ctx.LOGS[name].filters:
                 for workspace_id, values in self.published.filter_values(kind, column).items():
                     self._known(workspace_id).filter_values.setdefault(name, {})[column] = values
             for workspace_id, keys in self.published.metadata_keys(kind).items():
                 self._known(workspace_id).metadata_keys[name] = keys
-        return prints
 
-    def _run_chunks(self, log_prints: dict[tuple[str, date], list[str]]) -> None:
+    def _run_chunks(self, prints: Mapping[tuple[str, date], str]) -> None:
         """Write the run-sheet chunks of days on which any run, span or child run changed."""
-        prints = {key: list(values) for key, values in log_prints.items()}
-        sizes = dict.fromkeys(prints, 0)
-        sources = [(f"mart_details__{kind}_summary", "usage_date") for kind in col.LOG_KINDS.values()]
+        sizes: dict[tuple[str, date], int] = {}
         for table, column in (
-            *sources,
+            *((f"mart_details__{kind}_summary", "usage_date") for kind in col.LOG_KINDS.values()),
             ("mart_details__spans", "usage_date"),
             ("mart_details__child_runs", "parent_usage_date"),
         ):
-            for found in self.published.fingerprints(table, column):
-                key = (found.workspace_id, found.day)
-                prints.setdefault(key, []).append(f"{table}:{found.fingerprint}")
-                sizes[key] = sizes.get(key, 0) + found.rows
+            for day_of, rows in self.published.rows_by_day(table, column).items():
+                sizes[day_of] = sizes.get(day_of, 0) + rows
         changed = []
-        for (workspace_id, day), parts in sorted(prints.items()):
+        for (workspace_id, day), rows in sorted(sizes.items()):
             data = self._known(workspace_id)
-            rows = sizes[workspace_id, day]
             shards = _shards(rows, q.SPANS_PER_SHARD)
             if shards > 1:
                 data.shards[day.isoformat()] = shards
-            folder = f"{data.slug}/data/runs"
-            names = [f"{folder}/{part_name(day.isoformat(), shard, 's')}.js" for shard in range(shards)]
-            if not self._keep(f"{data.slug}/runs", day.isoformat(), "|".join(parts), names):
+            if self._kept(f"{data.slug}/runs", day.isoformat(), prints[workspace_id, day]) is None:
                 changed.append(((workspace_id, day, shards), rows))
         done = 0
         for batch in _batches(changed):
@@ -252,6 +327,11 @@ class _Build:
                 wanted
             ):  # a shard that no run fell into is still asked for
                 self._write_runs(workspace_id, day, shard, '{"children":[],"runs":[],"spans":[]}')
+            for workspace_id, day, shards in batch:
+                folder = self._known(workspace_id).slug
+                keys = (part_name(day.isoformat(), shard, "s") for shard in range(shards))
+                names = [f"{folder}/data/runs/{key}.js" for key in keys]
+                self.site.made(f"{folder}/runs", day.isoformat(), prints[workspace_id, day], names, True)
             done += len(batch)
 
     def _price_chunks(self) -> None:
@@ -265,27 +345,29 @@ class _Build:
         key = part_name(day.isoformat(), shard, "s")
         self.site.write(f"{self._known(workspace_id).slug}/data/runs/{key}.js", chunk("runs", key, text))
 
-    def _index_chunks(self, prints: dict[tuple[str, date], list[str]]) -> None:
+    def _index_chunks(self, prints: Mapping[tuple[str, date], str]) -> None:
         """Write the shards that say on which day and in which log a run id is."""
+        runs: dict[tuple[str, date], int] = {}
+        for kind in col.LOG_KINDS.values():
+            for key, rows in self.published.rows_by_day(f"mart_logs__{kind}_runs").items():
+                runs[key] = runs.get(key, 0) + rows
         months: dict[tuple[str, date], tuple[int, list[str]]] = {}
-        orphans = {
-            (f.workspace_id, f.day): f.fingerprint for f in self.published.fingerprints("mart_details__spans")
-        }
-        for key in sorted(prints.keys() | orphans.keys()):
+        for key in sorted(runs.keys() | self.published.rows_by_day("mart_details__spans").keys()):
             workspace_id, day = key
-            values = [*prints.get(key, []), orphans.get(key, "")]
             rows, texts = months.setdefault((workspace_id, day.replace(day=1)), (0, []))
-            runs = sum(int(value.split(":")[1].split("-")[0]) for value in prints.get(key, []))
-            months[workspace_id, day.replace(day=1)] = (rows + runs, [*texts, f"{day}:{'|'.join(values)}"])
+            months[workspace_id, day.replace(day=1)] = (
+                rows + runs.get(key, 0),
+                [*texts, f"{day}:{prints[key]}"],
+            )
         changed = []
+        fingerprints = {}
         for (workspace_id, first), (rows, texts) in sorted(months.items()):
             data = self._known(workspace_id)
             shards = _shards(rows, q.RUNS_PER_INDEX_SHARD)
             month = first.isoformat()[:7]
             data.index_shards[month] = shards
-            fingerprint = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-            names = [f"{data.slug}/data/index/{part_name(month, shard, 's')}.js" for shard in range(shards)]
-            if not self._keep(f"{data.slug}/index", month, fingerprint, names):
+            fingerprints[workspace_id, month] = fingerprint = _hash("\n".join(texts))
+            if self._kept(f"{data.slug}/index", month, fingerprint) is None:
                 changed.append(((workspace_id, first, shards), rows))
         for batch in _batches(changed):
             wanted = {
@@ -296,6 +378,10 @@ class _Build:
                 wanted.discard((workspace_id, month, shard))
             for workspace_id, month, shard in sorted(wanted):
                 self._write_index(workspace_id, month, shard, "[]")
+            for workspace_id, first, shards in batch:
+                month, folder = first.isoformat()[:7], self._known(workspace_id).slug
+                names = [f"{folder}/data/index/{part_name(month, shard, 's')}.js" for shard in range(shards)]
+                self.site.made(f"{folder}/index", month, fingerprints[workspace_id, month], names, True)
 
     def _write_index(self, workspace_id: str, month: str, shard: int, text: str) -> None:
         key = part_name(month, shard, "s")
@@ -307,10 +393,6 @@ class _Build:
             data.user_parts = parts
             for number, text in enumerate(parts):
                 self.site.write(f"{data.slug}/data/users/{number}.js", chunk("users", str(number), text))
-        for (workspace_id, month), text in sorted(self.published.user_days().items()):
-            data = self._known(workspace_id)
-            data.user_days[month] = text
-            self.site.write(f"{data.slug}/data/userdays/{month}.js", chunk("userdays", month, text))
 
     def _pages(self) -> int:
         templates = environment()
@@ -365,7 +447,11 @@ def build_site(
     if not published.is_file():
         raise FileNotFoundError(f"nothing is published at {published}")
     site = SiteWriter(site_dir, renderer_version())
+    with published.open("rb") as file:
+        site.source = f"{hashlib.file_digest(file, 'sha256').hexdigest()}-{surface_version()}"
     try:
+        if site.is_same(site.source) and not force:
+            return BuildResult(site.page_count, 0, site.keep_all(), 0, time.perf_counter() - started)
         with q.Published(published) as source:
             page_count = _Build(source, site, progress, force).run()
         site.finish()

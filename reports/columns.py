@@ -64,12 +64,24 @@ DAY = Column("usage_date", "day")
 
 @dataclass(frozen=True)
 class DailyTable:
-    """One daily mart inside a month's analytics chunk, rows ordered by `keys`."""
+    """One daily mart inside a month's analytics chunk, rows ordered by `keys`. With keys beside the date it is kept by
+    column: each combination of keys once, then a list for each measure.
+    """
 
     name: str
     mart: str
     columns: tuple[Column, ...]
     keys: tuple[str, ...]
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether a day has several rows."""
+        return len(self.keys) > 1
+
+    @property
+    def measures(self) -> tuple[Column, ...]:
+        """What is summed."""
+        return tuple(c for c in self.columns if c.name not in self.keys and c.kind != "text")
 
 
 DAILY_TABLES = (
@@ -106,8 +118,8 @@ DAILY_TABLES = (
     DailyTable(
         "services",
         "mart_analytics__service_costs",
-        (DAY, Column("service"), Column("is_model_call", "int"), *CALLS, Column("units", "int"), *MONEY),
-        ("usage_date", "service", "is_model_call"),
+        (DAY, Column("service"), *CALLS, *MONEY),
+        ("usage_date", "service"),
     ),
     DailyTable(
         "models",
@@ -205,18 +217,12 @@ HISTOGRAMS = (
     ("model_latency", "mart_analytics__model_latency_histogram", ("provider", "model"), "call_count"),
     ("run_latency", "mart_analytics__run_latency_histogram", ("run_type",), "run_count"),
 )
-"""Chunk table, mart, keys beside the date, measure: rows are [date, *keys, [[bucket, count], …]]."""
+"""Chunk table, mart, keys beside the date, measure."""
 
-SPAN_COLUMNS_DAILY = (
-    "usage_date",
-    "span_name",
-    "span_kind",
-    "span_count",
-    "failed_span_count",
-    "span_duration_ms",
-)
+SPAN_KEYS = ("span_name", "span_kind")
+SPAN_SUMS_DAILY = _of("int", "span_count", "failed_span_count", "span_duration_ms")
 USER_SUMS_DAILY = (*_of("int", "run_count", "total_tokens"), *UNPRICED, *MONEY)
-USER_COLUMNS_DAILY = ("usage_date", "who", "user_id", "user_count", *(c.name for c in USER_SUMS_DAILY))
+USER_KEYS = ("who", "user_id")
 
 
 @dataclass(frozen=True)
@@ -238,7 +244,8 @@ DIMENSIONS = (
     Dimension("collaborator", "Collaborator", "collaborator"),
 )
 BREAKDOWN_SUMS = (*_of("int", "call_count", "total_tokens"), *UNPRICED, *MONEY)
-BREAKDOWN_COLUMNS = ("usage_date", "who", "value", "value_count", *(c.name for c in BREAKDOWN_SUMS))
+BREAKDOWN_KEYS = ("who", "value")
+BREAKDOWN_MEASURES = (Column("value_count", "int"), *BREAKDOWN_SUMS)
 """`who` is value, unsaid, or other: the values beyond the first of the month, summed, `value_count` of them."""
 CUBE_SUMS = (
     *BREAKDOWN_SUMS,
@@ -249,8 +256,26 @@ CUBE_SUMS = (
     Column("provider_cost_usd", "money"),
 )  # fmt: skip
 """What the panels of a filtered page are made of."""
-CUBE_COLUMNS = ("usage_date", "values", "is_model_call", *(c.name for c in CUBE_SUMS))
-"""`values` holds a place in the month's list of values for each dimension; -1 is other, -2 unsaid."""
+CUBE_KEYS = (*(d.name for d in DIMENSIONS), "is_model_call")
+"""A column of the cube for each: the place in its list of values for a dimension; -1 is other, -2 unsaid."""
+
+KEYED_TABLES: dict[str, tuple[tuple[str, ...], tuple[Column, ...]]] = {
+    **{t.name: (t.keys[1:], t.measures) for t in DAILY_TABLES if t.is_keyed},
+    "spans": (SPAN_KEYS, SPAN_SUMS_DAILY),
+    "users": (USER_KEYS, USER_SUMS_DAILY),
+    **{f"by_{d.name}": (BREAKDOWN_KEYS, BREAKDOWN_MEASURES) for d in DIMENSIONS},
+}
+"""Chunk table → its keys and what it sums, by column."""
+LATENCY_TABLES: dict[str, tuple[str, ...]] = {
+    **{name: keys for name, _, keys, _ in HISTOGRAMS},
+    "span_latency": SPAN_KEYS,
+}
+"""Chunk table → its keys; it holds histograms of latency."""
+ROW_TABLES: dict[str, tuple[Column, ...]] = {
+    **{t.name: t.columns for t in DAILY_TABLES if not t.is_keyed},
+    "span_days": (DAY, Column("run_duration_ms", "int")),
+}
+"""Chunk table → its columns; one row a day."""
 
 LOG_KINDS = {"prompts": "prompt", "workflows": "workflow", "agents": "agent"}
 """Page and chunk folder → run type."""

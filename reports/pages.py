@@ -7,9 +7,10 @@ What belongs here: making the contexts of `context.py`. What does not: SQL, HTML
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from markupsafe import Markup
 
@@ -30,7 +31,12 @@ class WorkspaceData:
     workspace: q.Workspace
     slug: str
     published_at: datetime | None = None
-    months: dict[str, dict[str, str]] = field(default_factory=dict)
+    months: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Month → table → its data, of the months that the default range and the period before it lie in."""
+    month_names: list[str] = field(default_factory=list)
+    """All months with usage."""
+    cube_parts: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """Month → first and last day of each part of its cube."""
     colours: dict[str, list[str]] = field(default_factory=dict)
     log_totals: dict[str, list[q.Row]] = field(default_factory=dict)
     filter_values: dict[str, dict[str, list[str]]] = field(default_factory=dict)
@@ -38,29 +44,24 @@ class WorkspaceData:
     shards: dict[str, int] = field(default_factory=dict)
     index_shards: dict[str, int] = field(default_factory=dict)
     user_parts: list[str] = field(default_factory=list)
-    user_days: dict[str, str] = field(default_factory=dict)
+    user_months: list[str] = field(default_factory=list)
+    user_days: dict[str, list[Any]] = field(default_factory=dict)
+    """Month → rows of its tracked users by day, of the months of the default range."""
     unpriced_models: list[q.Row] = field(default_factory=list)
-    usage_days: tuple[date | None, date | None] | None = None
-    """First and last day with usage where `months` does not hold them all."""
+    usage_days: tuple[date, date] | None = None
+    """First and last day with usage."""
     fixed_range: tuple[date, date] | None = None
     """The only days that can be chosen, in a file of its own."""
 
     @property
     def first_day(self) -> date | None:
         """First day with usage."""
-        return self.usage_days[0] if self.usage_days else self._edge(0)
+        return self.usage_days[0] if self.usage_days else None
 
     @property
     def last_day(self) -> date | None:
         """Last day with usage, the end of every default range."""
-        return self.usage_days[1] if self.usage_days else self._edge(-1)
-
-    def _edge(self, position: int) -> date | None:
-        if not self.months:
-            return None
-        month = sorted(self.months)[position]
-        rows = json.loads(self.months[month].get("total", "[]"))
-        return date.fromisoformat(rows[position][0]) if rows else None
+        return self.usage_days[1] if self.usage_days else None
 
     @property
     def credit_prices(self) -> analytics.CreditPrices:
@@ -170,17 +171,40 @@ class WorkspaceData:
         )
 
 
+def colours(months: Iterable[Mapping[str, Sequence[Sequence[str]]]]) -> dict[str, list[str]]:
+    """Dimension → its values, the first used first, of months that tell their values' first days: a value's place, and so its
+    colour, stays.
+    """
+    first: dict[str, dict[str, str]] = {}
+    for month in months:  # the earliest first
+        for dimension, pairs in month.items():
+            for day, value in pairs:
+                first.setdefault(dimension, {}).setdefault(value, day)
+    return {
+        dimension: [v for v, _ in sorted(days.items(), key=lambda item: (item[1], item[0].encode()))][
+            : q.FILTER_VALUES
+        ]
+        for dimension, days in first.items()
+    }
+
+
+def months_shown(data: WorkspaceData) -> list[str]:
+    """The months that the default range and the period before it lie in."""
+    if data.last_day is None:
+        return []
+    earliest = (data.last_day - timedelta(days=2 * analytics.DEFAULT_DAYS - 1)).isoformat()[:7]
+    return [month for month in data.month_names if month >= earliest]
+
+
 def analytics_view(data: WorkspaceData) -> tuple[analytics.View, date, date] | None:
     """The default range of the analytics page: its last 30 days of usage, and their days."""
     last = data.last_day
     if last is None:
         return None
     first = last - timedelta(days=analytics.DEFAULT_DAYS - 1)
-    earliest = (first - timedelta(days=analytics.DEFAULT_DAYS)).isoformat()[:7]
     months = analytics.Months()
-    for month in sorted(data.months):
-        if month >= earliest:
-            months.add(data.months[month])
+    for month in months_shown(data):
+        months.add(month, data.months[month])
     return analytics.build_view(months, first, last, data.credit_prices, data.edges), first, last
 
 
@@ -188,13 +212,19 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
     """The analytics page in its default range."""
     view = shown[0] if shown else analytics.View("", "", (), (), {}, {})
     config = {
-        "months": sorted(data.months),
-        "columns": analytics.INDEX,
-        "money": sorted(analytics.MONEY_NAMES),
+        "months": data.month_names,
+        "row_tables": {
+            name: [[c.name, c.kind == "money"] for c in columns] for name, columns in col.ROW_TABLES.items()
+        },
+        "keyed_tables": {
+            name: {"keys": keys, "measures": col.names(measures)}
+            for name, (keys, measures) in col.KEYED_TABLES.items()
+        },
         "credit_prices": {"has_any": data.credit_prices.has_any, "stretches": data.credit_prices.stretches},
         "numbers": {name: [h.is_number for h in headers] for name, headers in ctx.TABLE_HEADERS.items()},
         "dimensions": [[d.name, d.label] for d in col.DIMENSIONS],
-        "cube_columns": col.CUBE_COLUMNS,
+        "cube_sums": col.names(col.CUBE_SUMS),
+        "cube_parts": data.cube_parts,
         "colours": data.colours,
         "values_per_month": q.VALUES_PER_MONTH,
         "workspace": data.slug,
@@ -217,7 +247,9 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
         },
     }
     return ctx.AnalyticsPage(
-        page=data.page("analytics", "Analytics", ("charts.js", "analytics.js", "explore.js"), config),
+        page=data.page(
+            "analytics", "Analytics", ("charts.js", "store.js", "analytics.js", "explore.js"), config
+        ),
         view=view,
         headers=ctx.TABLE_HEADERS,
         cost_legend=(("Wallet", "s1"), ("Task credits (estimated)", "s2"), ("Previous period", "before")),
@@ -320,7 +352,7 @@ def users_view(data: WorkspaceData) -> users.View | None:
         row
         for month in sorted(data.user_days)
         if days.first[:7] <= month <= days.last[:7]
-        for row in json.loads(data.user_days[month])
+        for row in data.user_days[month]
     ]
     return users.build_view(
         rows,
@@ -346,7 +378,7 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
                 "fields": col.names(col.USER_COLUMNS),
                 "parts": len(data.user_parts),
                 "day_fields": col.names(col.USER_DAY_COLUMNS),
-                "months": sorted(data.user_days),
+                "months": data.user_months,
                 "has_credit_price": data.workspace.has_credit_price,
                 "logs": [
                     {

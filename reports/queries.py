@@ -3,15 +3,19 @@
 meta, nothing else.
 
 What belongs here: reading sets, for all workspaces at once, as JSON text that DuckDB writes. What does not:
-decisions on what is shown, formatting, files. No statement loops over rows in Python; what comes back is one
-text per chunk.
+decisions on what is shown, formatting, files. No statement loops over rows of runs, spans or the cube in Python; what comes back
+is one text per chunk. Daily sums, thousands of rows a month, are put into columns here: planning that in SQL takes longer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -32,12 +36,31 @@ SPAN_NAMES_PER_MONTH = 200
 USERS_PER_DAY = 300
 """Users kept apart on a day (the first of each of three rankings); the others are summed and said to be."""
 USERS_PER_PART = 5_000
+CUBE_ROWS_PER_PART = 12_000
+"""Rows of one cube chunk: about a megabyte."""
+LARGEST_NUMBER = 2**53 - 1
+"""Up to which a browser's numbers are whole."""
 VALUES_PER_MONTH = 60
 """Values of a dimension kept apart in a month (the first of each of three rankings); the others are summed and said
 to be.
 """
 FILTER_VALUES = 300
 """Distinct values offered as a list; a column with more gets a text filter instead."""
+
+
+_DAY_MARTS = (
+    *dict.fromkeys(table.mart for table in col.DAILY_TABLES),
+    *(mart for _, mart, _, _ in col.HISTOGRAMS),
+    "mart_analytics__span_performance",
+    "mart_analytics__span_latency_histogram",
+    "mart_analytics__usage_breakdown",
+    "mart_analytics__top_users",
+    "mart_users__activity",
+    *(f"mart_logs__{kind}_runs" for kind in col.LOG_KINDS.values()),
+    *(f"mart_details__{kind}_summary" for kind in col.LOG_KINDS.values()),
+    "mart_details__spans",
+)
+"""Marts with a date that chunks are made of."""
 
 
 class PublishedFileError(RuntimeError):
@@ -54,18 +77,6 @@ class Workspace:
     has_credit_price: bool
     credit_price_days: tuple[tuple[str | None, str | None], ...] = ()
     """Stretches of days with a credit price, as ISO text: from, up to but without; None is open."""
-
-
-@dataclass(frozen=True)
-class DayCount:
-    """Size and fingerprint of one day of one source: equal fingerprints mean that its chunks need not be made
-    again.
-    """
-
-    workspace_id: str
-    day: date
-    rows: int
-    fingerprint: str
 
 
 Row = tuple[Any, ...]
@@ -90,21 +101,46 @@ def _sums(columns: Sequence[col.Column], relation: str = "") -> str:
     )
 
 
-def _kept(dimension: col.Dimension) -> str:
-    """CTE `kept_<name>`: the values of a dimension that a month keeps apart, with their place in its list."""
-    name, column = dimension.name, dimension.column
-    rank = "row_number() over (partition by workspace_id, month order by {} desc, value)"
-    return f"""sums_{name} as (
-            select workspace_id, strftime(usage_date, '%Y-%m') as month, {column} as value, sum(total_cost_usd) as cost,
-                sum(total_tokens) as tokens, sum(call_count) as calls
-            from marts.mart_analytics__usage_breakdown where {column} is not null group by all),
-        ranks_{name} as (
-            select workspace_id, month, value,
-                least({rank.format("cost")}, {rank.format("tokens")}, {rank.format("calls")}) as best_rank
-            from sums_{name}),
-        kept_{name} as (
-            select workspace_id, month, value, row_number() over (partition by workspace_id, month order by value) - 1 as place
-            from ranks_{name} where best_rank <= {VALUES_PER_MONTH})"""
+def _whole(column: col.Column) -> str:
+    """A measure of `m` as a whole number: amounts in 10^-12, as the pages add them."""
+    if column.kind == "money":  # a decimal of 12 places without its point
+        return f"replace(m.{column.name}::decimal(38,12)::varchar, '.', '')::hugeint"
+    return f"m.{column.name}"
+
+
+def _packed(columns: Mapping[str, str], order: str) -> str:
+    """Aggregates of a group's rows, in order, from which `_unpacked` makes a list of each column: sorted once for all."""
+    fields = ", ".join(f"{name} := {expression}" for name, expression in columns.items())
+    edges = ", ".join(
+        f"min({expression}) as low_{name}, max({expression}) as high_{name}"
+        for name, expression in columns.items()
+    )
+    return f"list(struct_pack({fields}) order by {order}) as packed, {edges}"
+
+
+def _unpacked(columns: Iterable[str]) -> str:
+    """Whole numbers as JSON lists; as text where a browser's numbers would not hold one of them. A list of equal numbers is
+    that number.
+    """
+    return ", ".join(
+        f"""case when greatest(abs(low_{name}), abs(high_{name})) > {LARGEST_NUMBER}
+                then to_json(list_transform(packed, lambda row: row.{name}::varchar))::varchar
+            when low_{name} = high_{name} then low_{name}::varchar
+            else to_json(list_transform(packed, lambda row: try_cast(row.{name} as bigint)))::varchar end as {name}"""
+        for name in columns
+    )
+
+
+def _packed_list(values: Sequence[int]) -> str:
+    """As `_unpacked`, of values that are here already."""
+    low, high = min(values), max(values)
+    if max(-low, high) > LARGEST_NUMBER:
+        return json.dumps([str(value) for value in values], separators=(",", ":"))
+    return str(low) if low == high else json.dumps(values, separators=(",", ":"))
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'"{name}":{text}' for name, text in texts.items()) + "}"
 
 
 class Published:
@@ -115,6 +151,9 @@ class Published:
 
         self._connection: duckdb.DuckDBPyConnection = duckdb.connect(str(path), read_only=True)
         self._connection.execute("set timezone = 'UTC'")
+        self._month_range = ("9999-01", "0001-01")
+        self._days: tuple[date, date] | None = None
+        self._has_kept_values = False
 
     def __enter__(self) -> Published:
         return self
@@ -192,171 +231,275 @@ class Published:
     # --- analytics
     # -------------------------------------------------------------------------------------------------
 
-    def daily_tables(self) -> dict[tuple[str, str], dict[str, str]]:
-        """(workspace_id, month) → table name → JSON rows, for every daily mart."""
-        found: dict[tuple[str, str], dict[str, str]] = {}
+    def choose_months(self, months: Sequence[tuple[str, str]], days: tuple[date, date] | None = None) -> None:
+        """What the next queries of daily figures read: months ('2026-03') of workspaces; of them, with `days`, only
+        those days. Which values a month keeps apart is decided by the whole month in any case.
+        """
+        self._connection.execute(
+            "create or replace temp table chosen as select unnest(?::varchar[]) as workspace_id, "
+            "(unnest(?::varchar[]) || '-01')::date as month_date",
+            [[workspace_id for workspace_id, _ in months], [month for _, month in months]],
+        )
+        names = [month for _, month in months]
+        self._month_range = (min(names), max(names)) if names else ("9999-01", "0001-01")
+        self._days = days
+        self._has_kept_values = False
 
-        def add(name: str, rows: list[Row]) -> None:
-            for workspace_id, month, text in rows:
-                found.setdefault((str(workspace_id), str(month)), {})[name] = str(text)
+    def _of(self, mart: str) -> str:
+        """A daily mart, the chosen months only."""
+        first, last = self._month_range
+        return (
+            f"(select t.* from marts.{mart} as t semi join chosen on chosen.workspace_id = t.workspace_id "
+            "and chosen.month_date = date_trunc('month', t.usage_date)::date "
+            f"where t.usage_date >= date '{first}-01' and t.usage_date < date '{last}-01' + interval 1 month)"
+        )
 
-        for table in col.DAILY_TABLES:
-            order = ", ".join(f"m.{key} nulls last" for key in table.keys)
-            add(
-                table.name,
-                self._all(
-                    f"select m.workspace_id, {_BY_MONTH} as month, "
-                    f"'[' || string_agg({_json_rows(table.columns)}, ',\n' order by {order}) || ']' "
-                    f"from marts.{table.mart} as m group by 1, 2"
-                ),
-            )
-        for name, mart, keys, measure in col.HISTOGRAMS:
-            listed = ", ".join(keys)
-            order = ", ".join(f"m.{key} nulls last" for key in keys)
-            add(
-                name,
-                self._all(
-                    f"""with m as (
-                        select usage_date, workspace_id, {listed},
-                            list([bucket_index::bigint, {measure}::bigint] order by bucket_index) as buckets
-                        from marts.{mart} group by all)
-                    select m.workspace_id, {_BY_MONTH} as month,
-                        '[' || string_agg(json_array(m.usage_date::varchar, {listed}, buckets)::varchar, ',\n'
-                            order by m.usage_date, {order}) || ']'
-                    from m group by 1, 2"""
-                ),
-            )
-        for name, rows in self._span_tables():
-            add(name, rows)
-        for dimension in col.DIMENSIONS:
-            add(f"by_{dimension.name}", self._breakdown_rows(dimension))
-        add("users", self._user_rows())
-        add("buckets", self._buckets())
+    def _of_days(self, relation: str = "m") -> str:
+        """The condition that keeps the chosen days."""
+        if self._days is None:
+            return "true"
+        first, last = self._days
+        return f"{relation}.usage_date between date '{first}' and date '{last}'"
+
+    def _columnar(self, source: str, keys: Sequence[str], measures: Sequence[col.Column]) -> list[Row]:
+        """(workspace_id, month, JSON) of a keyed table, one row per day and keys in `source`: {keys: [[…], …], key: [place
+        of each row's keys], day: [day of the month], and a list for each measure}.
+        """
+        order = ", ".join(f"{key} nulls last" for key in keys)
+        rows = self._all(f"""with m as ({source})
+            select m.workspace_id, strftime(m.usage_date, '%Y-%m') as month,
+                dense_rank() over (partition by m.workspace_id, month order by {order}) - 1 as code, day(m.usage_date),
+                {", ".join(_whole(measure) for measure in measures)}, {", ".join(f"m.{key}" for key in keys)}
+            from m where {self._of_days()} order by m.workspace_id, m.usage_date, code""")
+        found = []
+        for (workspace_id, month), group in groupby(rows, key=itemgetter(0, 1)):
+            columns = list(zip(*group, strict=True))
+            named = dict(zip(columns[2], zip(*columns[4 + len(measures) :], strict=True), strict=True))
+            lists = zip(("key", "day", *col.names(tuple(measures))), columns[2:], strict=False)
+            texts = {name: _packed_list(values) for name, values in lists}
+            keys_text = json.dumps([named[code] for code in range(len(named))], ensure_ascii=False)
+            found.append((workspace_id, month, _object({"keys": keys_text, **texts})))
         return found
 
-    def _span_tables(self) -> Iterator[tuple[str, list[Row]]]:
+    def _histogram(self, source: str, keys: Sequence[str]) -> list[Row]:
+        """(workspace_id, month, JSON) of histograms, one row per day, keys and bucket in `source`: {keys, key, day, size: [buckets
+        of each row], bucket: [of all rows in turn, each as its distance from the one before it in its row], count}.
+        """
+        order = ", ".join(f"{key} nulls last" for key in keys)
+        return self._all(f"""with m as ({source}),
+            c as (
+                select *, strftime(usage_date, '%Y-%m') as month,
+                    dense_rank() over (partition by workspace_id, month order by {order}) - 1 as code
+                from m where {self._of_days()}),
+            d as (
+                select *, bucket - coalesce(lag(bucket) over (partition by workspace_id, usage_date, code order by bucket), 0) as step from c),
+            k as (
+                select workspace_id, month, '[' || string_agg(json_array({", ".join(keys)})::varchar, ',' order by code) || ']' as keys_text
+                from (select distinct workspace_id, month, code, {", ".join(keys)} from c) group by 1, 2),
+            h as (
+                select workspace_id, month, usage_date, code, count(*) as size, list(step order by bucket) as steps,
+                    list(number order by bucket) as numbers
+                from d group by all),
+            r as (
+                select workspace_id, month, list(day(usage_date) order by usage_date, code) as days, list(code order by usage_date, code) as codes,
+                    list(size order by usage_date, code) as sizes, flatten(list(steps order by usage_date, code)) as steps,
+                    flatten(list(numbers order by usage_date, code)) as numbers
+                from h group by 1, 2)
+            select r.workspace_id, r.month, '{{"keys":' || keys_text || ',"key":' || to_json(codes)::varchar || ',"day":' || to_json(days)::varchar
+                || ',"size":' || to_json(sizes)::varchar || ',"bucket":' || to_json(steps)::varchar || ',"count":' || to_json(numbers)::varchar || '}}'
+            from r join k on k.workspace_id = r.workspace_id and k.month = r.month""")
+
+    def _rows(self, source: str, columns: Sequence[col.Column]) -> list[Row]:
+        return self._all(
+            f"select m.workspace_id, {_BY_MONTH}, '[' || string_agg({_json_rows(columns)}, ',\n' order by m.usage_date) || ']' "
+            f"from {source} as m where {self._of_days()} group by 1, 2"
+        )
+
+    def daily_tables(self) -> dict[tuple[str, str], dict[str, dict[str, str]]]:
+        """(workspace_id, month) → chunk → table name → JSON, for every daily mart, of the chosen months."""
+        found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+
+        def add(chunk: str, name: str, rows: list[Row]) -> None:
+            for workspace_id, month, text in rows:
+                found.setdefault((str(workspace_id), str(month)), {}).setdefault(chunk, {})[name] = str(text)
+
+        for table in col.DAILY_TABLES:
+            if not table.is_keyed:
+                add("analytics", table.name, self._rows(self._of(table.mart), table.columns))
+                continue
+            keys = ", ".join(table.keys)
+            source = f"select workspace_id, {keys}, {_sums(table.measures)} from {self._of(table.mart)} group by all"
+            add("analytics", table.name, self._columnar(source, table.keys[1:], table.measures))
+        for name, mart, mart_keys, measure in col.HISTOGRAMS:
+            source = (
+                f"select usage_date, workspace_id, {', '.join(mart_keys)}, bucket_index::bigint as bucket, sum({measure})::bigint as number "
+                f"from {self._of(mart)} group by all"
+            )
+            add("latency", name, self._histogram(source, mart_keys))
         kept = f"""kept as (
             select workspace_id, strftime(usage_date, '%Y-%m') as month, span_name, span_kind
-            from marts.mart_analytics__span_performance
+            from {self._of("mart_analytics__span_performance")}
             where span_kind <> 'run'
             group by 1, 2, 3, 4
             qualify row_number() over (
                 partition by workspace_id, month order by sum(span_duration_ms) desc nulls last, span_name, span_kind
             ) <= {SPAN_NAMES_PER_MONTH})"""
-        yield (
+        is_kept = """k.workspace_id = s.workspace_id and k.month = strftime(s.usage_date, '%Y-%m')
+                    and k.span_name = s.span_name and k.span_kind = s.span_kind"""
+        add(
+            "analytics",
             "spans",
-            self._all(f"""with {kept},
-            m as (
-                select s.usage_date, s.workspace_id, k.span_name, k.span_kind, sum(s.span_count)::bigint as spans,
-                    sum(s.failed_span_count)::bigint as failed, coalesce(sum(s.span_duration_ms), 0)::bigint as duration
-                from marts.mart_analytics__span_performance as s
-                left join kept as k on k.workspace_id = s.workspace_id and k.month = strftime(s.usage_date, '%Y-%m')
-                    and k.span_name = s.span_name and k.span_kind = s.span_kind
-                where s.span_kind <> 'run'
-                group by all)
-            select m.workspace_id, {_BY_MONTH} as month,
-                '[' || string_agg(json_array(m.usage_date::varchar, span_name, span_kind, spans, failed, duration)::varchar, ',\n'
-                    order by m.usage_date, span_name nulls last, span_kind) || ']'
-            from m group by 1, 2"""),
+            self._columnar(
+                f"""with {kept}
+                select s.usage_date, s.workspace_id, k.span_name, k.span_kind, {_sums(col.SPAN_SUMS_DAILY, "s")}
+                from {self._of("mart_analytics__span_performance")} as s left join kept as k on {is_kept}
+                where s.span_kind <> 'run' group by all""",
+                col.SPAN_KEYS,
+                col.SPAN_SUMS_DAILY,
+            ),
         )
-        yield (
-            "span_days",
-            self._all(f"""with m as (
-                select usage_date, workspace_id, coalesce(max(run_duration_ms), 0)::bigint as duration
-                from marts.mart_analytics__span_performance group by all)
-            select m.workspace_id, {_BY_MONTH} as month,
-                '[' || string_agg(json_array(m.usage_date::varchar, duration)::varchar, ',\n' order by m.usage_date) || ']'
-            from m group by 1, 2"""),
-        )
-        yield (
+        days = f"""(select usage_date, workspace_id, coalesce(max(run_duration_ms), 0)::bigint as run_duration_ms
+            from {self._of("mart_analytics__span_performance")} group by all)"""
+        add("analytics", "span_days", self._rows(days, col.ROW_TABLES["span_days"]))
+        add(
+            "latency",
             "span_latency",
-            self._all(f"""with {kept},
-            m as (
-                select h.usage_date, h.workspace_id, h.span_name, h.span_kind,
-                    list([h.bucket_index::bigint, h.span_count::bigint] order by h.bucket_index) as buckets
-                from marts.mart_analytics__span_latency_histogram as h
-                join kept as k on k.workspace_id = h.workspace_id and k.month = strftime(h.usage_date, '%Y-%m')
-                    and k.span_name = h.span_name and k.span_kind = h.span_kind
-                group by all)
-            select m.workspace_id, {_BY_MONTH} as month,
-                '[' || string_agg(json_array(m.usage_date::varchar, span_name, span_kind, buckets)::varchar, ',\n'
-                    order by m.usage_date, span_name, span_kind) || ']'
-            from m group by 1, 2"""),
+            self._histogram(
+                f"""with {kept}
+                select s.usage_date, s.workspace_id, s.span_name, s.span_kind, s.bucket_index::bigint as bucket, sum(s.span_count)::bigint as number
+                from {self._of("mart_analytics__span_latency_histogram")} as s join kept as k on {is_kept} group by all""",
+                col.SPAN_KEYS,
+            ),
         )
+        add("analytics", "users", self._user_rows())
+        add("latency", "buckets", self._buckets())
+        self._keep_values()
+        for dimension in col.DIMENSIONS:
+            add(f"by_{dimension.name}", f"by_{dimension.name}", self._breakdown_rows(dimension))
+        return found
+
+    def _keep_values(self) -> None:
+        """Tables `usage` (sums by all dimensions together), and `kept_<dimension>`: the values that a month keeps apart, with
+        their place in its list.
+        """
+        if self._has_kept_values:
+            return
+        self._has_kept_values = True
+        has_flag = "is_model_call" in self._columns_of("mart_analytics__usage_breakdown")
+        is_model_call = "is_model_call" if has_flag else "model is not null"  # publications before it
+        columns = ", ".join(d.column for d in col.DIMENSIONS)
+        self._connection.execute(
+            f"""create or replace temp table usage as
+            select usage_date, strftime(usage_date, '%Y-%m') as month, workspace_id, {columns}, ({is_model_call})::bigint as is_model_call,
+                {_sums(col.CUBE_SUMS)}
+            from {self._of("mart_analytics__usage_breakdown")} group by all"""
+        )
+        rank = "row_number() over (partition by workspace_id, month order by {} desc, value)"
+        for d in col.DIMENSIONS:
+            self._connection.execute(
+                f"""create or replace temp table kept_{d.name} as
+                with sums as (
+                    select workspace_id, month, {d.column} as value, sum(total_cost_usd) as cost, sum(total_tokens) as tokens,
+                        sum(call_count) as calls
+                    from usage where {d.column} is not null group by all),
+                ranks as (
+                    select workspace_id, month, value,
+                        least({rank.format("cost")}, {rank.format("tokens")}, {rank.format("calls")}) as best_rank
+                    from sums)
+                select workspace_id, month, value, row_number() over (partition by workspace_id, month order by value) - 1 as place
+                from ranks where best_rank <= {VALUES_PER_MONTH}"""
+            )
 
     def _breakdown_rows(self, dimension: col.Dimension) -> list[Row]:
         """Daily sums by the values of one dimension, the rare ones of a month together."""
-        texts = ", ".join(column.sql for column in col.BREAKDOWN_SUMS)
-        return self._all(f"""with {_kept(dimension)},
-            m as (
-                select u.usage_date, u.workspace_id,
-                    case when u.{dimension.column} is null then 'unsaid' when k.value is null then 'other' else 'value' end as who,
-                    k.value as value, count(distinct u.{dimension.column}) as value_count, {_sums(col.BREAKDOWN_SUMS, "u")}
-                from marts.mart_analytics__usage_breakdown as u
-                left join kept_{dimension.name} as k on k.workspace_id = u.workspace_id
-                    and k.month = strftime(u.usage_date, '%Y-%m') and k.value = u.{dimension.column}
-                group by all)
-            select m.workspace_id, {_BY_MONTH} as month,
-                '[' || string_agg(json_array(m.usage_date::varchar, who, value, value_count, {texts})::varchar, ',\n'
-                    order by m.usage_date, who, value) || ']'
-            from m group by 1, 2""")
+        return self._columnar(
+            f"""select u.usage_date, u.workspace_id,
+                case when u.{dimension.column} is null then 'unsaid' when k.value is null then 'other' else 'value' end as who,
+                k.value as value, count(distinct u.{dimension.column}) as value_count, {_sums(col.BREAKDOWN_SUMS, "u")}
+            from usage as u
+            left join kept_{dimension.name} as k on k.workspace_id = u.workspace_id and k.month = u.month and k.value = u.{dimension.column}
+            group by all""",
+            col.BREAKDOWN_KEYS,
+            col.BREAKDOWN_MEASURES,
+        )
 
-    def cube(self) -> dict[tuple[str, str], str]:
-        """(workspace_id, month) → JSON of daily sums by all dimensions together, for what a reader filters by. Each
-        dimension's values are those of its breakdown, so that the two agree.
+    def cube(self) -> Iterator[tuple[str, str, int, date, date, str]]:
+        """(workspace_id, month, part, first day, last day, JSON) of daily sums by all dimensions together, for what a reader filters
+        by, of the chosen months. Each dimension's values are those of its breakdown, so that the two agree.
         """
-        kept = ", ".join(_kept(dimension) for dimension in col.DIMENSIONS)
+        self._keep_values()
         joins = " ".join(
-            f"""left join kept_{d.name} as k_{d.name} on k_{d.name}.workspace_id = u.workspace_id
-                and k_{d.name}.month = strftime(u.usage_date, '%Y-%m') and k_{d.name}.value = u.{d.column}"""
+            f"left join kept_{d.name} as k_{d.name} on k_{d.name}.workspace_id = u.workspace_id "
+            f"and k_{d.name}.month = u.month and k_{d.name}.value = u.{d.column}"
             for d in col.DIMENSIONS
         )
         places = ", ".join(
             f"case when u.{d.column} is null then -2 else coalesce(k_{d.name}.place, -1) end as {d.name}"
             for d in col.DIMENSIONS
         )
-        names = ", ".join(d.name for d in col.DIMENSIONS)
-        lists = ", ".join(
-            f"coalesce((select list(k.value order by k.place) from kept_{d.name} as k "
-            "where k.workspace_id = r.workspace_id and k.month = r.month), [])"
-            for d in col.DIMENSIONS
-        )
-        texts = ", ".join(column.sql for column in col.CUBE_SUMS)
-        has_flag = "is_model_call" in self._columns_of("mart_analytics__usage_breakdown")
-        is_model_call = "u.is_model_call" if has_flag else "u.model is not null"  # publications before it
-        rows = self._all(f"""with {kept},
-            m as (
-                select u.usage_date, u.workspace_id, {places}, ({is_model_call})::bigint as is_model_call, {_sums(col.CUBE_SUMS, "u")}
-                from marts.mart_analytics__usage_breakdown as u {joins}
-                group by all),
+        values: dict[tuple[str, str], list[list[str]]] = {}
+        for place, d in enumerate(col.DIMENSIONS):
+            for workspace_id, month, named in self._all(
+                f"select workspace_id, month, list(value order by place) from kept_{d.name} group by 1, 2"
+            ):
+                held = values.setdefault((str(workspace_id), str(month)), [[] for _ in col.DIMENSIONS])
+                held[place] = [str(value) for value in named]
+        names = ", ".join(col.CUBE_KEYS)
+        columns = {
+            "day": "day(n.usage_date)",
+            **{c: f"n.{c}" for c in (*col.CUBE_KEYS, *col.names(col.CUBE_SUMS))},
+        }
+        cursor = self._connection.execute(f"""with m as (
+                select u.usage_date, u.month, u.workspace_id, {places}, u.is_model_call, {_sums(col.CUBE_SUMS, "u")}
+                from usage as u {joins} group by all),
+            n as (
+                select m.usage_date, m.month, m.workspace_id, {names}, {", ".join(f"{_whole(c)} as {c.name}" for c in col.CUBE_SUMS)},
+                    row_number() over (partition by workspace_id, month order by usage_date, {names}) - 1 as n
+                from m where {self._of_days()}),
             r as (
-                select m.workspace_id, {_BY_MONTH} as month,
-                    '[' || string_agg(json_array(m.usage_date::varchar, [{names}], is_model_call, {texts})::varchar, ',\n'
-                        order by m.usage_date, {names}, is_model_call) || ']' as rows_text
-                from m group by 1, 2)
-            select r.workspace_id, r.month, '{{"rows":' || r.rows_text || ',"values":' || json_array({lists})::varchar || '}}' from r""")
-        return {(str(w), str(month)): str(text) for w, month, text in rows}
+                select workspace_id, month, (n // {CUBE_ROWS_PER_PART})::bigint as part, min(usage_date) as first_day, max(usage_date) as last_day,
+                    {_packed(columns, "n.n")}
+                from n group by 1, 2, 3)
+            select workspace_id, month, part, first_day, last_day, {_unpacked(columns)} from r order by 1, 2, 3""")
+        while row := cursor.fetchone():
+            workspace_id, month, part, first, last, *texts = row
+            listed = json.dumps(
+                values.get((workspace_id, month), [[] for _ in col.DIMENSIONS]), ensure_ascii=False
+            )
+            text = _object({"values": listed, **dict(zip(columns, texts, strict=True))})
+            yield str(workspace_id), str(month), int(part), first, last, text
+
+    def first_days(self) -> dict[tuple[str, str], dict[str, list[list[str]]]]:
+        """(workspace_id, month) → dimension → its values with their first day of the month, earliest first, of the chosen months."""
+        self._keep_values()
+        found: dict[tuple[str, str], dict[str, list[list[str]]]] = {}
+        for d in col.DIMENSIONS:
+            for workspace_id, month, pairs in self._all(
+                f"""select workspace_id, month, list([first_date::varchar, value] order by first_date, value) from (
+                    select workspace_id, month, {d.column} as value, min(usage_date) as first_date
+                    from usage where {d.column} is not null group by 1, 2, 3
+                    qualify row_number() over (partition by workspace_id, month order by first_date, value) <= {FILTER_VALUES})
+                group by 1, 2"""
+            ):
+                found.setdefault((str(workspace_id), str(month)), {})[d.name] = [list(pair) for pair in pairs]
+        return found
 
     def _user_rows(self) -> list[Row]:
-        sums = _sums(col.USER_SUMS_DAILY)
-        texts = ", ".join(column.sql for column in col.USER_SUMS_DAILY)
-        return self._all(f"""with m as (
-                select usage_date, workspace_id,
-                    case when user_id is null then 'none'
-                        when least(cost_rank, request_rank, token_rank) <= {USERS_PER_DAY} then 'user' else 'other' end as who,
-                    case when who = 'user' then user_id end as shown,
-                    count(user_id) as users, {sums}
-                from marts.mart_analytics__top_users group by all)
-            select m.workspace_id, {_BY_MONTH} as month,
-                '[' || string_agg(json_array(m.usage_date::varchar, who, shown, users, {texts})::varchar, ',\n'
-                    order by m.usage_date, who, shown) || ']'
-            from m group by 1, 2""")
+        return self._columnar(
+            f"""select usage_date, workspace_id, who, case when who = 'user' then user_id end as user_id, {_sums(col.USER_SUMS_DAILY, "u")}
+            from (select *, case when user_id is null then 'none'
+                    when least(cost_rank, request_rank, token_rank) <= {USERS_PER_DAY} then 'user' else 'other' end as who
+                from {self._of("mart_analytics__top_users")}) as u
+            group by usage_date, workspace_id, who, case when who = 'user' then user_id end""",
+            col.USER_KEYS,
+            col.USER_SUMS_DAILY,
+        )
 
     def _buckets(self) -> list[Row]:
         marts = ("model", "run", "span")
         union = " union ".join(
             f"select workspace_id, {_BY_MONTH} as month, bucket_index, bucket_lower_ms, bucket_upper_ms "
-            f"from marts.mart_analytics__{name}_latency_histogram as m"
+            f"from {self._of(f'mart_analytics__{name}_latency_histogram')} as m where {self._of_days()}"
             for name in marts
         )
         return self._all(f"""with b as ({union})
@@ -369,13 +512,53 @@ class Published:
     # --- logs
     # ------------------------------------------------------------------------------------------------------
 
-    def fingerprints(self, table: str, day_column: str = "usage_date") -> list[DayCount]:
-        """One row per workspace and day of a mart: how many rows, and a value that changes with any of them."""
+    def usage_days(self) -> dict[str, list[date]]:
+        """workspace_id → its days with usage, ascending."""
         rows = self._all(
-            f"select t.workspace_id, t.{day_column}, count(*), bit_xor(hash(t)), sum(hash(t)::hugeint % 1152921504606846976) "
-            f"from marts.{table} as t where t.{day_column} is not null group by 1, 2 order by 1, 2"
+            "select workspace_id, list(usage_date order by usage_date) from marts.mart_analytics__total_cost group by 1"
         )
-        return [DayCount(str(w), d, int(n), f"{n}-{int(x):x}-{int(s):x}") for w, d, n, x, s in rows]
+        return {str(workspace_id): list(days) for workspace_id, days in rows}
+
+    def day_prints(self) -> dict[tuple[str, date], str]:
+        """(workspace_id, day) → a text that changes with any row that the chunks of the day are made of: who built the day,
+        where the publication tells it of each, else what the rows are.
+        """
+        sources: list[tuple[str, str]] = [(table, "usage_date") for table in _DAY_MARTS]
+        sources.append(("mart_details__child_runs", "parent_usage_date"))
+        days: dict[tuple[str, date], list[str]] = {}
+        keys = (
+            dict(self._all("select usage_date, build_key from meta.dates"))
+            if self._columns_of("dates", "meta")
+            else {}
+        )
+        counted = {
+            (str(w), day)
+            for table in (
+                "mart_analytics__total_cost",
+                *(f"mart_logs__{kind}_runs" for kind in col.LOG_KINDS.values()),
+                "mart_details__spans",
+            )
+            for w, day in self._all(f"select distinct workspace_id, usage_date from marts.{table}")
+        }
+        if all(day in keys for _, day in counted):
+            return {key: str(keys[key[1]]) for key in sorted(counted)}
+        for table, column in sources:
+            for w, day, rows, mixed, summed in self._all(
+                f"select t.workspace_id, t.{column}, count(*), bit_xor(hash(t)), sum(hash(t)::hugeint % 1152921504606846976) "
+                f"from marts.{table} as t where t.{column} is not null group by 1, 2 order by 1, 2"
+            ):
+                days.setdefault((str(w), day), []).append(f"{table}:{rows}-{int(mixed):x}-{int(summed):x}")
+        return {
+            key: hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
+            for key, parts in sorted(days.items())
+        }
+
+    def rows_by_day(self, table: str, day_column: str = "usage_date") -> dict[tuple[str, date], int]:
+        """(workspace_id, day) → rows of a mart."""
+        rows = self._all(
+            f"select workspace_id, {day_column}, count(*) from marts.{table} where {day_column} is not null group by 1, 2 order by 1, 2"
+        )
+        return {(str(w), day): int(n) for w, day, n in rows}
 
     def log_totals(self, kind: str) -> dict[str, list[Row]]:
         """workspace_id → rows (day, runs, tokens, cost, credits, external, unpriced calls, their tokens) of one
@@ -542,21 +725,6 @@ class Published:
             from used as u join sets as s on s.price_set_id = u.price_set_id group by 1"""
         )
         return {str(workspace_id): str(text) for workspace_id, text in rows}
-
-    def colours(self) -> dict[str, dict[str, list[str]]]:
-        """workspace_id → dimension → its values, the first used first: a value's place, and so its colour, stays."""
-        found: dict[str, dict[str, list[str]]] = {}
-        for dimension in col.DIMENSIONS:
-            rows = self._all(
-                f"""select workspace_id, list(value order by first_date, value) from (
-                    select workspace_id, {dimension.column} as value, min(usage_date) as first_date
-                    from marts.mart_analytics__usage_breakdown where {dimension.column} is not null group by 1, 2
-                    qualify row_number() over (partition by workspace_id order by first_date, value) <= {FILTER_VALUES})
-                group by 1"""
-            )
-            for workspace_id, values in rows:
-                found.setdefault(str(workspace_id), {})[dimension.name] = [str(v) for v in values]
-        return found
 
     def run_index(self, months: Sequence[tuple[str, date, int]]) -> Iterator[tuple[str, str, int, str]]:
         """(workspace_id, month, shard, JSON rows [run_id, kind, day]); kind 'orphan' for spans whose run
@@ -725,10 +893,10 @@ class Published:
         return found
 
     def user_days(self) -> dict[tuple[str, str], str]:
-        """(workspace_id, month) → JSON rows of its tracked users by day."""
+        """(workspace_id, month) → JSON rows of its tracked users by day, of the chosen months."""
         rows = self._all(
             f"""select m.workspace_id, {_BY_MONTH} as month,
                 '[' || string_agg({_json_rows(col.USER_DAY_COLUMNS)}, ',\n' order by m.usage_date, m.user_id) || ']'
-            from marts.mart_users__activity as m where m.user_id is not null group by 1, 2"""
+            from {self._of("mart_users__activity")} as m where m.user_id is not null group by 1, 2"""
         )
         return {(str(w), str(month)): str(text) for w, month, text in rows}

@@ -19,7 +19,7 @@ from reports import analytics, build, pages, writer
 from reports import queries as q
 
 _SCRIPTS_BEFORE = ("theme.js",)
-_SCRIPTS = ("format.js", "core.js", "range.js", "charts.js", "analytics.js", "explore.js")
+_SCRIPTS = ("format.js", "core.js", "range.js", "charts.js", "store.js", "analytics.js", "explore.js")
 
 
 class UnknownWorkspaceError(LookupError):
@@ -37,36 +37,40 @@ def render(
                 f"workspace {workspace_id!r} is not in the published file; it has {', '.join(sorted(known)) or 'none'}"
             )
         data = pages.WorkspaceData(known[workspace_id], writer.slug(workspace_id), source.published_at())
-        data.colours = source.colours().get(workspace_id, {})
-        data.months = {m: texts for (w, m), texts in source.daily_tables().items() if w == workspace_id}
-        cubes = {m: text for (w, m), text in source.cube().items() if w == workspace_id}
+        days = source.usage_days().get(workspace_id)
+        if not days:
+            raise UnknownWorkspaceError(f"workspace {workspace_id!r} has no usage yet")
+        last = last or days[-1]
+        first = first or last - timedelta(days=analytics.DEFAULT_DAYS - 1)
+        earliest = first - timedelta(days=(last - first).days + 1)
+        data = replace(
+            data,
+            month_names=sorted({day.isoformat()[:7] for day in days if earliest <= day <= last}),
+            usage_days=(days[0], days[-1]),
+            fixed_range=(first, last),
+        )
+        source.choose_months(
+            [(workspace_id, month) for month in sorted({day.isoformat()[:7] for day in days})]
+        )
+        data.colours = pages.colours(values for _, values in sorted(source.first_days().items()))
+        source.choose_months([(workspace_id, month) for month in data.month_names], (earliest, last))
+        found = source.daily_tables()
+        cubes = list(source.cube())
         stamps = source.publication()
-    last = last or data.last_day
-    if last is None:
-        raise UnknownWorkspaceError(f"workspace {workspace_id!r} has no usage yet")
-    first = first or last - timedelta(days=analytics.DEFAULT_DAYS - 1)
-    earliest = (first - timedelta(days=(last - first).days + 1)).isoformat()
-    data = replace(
-        data,
-        months={
-            month: {name: _within(text, earliest, last.isoformat(), name) for name, text in texts.items()}
-            for month, texts in data.months.items()
-            if earliest[:7] <= month <= last.isoformat()[:7]
-        },
-        usage_days=(data.first_day, data.last_day),
-        fixed_range=(first, last),
-    )
     months = analytics.Months()
-    for month in sorted(data.months):
-        months.add(data.months[month])
+    chunks = []
+    for month in data.month_names:
+        tables = found.get((workspace_id, month), {})
+        for kind in build.MONTH_CHUNKS:
+            text = build.tables_text(tables.get(kind, {}))
+            chunks.append(_chunk(kind, month, text))
+            if kind in ("analytics", "latency"):
+                months.add(month, json.loads(text))
+    for _, month, part, begins, ends, text in cubes:
+        chunks.append(_chunk("cube", build.part_name(month, part, "p"), text))
+        data.cube_parts.setdefault(month, []).append((begins.isoformat(), ends.isoformat()))
     view = analytics.build_view(months, first, last, data.credit_prices, data.edges)
     context = pages.analytics_page(data, (view, first, last))
-    chunks = [_chunk("analytics", month, _object(texts)) for month, texts in sorted(data.months.items())]
-    for month, text in sorted(cubes.items()):
-        if month in data.months:
-            cube = json.loads(text)
-            cube["rows"] = [row for row in cube["rows"] if earliest <= row[0] <= last.isoformat()]
-            chunks.append(_chunk("cube", month, writer.to_json(cube)))
     scripts = [_asset(name) for name in _SCRIPTS]
     body = [f"{build.STAMPS_PREFIX}{writer.to_json(stamps)};\n", *scripts[:2], *chunks, *scripts[2:]]
     head = [_asset(name) for name in _SCRIPTS_BEFORE]
@@ -86,16 +90,6 @@ def render(
         )
     )
     return first, last, html.encode()
-
-
-def _within(text: str, first: str, last: str, name: str) -> str:
-    """Rows of a month's table whose day lies in the range; latency buckets have no day."""
-    rows = json.loads(text)
-    return writer.to_json(rows if name == "buckets" else [row for row in rows if first <= row[0] <= last])
-
-
-def _object(texts: dict[str, str]) -> str:
-    return "{" + ",\n".join(f'"{name}":{texts[name]}' for name in sorted(texts)) + "}"
 
 
 def _chunk(name: str, key: str, text: str) -> str:

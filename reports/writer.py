@@ -22,7 +22,7 @@ MANIFEST = "site-manifest.json"
 """Lists every file we wrote, and the fingerprint of each day's chunks, so that the next build can leave them
 alone.
 """
-_MANIFEST_VERSION = 1
+_MANIFEST_VERSION = 2
 _SLUG_LENGTH = 48
 _ESCAPES = (
     ("<", "\\u003c"),
@@ -55,6 +55,16 @@ def chunk(name: str, key: str, json_text: str) -> bytes:
     return f"CU.chunk({to_json(name)},{to_json(key)},{script_safe(json_text)});\n".encode()
 
 
+def chunk_data(text: str) -> Any:
+    """What a chunk script hands to the page."""
+    decoder = json.JSONDecoder()
+    at = len("CU.chunk(")
+    for _ in range(2):  # its name and its key
+        _, at = decoder.raw_decode(text, at)
+        at += 1
+    return decoder.raw_decode(text, at)[0]
+
+
 def slug(workspace_id: str) -> str:
     """A folder name for a workspace: its id where that is plain, else its plain part and a hash."""
     plain = _ID_CHARACTERS.sub("-", workspace_id.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
@@ -65,6 +75,11 @@ def slug(workspace_id: str) -> str:
         return plain
     suffix = hashlib.sha256(workspace_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain}-{suffix}" if plain else suffix
+
+
+def _source_of(source: str, names: Iterable[str]) -> str:
+    """The identity of a published file together with the list of what was made of it."""
+    return hashlib.sha256("\n".join([source, *sorted(names)]).encode()).hexdigest()
 
 
 class SiteWriter:
@@ -80,7 +95,10 @@ class SiteWriter:
         self.written = 0
         self.unchanged = 0
         self.removed = 0
-        self.fingerprints: dict[str, dict[str, str]] = {}
+        self.fingerprints: dict[str, dict[str, tuple[str, list[str], Any]]] = {}
+        self.source = ""
+        """Identity of the published file, to be set when the build is whole."""
+        self._old_source: str | None = None
         self._files: set[str] = set()
         self._made: set[Path] = set()
         self._old_files, self._old_fingerprints = self._read_manifest()
@@ -98,11 +116,9 @@ class SiteWriter:
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
             files = {str(name) for name in held["files"]}
-            known = (
-                held["fingerprints"]
-                if held["version"] == self.version and held["format"] == _MANIFEST_VERSION
-                else {}
-            )
+            is_ours = held["version"] == self.version and held["format"] == _MANIFEST_VERSION
+            known = held["fingerprints"] if is_ours else {}
+            self._old_source = held["source"] if is_ours else None
         except (ValueError, KeyError, TypeError) as error:
             raise RuntimeError(
                 f"{path} is damaged ({error}); delete it to render the whole site again"
@@ -146,23 +162,45 @@ class SiteWriter:
         place.chmod(0o644)
         self.written += 1
 
-    def keep_if_same(
-        self, group: str, key: str, fingerprint: str, names: Iterable[str], *, force: bool = False
-    ) -> bool:
-        """True, and the files kept as they are, when the last build made them from data with the same
-        fingerprint.
+    def kept(self, group: str, key: str, fingerprint: str, *, force: bool = False) -> Any:
+        """What was noted of files that the last build made from data with the same fingerprint, and the files kept as they are;
+        None where there are none.
         """
-        names = list(names)
-        self.fingerprints.setdefault(group, {})[key] = fingerprint
-        if force or self._old_fingerprints.get(group, {}).get(key) != fingerprint:
-            return False
+        print_, names, note = self._old_fingerprints.get(group, {}).get(key, (None, [], None))
+        if force or print_ != fingerprint:
+            return None
         if not all(name in self._old_files and self._target(name).is_file() for name in names):
-            return False
+            return None
         for name in names:
             self._keep(name)
         self._files.update(names)
         self.unchanged += len(names)
-        return True
+        self.made(group, key, fingerprint, names, note)
+        return note
+
+    def made(self, group: str, key: str, fingerprint: str, names: Iterable[str], note: Any) -> None:
+        """Remember of which data some files were made. `note` is JSON, not None, that a build needs to know of them."""
+        self.fingerprints.setdefault(group, {})[key] = (fingerprint, sorted(names), note)
+
+    def read(self, name: str) -> str:
+        """The text of a file of the new site."""
+        return self._place(name).read_text(encoding="utf-8")
+
+    def keep_all(self) -> int:
+        """Leave the site as it is; the number of its files."""
+        shutil.rmtree(self._new_dir)
+        return len(self._old_files)
+
+    @property
+    def page_count(self) -> int:
+        """HTML pages of the site as it is."""
+        return sum(name.endswith(".html") for name in self._old_files)
+
+    def is_same(self, source: str) -> bool:
+        """Whether the site is whole and was made of exactly this source, by this version."""
+        return self._old_source == _source_of(source, self._old_files) and all(
+            self._target(name).is_file() for name in self._old_files
+        )
 
     def finish(self) -> None:
         """Take over what is not ours, and put the new site in the old one's place."""
@@ -196,6 +234,7 @@ class SiteWriter:
             "files": sorted(self._files),
             "fingerprints": self.fingerprints,
             "format": _MANIFEST_VERSION,
+            "source": _source_of(self.source, self._files),
             "version": self.version,
         }
         text = json.dumps(held, ensure_ascii=False, indent=0, sort_keys=True) + "\n"

@@ -167,4 +167,18 @@ RETRACTIONS = Table(
         Column("is_allowed_again", "boolean", "Whether it may be landed again: the retraction was undone."),
     ),
 )
-TABLES = (PUBLICATION, BATCHES, FILES, QUARANTINE, CHECK_RESULTS, CHANGES, RETRACTIONS)
+DATES = Table(
+    "dates",
+    "One row per usage date that was ever built: which publication built the rows that it has now.",
+    (
+        Column("usage_date", "date", "Usage date."),
+        Column("publication_id", "varchar", "Publication that built it last."),
+        Column(
+            "build_key",
+            "varchar",
+            "Hash of what that publication was made of; while it stays, so do all rows of the date.",
+        ),
+    ),
+    is_history=True,
+)
+TABLES = (PUBLICATION, BATCHES, FILES, QUARANTINE, CHECK_RESULTS, CHANGES, DATES, RETRACTIONS)

@@ -7,53 +7,69 @@
   var config = CU.config();
   if (!config.range) { return; }
   var words = config.words;
-  var money = {};
-  config.money.forEach(function (name) { money[name] = true; });
   var months = {};
+  var registries = {};
 
-  /* Rows are made of a table's arrays when it is first asked for: a page needs few of the breakdowns. */
-  function takeIn(month, data) {
-    var held = { buckets: {}, raw: data, tables: {} };
+  /* A table is made ready when it is first asked for: a page needs few of the breakdowns. */
+  function takeIn(month, kind, data) {
+    var held = months[month] = months[month] || { buckets: [], raw: {}, tables: {}, kinds: {} };
+    held.kinds[kind] = true;
+    Object.keys(data).forEach(function (name) { if (name !== "buckets") { held.raw[name] = data[name]; } });
     (data.buckets || []).forEach(function (pair) { held.buckets[pair[0]] = pair[1]; });
-    months[month] = held;
   }
-  function asRow(keys, values) {
+  function asRow(columns, values) {
     var row = {};
-    for (var i = 0; i < keys.length; i += 1) {
+    for (var i = 0; i < columns.length; i += 1) {
       var value = values[i];
-      row[keys[i]] = money[keys[i]] ? f.toScaled(value) : typeof value === "number" ? BigInt(value) : value;
+      row[columns[i][0]] = columns[i][1] ? f.toScaled(value) : typeof value === "number" ? BigInt(value) : value;
     }
     return row;
   }
+  function registryOf(name) { return registries[name] || (registries[name] = new CU.store.Registry()); }
   function tableOf(month, name) {
     var held = months[month];
-    if (!held || !held.raw[name]) { return []; }
-    if (!held.tables[name]) { held.tables[name] = held.raw[name].map(function (values) { return asRow(config.columns[name], values); }); }
+    if (!held || !held.raw[name]) { return null; }
+    if (!held.tables[name]) {
+      var columns = config.row_tables[name], keyed = config.keyed_tables[name];
+      held.tables[name] = columns ? held.raw[name].map(function (values) { return asRow(columns, values); })
+        : new CU.store.Table(month, held.raw[name], registryOf(name), keyed ? keyed.measures : null);
+      delete held.raw[name];
+      held.raw[name] = true;
+    }
     return held.tables[name];
   }
 
-  function load(first, last) {
-    var wanted = config.months.filter(function (month) { return month >= first.slice(0, 7) && month <= last.slice(0, 7) && !months[month]; });
-    return Promise.all(wanted.map(function (month) {
-      return CU.load("analytics", month).then(function (data) {
-        if (data === null) { throw new Error("data/analytics/" + month + ".js is missing"); }
-        takeIn(month, data);
-        CU.forget("analytics", month);
-      });
+  function monthsOf(first, last) { return config.months.filter(function (month) { return month >= first.slice(0, 7) && month <= last.slice(0, 7); }); }
+  function load(first, last, kinds) {
+    return Promise.all(monthsOf(first, last).map(function (month) {
+      return Promise.all((kinds || ["analytics", "latency"]).map(function (kind) {
+        if (months[month] && months[month].kinds[kind]) { return null; }
+        return CU.load(kind, month).then(function (data) {
+          if (data === null) { throw new Error("data/" + kind + "/" + month + ".js is missing"); }
+          if (!months[month] || !months[month].kinds[kind]) { takeIn(month, kind, data); }
+          CU.forget(kind, month);
+        });
+      }));
     }));
   }
-  function between(name, first, last) {
-    var rows = [];
-    config.months.forEach(function (month) {
-      if (month >= first.slice(0, 7) && month <= last.slice(0, 7)) {
-        tableOf(month, name).forEach(function (row) { if (row.usage_date >= first && row.usage_date <= last) { rows.push(row); } });
-      }
-    });
-    return rows;
+  function tablesOf(name, first, last) {
+    return monthsOf(first, last).map(function (month) { return tableOf(month, name); }).filter(Boolean);
   }
-  /* What a reader filters by, from explore.js: {rows(name, first, last)} gives a table's rows, null where it cannot tell. */
+  /* Rows of a table with one row a day. */
+  function between(name, first, last) {
+    return [].concat.apply([], tablesOf(name, first, last)).filter(function (row) { return row.usage_date >= first && row.usage_date <= last; });
+  }
+  /* Groups of a keyed table, by its keys. */
+  function groups(name, first, last, options) {
+    return CU.store.groups(tablesOf(name, first, last), registryOf(name), config.keyed_tables[name].measures, first, last, options);
+  }
+  function percentiles(name, first, last, keep) {
+    return CU.store.percentiles(tablesOf(name, first, last), registryOf(name), config.percentiles, bucketMiddle, first, last, keep);
+  }
+  /* What a reader filters by, from explore.js: rows of days, groups and a condition on keys; null where it cannot tell. */
   var lens = null;
   function seen(name, first, last) { return (lens && lens.rows(name, first, last)) || between(name, first, last); }
+  function seenGroups(name, first, last) { return (lens && lens.groups(name, first, last)) || groups(name, first, last, { keep: lens && lens.keep(name) }); }
   function bucketMiddle(bucket) {
     for (var i = config.months.length - 1; i >= 0; i -= 1) {
       var held = months[config.months[i]];
@@ -63,28 +79,13 @@
   }
 
   function total(rows, key) { return rows.reduce(function (sum, row) { return row[key] === null ? sum : sum + row[key]; }, 0n); }
-  function sumsOf(rows, measures) {
+  function sumsOf(list, measures) {
     var sums = {};
-    measures.forEach(function (measure) { sums[measure] = total(rows, measure); });
+    measures.forEach(function (measure) { sums[measure] = list.reduce(function (sum, group) { return sum + group.sums[measure]; }, 0n); });
     return sums;
   }
-  function keyOf(row, keys) { return JSON.stringify(keys.map(function (key) { return row[key]; })); }
-  function grouped(rows, keys, measures) {
-    var found = new Map();
-    rows.forEach(function (row) {
-      var id = keyOf(row, keys);
-      var entry = found.get(id);
-      if (!entry) {
-        entry = { id: id, key: keys.map(function (key) { return row[key]; }), sums: {} };
-        measures.forEach(function (measure) { entry.sums[measure] = 0n; });
-        found.set(id, entry);
-      }
-      measures.forEach(function (measure) { if (row[measure] !== null) { entry.sums[measure] += row[measure]; } });
-    });
-    return Array.from(found.values());
-  }
-  function ranked(groups, measures) {
-    return groups.sort(function (a, b) {
+  function ranked(list, measures) {
+    return list.slice().sort(function (a, b) {
       for (var i = 0; i < measures.length; i += 1) {
         var x = a.sums[measures[i]], y = b.sums[measures[i]];
         if (x !== y) { return x > y ? -1 : 1; }
@@ -95,30 +96,6 @@
       }
       return 0;
     });
-  }
-  function percentiles(rows, keys) {
-    var merged = new Map();
-    rows.forEach(function (row) {
-      var id = keyOf(row, keys);
-      if (!merged.has(id)) { merged.set(id, new Map()); }
-      var into = merged.get(id);
-      row.buckets.forEach(function (pair) { into.set(pair[0], (into.get(pair[0]) || 0) + pair[1]); });
-    });
-    var found = new Map();
-    merged.forEach(function (counts, id) {
-      var buckets = Array.from(counts.keys()).sort(function (a, b) { return a - b; });
-      var whole = buckets.reduce(function (sum, bucket) { return sum + counts.get(bucket); }, 0);
-      var answers = {};
-      config.percentiles.forEach(function (percentile) {
-        var rank = Math.floor((whole * percentile + 99) / 100), seen = 0;
-        for (var i = 0; i < buckets.length; i += 1) {
-          seen += counts.get(buckets[i]);
-          if (seen >= rank) { answers[percentile] = bucketMiddle(buckets[i]); break; }
-        }
-      });
-      found.set(id, answers);
-    });
-    return found;
   }
 
   /* Cells are [text, exact, plain value for CSV, unpriced calls, their tokens]. */
@@ -179,19 +156,19 @@
     };
   }
 
-  function services(rows, allCost) {
+  function services(list, allCost) {
     var measures = ["call_count", "failed_call_count", "unpriced_call_count", "unpriced_total_tokens", "task_credits", "wallet_cost_usd", "task_credit_cost_usd", "total_cost_usd", "external_cost_usd"];
     function line(label, sums) {
       return [label, number(sums.call_count), number(sums.failed_call_count), creditCell(sums.task_credits), cash(sums.wallet_cost_usd),
         cash(sums.task_credit_cost_usd), costOf(sums), plain(f.percent(sums.total_cost_usd, allCost)), cash(sums.external_cost_usd)];
     }
     return {
-      rows: ranked(grouped(rows, ["service"], measures), ["total_cost_usd", "task_credits", "call_count"]).map(function (g) { return line(said(g.key[0]), g.sums); }),
-      footer: rows.length ? [line(plain("All services"), sumsOf(rows, measures))] : []
+      rows: ranked(list, ["total_cost_usd", "task_credits", "call_count"]).map(function (g) { return line(said(g.key[0]), g.sums); }),
+      footer: list.length ? [line(plain("All services"), sumsOf(list, measures))] : []
     };
   }
 
-  function models(rows) {
+  function models(list) {
     var measures = ["call_count"].concat(config.priced_tokens, ["unpriced_call_count", "unpriced_total_tokens", "provider_cost_usd", "total_cost_usd"]);
     function line(labels, sums) {
       var priced = sums.total_tokens - sums.unpriced_total_tokens;
@@ -202,13 +179,13 @@
         [f.count(sums.unpriced_call_count), f.unpriced(sums.unpriced_call_count, sums.unpriced_total_tokens).replace(/^ \+ /, ""), String(sums.unpriced_call_count)]]);
     }
     return {
-      rows: ranked(grouped(rows, ["provider", "model"], measures), ["total_cost_usd", "provider_cost_usd", "total_tokens", "call_count"])
+      rows: ranked(list, ["total_cost_usd", "provider_cost_usd", "total_tokens", "call_count"])
         .map(function (g) { return line([said(g.key[0]), said(g.key[1])], g.sums); }),
-      footer: rows.length ? [line([plain("All models"), plain("")], sumsOf(rows, measures))] : []
+      footer: list.length ? [line([plain("All models"), plain("")], sumsOf(list, measures))] : []
     };
   }
 
-  function unpriced(rows) {
+  function unpriced(list) {
     var measures = ["call_count"].concat(config.priced_tokens, ["provider_cost_usd"]);
     function line(labels, sums, status) {
       return labels.concat([number(sums.call_count)], config.priced_tokens.map(function (name) { return short(sums[name]); }),
@@ -216,27 +193,27 @@
     }
     var body = [], footer = [];
     [["unpriced", words.all_unpriced], ["partial", words.all_partly_priced]].forEach(function (item) {
-      var chosen = rows.filter(function (row) { return row.price_status === item[0]; });
-      ranked(grouped(chosen, ["provider", "model", "reason"], measures), ["total_tokens", "call_count"]).forEach(function (g) {
-        body.push(line([said(g.key[0]), said(g.key[1]), plain(CU.word(words.reasons, g.key[2]))], g.sums, item[0]));
+      var chosen = list.filter(function (group) { return group.key[2] === item[0]; });
+      ranked(chosen, ["total_tokens", "call_count"]).forEach(function (g) {
+        body.push(line([said(g.key[0]), said(g.key[1]), plain(CU.word(words.reasons, g.key[3]))], g.sums, item[0]));
       });
       if (chosen.length) { footer.push(line([plain(item[1]), plain(""), plain("")], sumsOf(chosen, measures), item[0])); }
     });
     return { rows: body, footer: footer };
   }
 
-  function differences(rows) {
+  function differences(list) {
     var amounts = ["reported_cost_usd", "computed_cost_usd", "difference_usd", "at_stake_usd"];
     var measures = ["compared_call_count", "differing_call_count"].concat(amounts);
     function line(labels, sums) {
       return labels.concat([number(sums.compared_call_count), number(sums.differing_call_count)], amounts.map(function (name) { return cash(sums[name]); }));
     }
     return {
-      rows: ranked(grouped(rows, ["provider", "model", "priced_provider", "priced_model"], measures), ["at_stake_usd", "differing_call_count"]).map(function (g) {
+      rows: ranked(list, ["at_stake_usd", "differing_call_count"]).map(function (g) {
         var pricedAs = (g.key[2] || words.not_said) + " / " + (g.key[3] || words.not_said);
         return line([said(g.key[0]), said(g.key[1]), [pricedAs, pricedAs, pricedAs]], g.sums);
       }),
-      footer: rows.length ? [line([plain("All models"), plain(""), plain("")], sumsOf(rows, measures))] : []
+      footer: list.length ? [line([plain("All models"), plain(""), plain("")], sumsOf(list, measures))] : []
     };
   }
 
@@ -260,10 +237,9 @@
     };
   }
 
-  function observability(rows, latency) {
-    var found = percentiles(latency, ["provider", "model"]);
+  function observability(list, found) {
     return {
-      rows: ranked(grouped(rows, ["provider", "model"], ["call_count", "completed_call_count", "failed_call_count"]), ["call_count"]).map(function (g) {
+      rows: ranked(list, ["call_count"]).map(function (g) {
         return [said(g.key[0]), said(g.key[1]), number(g.sums.call_count), number(g.sums.completed_call_count), number(g.sums.failed_call_count),
           plain(f.percent(g.sums.failed_call_count, g.sums.call_count))].concat(latencies(found.get(g.id)));
       }),
@@ -271,10 +247,9 @@
     };
   }
 
-  function runs(rows, latency) {
-    var found = percentiles(latency, ["run_type"]);
+  function runs(list, found) {
     return {
-      rows: ranked(grouped(rows, ["run_type"], ["run_count", "completed_run_count", "failed_run_count", "run_duration_ms"]), ["run_count"]).map(function (g) {
+      rows: ranked(list, ["run_count"]).map(function (g) {
         var completed = g.sums.completed_run_count;
         return [said(g.key[0]), number(g.sums.run_count), number(completed), number(g.sums.failed_run_count), plain(f.percent(g.sums.failed_run_count, g.sums.run_count)),
           milliseconds(completed ? f.divideHalfEven(g.sums.run_duration_ms, completed) : null)].concat(latencies(found.get(g.id)));
@@ -283,25 +258,23 @@
     };
   }
 
-  function spans(rows, spanDays, latency) {
+  function spans(list, spanDays, found) {
     var runTime = total(spanDays, "run_duration_ms");
     var measures = ["span_count", "failed_span_count", "span_duration_ms"];
-    var groups = grouped(rows, ["span_name", "span_kind"], measures);
-    var found = percentiles(latency, ["span_name", "span_kind"]);
-    var named = ranked(groups.filter(function (g) { return g.key[0] !== null; }), ["span_duration_ms", "span_count"]);
+    var named = ranked(list.filter(function (g) { return g.key[0] !== null; }), ["span_duration_ms", "span_count"]);
     function line(name, kind, sums, p95) {
       return [name, plain(kind), number(sums.span_count), plain(f.percent(sums.failed_span_count, sums.span_count)), milliseconds(p95),
         milliseconds(sums.span_duration_ms), plain(f.percent(sums.span_duration_ms, runTime))];
     }
     var lines = named.slice(0, config.top.spans).map(function (g) { return line(said(g.key[0]), g.key[1] || "", g.sums, (found.get(g.id) || {})[95]); });
-    var rest = named.slice(config.top.spans).concat(groups.filter(function (g) { return g.key[0] === null; })).map(function (g) { return g.sums; });
+    var rest = named.slice(config.top.spans).concat(list.filter(function (g) { return g.key[0] === null; }));
     if (rest.length) { lines.push(line(plain(words.other_spans), "", sumsOf(rest, measures), null)); }
     return { rows: lines, footer: [] };
   }
 
-  function tools(rows) {
+  function tools(list) {
     return {
-      rows: ranked(grouped(rows, ["tool_name"], ["call_count", "failed_call_count", "unpriced_call_count", "unpriced_total_tokens", "duration_ms", "task_credits", "total_cost_usd"]), ["call_count", "duration_ms"]).map(function (g) {
+      rows: ranked(list, ["call_count", "duration_ms"]).map(function (g) {
         return [said(g.key[0]), number(g.sums.call_count), number(g.sums.failed_call_count), plain(f.percent(g.sums.failed_call_count, g.sums.call_count)),
           milliseconds(g.sums.duration_ms), plain(f.credits(g.sums.task_credits)), costOf(g.sums)];
       }),
@@ -309,7 +282,7 @@
     };
   }
 
-  function users(rows, totals, order) {
+  function users(list, totals, order) {
     var measures = ["run_count", "total_tokens", "unpriced_call_count", "unpriced_total_tokens", "task_credits", "total_cost_usd"];
     var first = { cost: "total_cost_usd", requests: "run_count", tokens: "total_tokens" }[order];
     var allCost = total(totals, "total_cost_usd");
@@ -317,17 +290,17 @@
       return [plain(rank), plain(label), number(sums.run_count), short(sums.total_tokens), creditCell(sums.task_credits), costOf(sums),
         plain(f.percent(sums.total_cost_usd, allCost))];
     }
-    var tracked = ranked(grouped(rows.filter(function (row) { return row.who === "user"; }), ["user_id"], measures), [first, "total_cost_usd", "run_count"]);
-    var lines = tracked.slice(0, config.top.users).map(function (g, i) { return line(String(i + 1), g.key[0], g.sums); });
-    var others = tracked.slice(config.top.users).map(function (g) { return g.sums; }).concat(rows.filter(function (row) { return row.who === "other"; }));
-    var unknown = rows.filter(function (row) { return row.who === "none"; });
+    var tracked = ranked(list.filter(function (g) { return g.key[0] === "user"; }), [first, "total_cost_usd", "run_count"]);
+    var lines = tracked.slice(0, config.top.users).map(function (g, i) { return line(String(i + 1), g.key[1], g.sums); });
+    var others = tracked.slice(config.top.users).concat(list.filter(function (g) { return g.key[0] === "other"; }));
+    var unknown = list.filter(function (g) { return g.key[0] === "none"; });
     var unattributed = {};
     measures.forEach(function (measure) { unattributed[measure] = measure === "run_count" ? 0n : total(totals, "unattributed_" + measure); });
     if (others.length) { lines.push(line("", words.other_users, sumsOf(others, measures))); }
     if (unknown.length) { lines.push(line("", words.no_user, sumsOf(unknown, measures))); }
     if (total(totals, "unattributed_call_count")) { lines.push(line("", words.unattributed, unattributed)); }
     var all = {};
-    measures.forEach(function (measure) { all[measure] = total(rows, measure) + unattributed[measure]; });
+    measures.forEach(function (measure) { all[measure] = sumsOf(list, [measure])[measure] + unattributed[measure]; });
     return { rows: lines, footer: lines.length ? [line("", "All", all)] : [] };
   }
 
@@ -335,8 +308,8 @@
   function previousOf(earlier) {
     var first = earlier[0], last = earlier[earlier.length - 1], start = config.range.first_usage_day;
     var name = f.dayRangeShort(first, last);
-    if (last < start) { return { name: "no usage before " + f.day(start), hasData: false }; }
-    return { name: first < start ? name + ", from " + f.dayShort(start) + " on" : name, hasData: true };
+    if (last < start) { return { name: "no usage before " + f.day(start), hasData: false, isWhole: false }; }
+    return { name: first < start ? name + ", from " + f.dayShort(start) + " on" : name, hasData: true, isWhole: first >= start };
   }
   function tiles(totals, previous, days, before, creditNote) {
     var found = byDay(totals);
@@ -344,7 +317,7 @@
     function against(text) { return before.hasData ? "against " + text + " in " + before.name : before.name; }
     function tile(label, key, texts, note, old, isBad) {
       var value = total(totals, key), earlier = total(previous, key);
-      var delta = before.hasData ? f.change(value, earlier) : "";
+      var delta = before.isWhole ? f.change(value, earlier) : "";
       return { label: label, text: texts[0], title: texts[1], note: note, baseline: against(old), delta: delta,
         tone: isBad && delta ? (value > earlier ? "worse" : value < earlier ? "better" : "") : "", values: daily(key) };
     }
@@ -358,7 +331,7 @@
     var now = total(totals, "total_cost_usd");
     var count = total(totals, "run_count"), failed = total(totals, "failed_run_count");
     var countBefore = total(previous, "run_count"), failedBefore = total(previous, "failed_run_count");
-    var points = before.hasData ? f.points(failed, count, failedBefore, countBefore) : "";
+    var points = before.isWhole ? f.points(failed, count, failedBefore, countBefore) : "";
     var of = daily("run_count");
     var runTiles = [
       amount("run_count", "Runs", "", f.countShort, f.count),
@@ -369,7 +342,7 @@
     /* A run may use several models: what is filtered are calls. */
     function callTiles() {
       var all = total(totals, "call_count"), bad = total(totals, "failed_call_count"), allBefore = total(previous, "call_count"), badBefore = total(previous, "failed_call_count");
-      var moved = before.hasData ? f.points(bad, all, badBefore, allBefore) : "", each = daily("call_count");
+      var moved = before.isWhole ? f.points(bad, all, badBefore, allBefore) : "", each = daily("call_count");
       return [amount("call_count", "Calls", "of the filter, instead of runs", f.countShort, f.count),
         { label: "Call error rate", text: f.percent(bad, all), title: f.count(bad) + " of " + f.count(all) + " calls", note: f.count(bad) + " of " + f.count(all) + " calls failed",
           baseline: against(f.percent(badBefore, allBefore)), delta: moved, tone: { "+": "worse", "-": "better" }[moved.slice(0, 1)] || "",
@@ -422,15 +395,17 @@
     var earlier = days.map(function (day) { return f.addDays(day, -days.length); });
     function now(name) { return seen(name, first, last); }
     function before(name) { return seen(name, earlier[0], earlier[earlier.length - 1]); }
-    var totals = now("total"), previous = before("total"), tokenRows = now("tokens"), userRows = now("users");
+    var totals = now("total"), previous = before("total"), tokenRows = now("tokens"), userGroups = groups("users", first, last);
+    function list(name) { return seenGroups(name, first, last); }
+    function latency(name) { return percentiles(name, first, last, lens && lens.keep(name)); }
     var unfiltered = between("total", first, last); /* users are not filtered, so they are parts of this */
     var notes = creditNotes(totals);
     var content = Object.assign(
-      { services: services(now("services"), total(totals, "total_cost_usd")), models: models(now("models")), unpriced: unpriced(now("unpriced")), differences: differences(now("differences")),
-        observability: observability(now("observability"), now("model_latency")),
-        runs: runs(now("runs"), now("run_latency")), spans: spans(now("spans"), now("span_days"), now("span_latency")), tools: tools(now("tools")) },
+      { services: services(list("services"), total(totals, "total_cost_usd")), models: models(list("models")), unpriced: unpriced(list("unpriced")), differences: differences(list("differences")),
+        observability: observability(list("observability"), latency("model_latency")),
+        runs: runs(list("runs"), latency("run_latency")), spans: spans(list("spans"), now("span_days"), latency("span_latency")), tools: tools(list("tools")) },
       costTables(totals, previous, days), tokenTables(tokenRows, before("tokens"), days));
-    ["cost", "requests", "tokens"].forEach(function (order) { content["users_" + order] = users(userRows, unfiltered, order); });
+    ["cost", "requests", "tokens"].forEach(function (order) { content["users_" + order] = users(userGroups, unfiltered, order); });
     Object.keys(content).forEach(function (name) { fill(name, content[name]); });
     shown = { first: first, last: last, days: days, earlier: earlier, content: content };
 
@@ -531,7 +506,7 @@
     if (order) { showUsers(order); }
   });
   showUsers("cost");
-  CU.analytics = { ready: ready, redraw: function () { render(shown.first, shown.last); }, setLens: function (wanted) { lens = wanted; }, load: load, between: between, tableCsv: tableCsv, asRow: asRow, total: total, daysBetween: daysBetween, cost: cost, config: config };
+  CU.analytics = { ready: ready, redraw: function () { render(shown.first, shown.last); }, setLens: function (wanted) { lens = wanted; }, load: load, monthsOf: monthsOf, between: between, groups: groups, tableCsv: tableCsv, total: total, daysBetween: daysBetween, cost: cost, config: config };
 
   /* The page already shows its default range. */
   var isStart = true;
@@ -539,4 +514,18 @@
     if (!isStart || !CU.range.isDefault()) { choose(first, last); }
     isStart = false;
   });
+
+  /* While nobody waits, the longest of the offered ranges and the period before it are read and made ready, the newest month first. */
+  var AHEAD_DAYS = 180;
+  function idle(action) { if (window.requestIdleCallback) { window.requestIdleCallback(action, { timeout: 2000 }); } else { window.setTimeout(action, 200); } }
+  function readAhead(wanted) {
+    var month = wanted.pop();
+    if (!month) { document.documentElement.setAttribute("data-ahead", "read"); return; }
+    load(month + "-01", month + "-31").then(function () {
+      Object.keys(months[month].raw).reduce(function (before, name) {
+        return before.then(function () { return new Promise(function (done) { idle(function () { tableOf(month, name); done(); }); }); });
+      }, Promise.resolve()).then(function () { readAhead(wanted); });
+    }).catch(function () { /* whoever asks for the month is told */ });
+  }
+  if (!config.is_single) { idle(function () { readAhead(monthsOf(f.addDays(config.range.last_day, 1 - AHEAD_DAYS), config.range.last_day)); }); }
 })();

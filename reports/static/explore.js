@@ -47,45 +47,87 @@
   }
 
   /* --- rows --------------------------------------------------------------------------------------------------------- */
-  function monthsOf(first, last) { return config.months.filter(function (month) { return month >= first.slice(0, 7) && month <= last.slice(0, 7); }); }
-  function loadCubes(first, last) {
-    if (!state.filters.length) { return Promise.resolve(); }
-    return Promise.all(monthsOf(first, last).map(function (month) {
-      if (cubes[month]) { return null; }
-      return CU.load("cube", month).then(function (data) {
-        if (data === null) { throw new Error("data/cube/" + month + ".js is missing"); }
-        cubes[month] = { values: data.values, rows: data.rows.map(function (row) { return A.asRow(config.cube_columns, row); }) };
-        CU.forget("cube", month);
+  /* Parts of the cube: [{month, values, ...}], each holds some days of a month; loaded when somebody filters. */
+  function partsOf(first, last) {
+    var found = [];
+    A.monthsOf(first, last).forEach(function (month) {
+      (config.cube_parts[month] || []).forEach(function (days, part) { if (days[0] <= last && days[1] >= first) { found.push({ month: month, key: CU.part(month, part, "p") }); } });
+    });
+    return found;
+  }
+  /* What the state needs beside the daily figures. */
+  function loadMore(first, last) {
+    if (!state.filters.length) { return state.group ? A.load(first, last, ["by_" + state.group]) : Promise.resolve(); }
+    return Promise.all(partsOf(first, last).map(function (part) {
+      if (cubes[part.key]) { return null; }
+      return CU.load("cube", part.key).then(function (data) {
+        if (data === null) { throw new Error("data/cube/" + part.key + ".js is missing"); }
+        if (!cubes[part.key]) { cubes[part.key] = readPart(part.month, data); }
+        CU.forget("cube", part.key);
       });
     }));
   }
-  function decoded(values, places, dimension) {
-    var place = places[dimension];
-    return place === -2 ? { who: "unsaid", value: null } : place === -1 ? { who: "other", value: null } : { who: "value", value: values[dimension][place] };
-  }
-  function rows(first, last) {
-    if (!state.filters.length) { return A.between(state.group ? "by_" + state.group : "total", first, last); }
-    var group = ORDER.indexOf(state.group);
-    return cubeRows(first, last).map(function (entry) { return group < 0 ? entry.row : Object.assign({}, entry.row, decoded(entry.cube.values, entry.row.values, group)); });
+  function readPart(month, data) {
+    var size = CU.store.sizeOf(data), columns = {};
+    var days = CU.store.spread(data.day, size);
+    config.cube_sums.forEach(function (name) { columns[name] = CU.store.column(data[name], size); });
+    return { month: month, values: data.values, days: days, starts: CU.store.startsOf(days, size), columns: columns,
+      places: ORDER.map(function (name) { return CU.store.spread(data[name], size); }), isModelCall: CU.store.spread(data.is_model_call, size) };
   }
   var ORDER = config.dimensions.map(function (dimension) { return dimension[0]; });
-  /* The cube's rows that pass the filters: [{row, cube}]. */
-  function cubeRows(first, last) {
-    var found = [];
-    monthsOf(first, last).forEach(function (month) {
-      var cube = cubes[month];
+  function decoded(values, place) {
+    return place === -2 ? { who: "unsaid", value: null } : place === -1 ? { who: "other", value: null } : { who: "value", value: values[place] };
+  }
+  /* The cube's rows that pass the filters, by some dimensions: [{id, key: [{who, value}, …], sums}]; with `daily`, a measure, also days. */
+  function cubeGroups(first, last, dimensions, options) {
+    var registry = new CU.store.Registry(), at = dimensions.map(function (name) { return ORDER.indexOf(name); });
+    var slices = partsOf(first, last).map(function (found) {
+      var cube = cubes[found.key], edges = CU.store.slice(cube.starts, cube.month, first, last);
+      var from = edges[0], to = edges[1], places = new Int32Array(Math.max(0, to - from)).fill(-1);
       /* A filter is a place in this month's list; a month without the value has none. */
       var wanted = state.filters.map(function (filter) {
-        var at = ORDER.indexOf(filter.dimension);
-        return [at, filter.who === "unsaid" ? -2 : filter.who === "other" ? -1 : cube.values[at].indexOf(filter.value)];
+        var place = ORDER.indexOf(filter.dimension);
+        return [cube.places[place], filter.who === "unsaid" ? -2 : filter.who === "other" ? -1 : cube.values[place].indexOf(filter.value)];
       });
-      if (wanted.some(function (pair, i) { return pair[1] === -1 && state.filters[i].who !== "other"; })) { return; }
-      cube.rows.forEach(function (row) {
-        if (row.usage_date < first || row.usage_date > last) { return; }
-        if (wanted.every(function (pair) { return row.values[pair[0]] === pair[1]; })) { found.push({ row: row, cube: cube }); }
-      });
+      if (wanted.some(function (pair, i) { return pair[1] === -1 && state.filters[i].who !== "other"; })) { return null; }
+      var known = new Map();
+      for (var i = from; i < to; i += 1) {
+        for (var w = 0; w < wanted.length && wanted[w][0][i] === wanted[w][1]; w += 1) { /* until one differs */ }
+        if (w < wanted.length || (options.isModelOnly && !cube.isModelCall[i])) { continue; }
+        var code = options.isByDay ? cube.days[i] : 0;
+        for (var d = 0; d < at.length; d += 1) { code = code * 4096 + cube.places[at[d]][i] + 2; }
+        var place = known.get(code);
+        if (place === undefined) {
+          place = registry.place(options.isByDay ? [cube.month + "-" + String(cube.days[i]).padStart(2, "0")] : at.map(function (k) { return decoded(cube.values[k], cube.places[k][i]); }));
+          known.set(code, place);
+        }
+        places[i - from] = place;
+      }
+      return { cube: cube, from: from, to: to, places: places };
+    }).filter(Boolean);
+    var size = registry.keys.length, sums = {};
+    config.cube_sums.forEach(function (name) {
+      sums[name] = new CU.store.Sums(size);
+      slices.forEach(function (part) { sums[name].add(part.cube.columns[name], part.places, part.from, part.to); });
     });
-    return found;
+    var days = [], byDay = null, dayPlace = {};
+    if (options.daily) {
+      days = A.daysBetween(first, last);
+      days.forEach(function (day, place) { dayPlace[day] = place; });
+      byDay = new CU.store.Sums(size * days.length);
+      slices.forEach(function (part) {
+        var ofDay = [];
+        for (var i = 1; i <= 31; i += 1) { ofDay[i] = dayPlace[part.cube.month + "-" + String(i).padStart(2, "0")]; }
+        for (i = 0; i < part.places.length; i += 1) { if (part.places[i] >= 0) { part.places[i] = part.places[i] * days.length + ofDay[part.cube.days[part.from + i]]; } }
+        byDay.add(part.cube.columns[options.daily], part.places, part.from, part.to);
+      });
+    }
+    return registry.keys.map(function (key, place) {
+      var group = { id: registry.ids[place], key: key, sums: {}, days: {} };
+      config.cube_sums.forEach(function (name) { group.sums[name] = sums[name].get(place); });
+      days.forEach(function (day, d) { var value = byDay.get(place * days.length + d); if (value) { group.days[day] = value; } });
+      return group;
+    });
   }
 
   /* --- the other panels under a filter ------------------------------------------------------------------------------ */
@@ -93,41 +135,40 @@
   var BY_MODEL = { unpriced: 1, differences: 1, observability: 1, model_latency: 1 };
   var NOT_FOLLOWING = { traces: "Runs, spans and tools are not kept by what is filtered by", users: "Users are not kept by what is filtered by" };
   function isByModelOnly() { return state.filters.every(function (filter) { return filter.dimension === "model" || filter.dimension === "provider"; }); }
-  function ofDays(first, last, key) {
-    var found = new Map();
-    cubeRows(first, last).forEach(function (entry) {
-      var row = entry.row, held = found.get(row.usage_date);
-      if (!held) { held = { usage_date: row.usage_date }; found.set(row.usage_date, held); config.columns[key].forEach(function (name) { if (name !== "usage_date") { held[name] = 0n; } }); }
-      Object.keys(row).forEach(function (name) { if (typeof row[name] === "bigint") { held[name] = (held[name] || 0n) + row[name]; } });
-    });
-    return Array.from(found.values());
+  function ofDays(first, last, name) {
+    return cubeGroups(first, last, [], { isByDay: true }).map(function (group) {
+      var row = {};
+      config.row_tables[name].forEach(function (column) { row[column[0]] = 0n; });
+      return Object.assign(row, group.sums, { usage_date: group.key[0] });
+    }).sort(function (a, b) { return a.usage_date < b.usage_date ? -1 : 1; });
   }
-  function named(entry, dimension) {
-    var found = decoded(entry.cube.values, entry.row.values, ORDER.indexOf(dimension));
-    return found.who === "other" ? "Other" : found.value;
+  function named(list, dimensions) {
+    return list.map(function (group) { return { id: group.id, key: group.key.map(function (part) { return part.who === "other" ? "Other" : part.value; }), sums: group.sums }; });
   }
   var lens = {
     rows: function (name, first, last) {
       if (name === "total") { return ofDays(first, last, "total"); }
-      if (name === "tokens") {
-        return ofDays(first, last, "tokens").map(function (row) {
-          return Object.assign(row, { uncached_input_tokens: row.input_tokens - row.cached_tokens - row.cache_write_tokens, visible_output_tokens: row.output_tokens - row.reasoning_tokens });
-        });
-      }
-      if (name === "services") { return cubeRows(first, last).map(function (entry) { return Object.assign({}, entry.row, { service: named(entry, "service") }); }); }
-      if (name === "models") {
-        return cubeRows(first, last).filter(function (entry) { return entry.row.is_model_call; })
-          .map(function (entry) { return Object.assign({}, entry.row, { provider: named(entry, "provider"), model: named(entry, "model") }); });
-      }
+      if (name !== "tokens") { return null; }
+      return ofDays(first, last, "tokens").map(function (row) {
+        return Object.assign(row, { uncached_input_tokens: row.input_tokens - row.cached_tokens - row.cache_write_tokens, visible_output_tokens: row.output_tokens - row.reasoning_tokens });
+      });
+    },
+    groups: function (name, first, last) {
+      if (name === "services") { return named(cubeGroups(first, last, ["service"], {})); }
+      return name === "models" ? named(cubeGroups(first, last, ["provider", "model"], { isModelOnly: true })) : null;
+    },
+    /* A condition on provider and model, which are the first keys of the tables that know them. */
+    keep: function (name) {
       if (!BY_MODEL[name] || !isByModelOnly()) { return null; }
-      return A.between(name, first, last).filter(function (row) {
+      return function (key, month) {
         return state.filters.every(function (filter) {
-          var value = row[filter.dimension];
+          var value = key[filter.dimension === "provider" ? 0 : 1];
           if (filter.who === "unsaid") { return value === null; }
           if (filter.who === "value") { return value === filter.value; }
-          return value !== null && cubes[row.usage_date.slice(0, 7)].values[ORDER.indexOf(filter.dimension)].indexOf(value) < 0;
+          var cube = Object.values(cubes).find(function (part) { return part.month === month; });
+          return value !== null && Boolean(cube) && cube.values[ORDER.indexOf(filter.dimension)].indexOf(value) < 0;
         });
-      });
+      };
     }
   };
   /* Where a panel cannot follow, it says so. */
@@ -139,23 +180,25 @@
       line.textContent = line.hidden ? "" : "Not filtered. " + (NOT_FOLLOWING[kind] || "These figures are kept by provider and model only, not by what is filtered by") + " (" + dimensions + ").";
     });
   }
-  function grouped(list) {
-    var found = new Map();
-    list.forEach(function (row) {
-      var who = state.group ? row.who : "all";
-      var key = who + "/" + (state.group ? row.value : "");
-      var entry = found.get(key);
-      if (!entry) {
-        entry = { key: key, who: who, value: state.group ? row.value : "", count: 0, days: {}, sums: {} };
-        SUMS.forEach(function (name) { entry.sums[name] = 0n; });
-        found.set(key, entry);
-      }
-      if (who === "other" && row.value_count !== undefined) { entry.count = Math.max(entry.count, Number(row.value_count)); }
-      SUMS.forEach(function (name) { entry.sums[name] += row[name]; });
-      entry.days[row.usage_date] = (entry.days[row.usage_date] || 0n) + row[MEASURES[state.measure].key];
-    });
-    var key = MEASURES[state.measure].key;
-    return Array.from(found.values()).sort(function (a, b) {
+  /* The groups of the first panel: [{key, who, value, count, sums, days}]. */
+  function grouped(first, last) {
+    var key = MEASURES[state.measure].key, list;
+    if (state.filters.length) {
+      list = cubeGroups(first, last, state.group ? [state.group] : [], { daily: key }).map(function (group) {
+        var part = group.key[0] || { who: "all", value: "" };
+        return { key: part.who + "/" + part.value, who: part.who, value: part.value, count: 0, sums: group.sums, days: group.days };
+      });
+    } else if (state.group) {
+      list = A.groups("by_" + state.group, first, last, { daily: key, highest: "value_count" }).map(function (group) {
+        return { key: group.key[0] + "/" + group.key[1], who: group.key[0], value: group.key[1], count: group.key[0] === "other" ? group.highest : 0, sums: group.sums, days: group.days };
+      });
+    } else {
+      var all = { key: "all/", who: "all", value: "", count: 0, days: {}, sums: {} }, rows = A.between("total", first, last);
+      SUMS.forEach(function (name) { all.sums[name] = A.total(rows, name); });
+      rows.forEach(function (row) { all.days[row.usage_date] = row[key]; });
+      list = rows.length ? [all] : [];
+    }
+    return list.sort(function (a, b) {
       if ((a.who === "other") !== (b.who === "other")) { return a.who === "other" ? 1 : -1; }
       var order = [key, "total_cost_usd", "total_tokens", "call_count"];
       for (var i = 0; i < order.length; i += 1) { if (a.sums[order[i]] !== b.sums[order[i]]) { return a.sums[order[i]] > b.sums[order[i]] ? -1 : 1; } }
@@ -305,8 +348,8 @@
       id("l-cost").replaceChildren.apply(id("l-cost"), plainLegend);
       return;
     }
-    var all = grouped(rows(shown.first, shown.last));
-    var before = grouped(rows(shown.earlier[0], shown.earlier[shown.earlier.length - 1]));
+    var all = grouped(shown.first, shown.last);
+    var before = grouped(shown.earlier[0], shown.earlier[shown.earlier.length - 1]);
     var groups = cut(all, SERIES);
     var colours = state.group ? tones(state.group, groups) : [];
     drawHead(all, before);
@@ -340,7 +383,7 @@
     write();
     return A.ready().then(function (now) {
       shown = now;
-      return loadCubes(now.earlier[0], now.last).then(function () {
+      return loadMore(now.earlier[0], now.last).then(function () {
         if (mine !== turn) { return; }
         A.setLens(state.filters.length ? lens : null);
         sayFollowing();
@@ -353,7 +396,7 @@
   CU.explore = {
     /* Called before a range is drawn: what a filter needs is loaded. */
     prepare: function (first, last) {
-      return loadCubes(first, last).then(function () { A.setLens(state.filters.length ? lens : null); sayFollowing(); });
+      return loadMore(first, last).then(function () { A.setLens(state.filters.length ? lens : null); sayFollowing(); });
     },
     /* Called after each change of the range, when the default view has been drawn. */
     show: function (now) {
@@ -370,14 +413,11 @@
   id("explore-csv").addEventListener("click", function () {
     A.ready().then(function (now) {
       shown = now;
-      return loadCubes(now.earlier[0], now.last).then(function () {
-        var list = rows(now.first, now.last);
+      return loadMore(now.earlier[0], now.last).then(function () {
+        var days = A.daysBetween(now.first, now.last).map(function (day) { return { day: day, groups: grouped(day, day) }; });
         var found = new Map();
-        list.forEach(function (row) {
-          var name = !state.group ? "" : nameOf({ who: row.who, value: row.value, count: 0 });
-          var key = JSON.stringify([row.usage_date, name]);
-          if (!found.has(key)) { found.set(key, { day: row.usage_date, name: name, sums: SUMS.map(function () { return 0n; }) }); }
-          SUMS.forEach(function (sum, i) { found.get(key).sums[i] += row[sum]; });
+        days.forEach(function (held) {
+          held.groups.forEach(function (group) { found.set(held.day + group.key, { day: held.day, name: state.group ? nameOf({ who: group.who, value: group.value, count: 0 }) : "", sums: SUMS.map(function (name) { return group.sums[name]; }) }); });
         });
         var head = ["usage_date"].concat(state.group ? [state.group] : [], SUMS);
         CU.download(config.workspace + "-usage" + (state.group ? "-by-" + state.group : "") + "-" + now.first + "-" + now.last + ".csv", CU.csv([head].concat(Array.from(found.values()).map(function (entry) {

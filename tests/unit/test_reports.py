@@ -10,14 +10,16 @@ import html
 import json
 import os
 import re
+import shutil
 from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jinja2
 import pytest
 
-from reports import analytics, pages, quality, swap, users, writer
+from reports import analytics, build, pages, quality, swap, users, writer
 from reports import columns as col
 from reports import format as fmt
 from reports import queries as q
@@ -96,10 +98,11 @@ class _Tables(HTMLParser):
 def months_of(site: Path, folder: str) -> analytics.Months:
     """The daily rows of a workspace, as its pages would load them."""
     months = analytics.Months()
-    for path in sorted((site / folder / "data" / "analytics").glob("*.js")):
-        data = chunk_data(path)
-        assert isinstance(data, dict)
-        months.add({name: json.dumps(rows) for name, rows in data.items()})
+    for kind in ("analytics", "latency"):
+        for path in sorted((site / folder / "data" / kind).glob("*.js")):
+            data = chunk_data(path)
+            assert isinstance(data, dict)
+            months.add(path.stem, data)
     return months
 
 
@@ -156,6 +159,75 @@ def test_one_changed_run_rewrites_its_day_only(published: Path, tmp_path: Path) 
     assert all("2026-10-20" in name or "2026-10-21" in name for name in dated), (
         f"other days were rewritten: {sorted(dated)}"
     )
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["days told", "days compared"])
+def test_what_is_kept_is_what_would_be_made(
+    is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After any sequence of nights the site differs in a byte from one that is made from nothing, or a night makes again what did
+    not change.
+    """
+    site, copy = tmp_path / "site", tmp_path / "usage.duckdb"
+    first = make_published(tmp_path / "first.duckdb", days=34, runs_per_day=6)
+    if is_told:
+        with duckdb.connect(str(first)) as connection:
+            connection.execute(
+                "create table meta.dates as select distinct usage_date, '1' as publication_id, 'a' as build_key from marts.mart_details__spans"
+            )
+    shutil.copy(first, copy)
+    of_day = "where usage_date = '2026-10-12'"
+    built = f"update meta.dates set build_key = {{}} {of_day}" if is_told else ""
+    prices = "update dimensions.dim_workspace set has_credit_price = false, time_zone = 'Asia/Tokyo'"
+    steps: dict[str, str] = {
+        "from nothing": "",
+        "one row": f"update marts.mart_logs__prompt_runs set model = 'renamed' {of_day}; {built.format(1)}",
+        "settings": prices,
+        "a day is gone": "; ".join(
+            f"delete from marts.{table} {of_day.replace('usage_date', column)}"
+            for table, column in (
+                *((mart, "usage_date") for mart in q._DAY_MARTS),
+                ("mart_details__child_runs", "parent_usage_date"),
+            )
+        )
+        + (f"; delete from meta.dates {of_day}" if is_told else ""),
+        "template": "",
+        "rollback": "",
+        "the same again": "",
+    }
+    if not is_told:
+        steps = {name: steps[name] for name in ("from nothing", "one row", "rollback")}
+    for number, (name, sql) in enumerate(steps.items()):
+        if name == "rollback":
+            shutil.copy(first, copy)
+        elif sql:
+            with duckdb.connect(str(copy)) as connection:
+                connection.execute(sql)
+        if name == "template":
+            made = build.environment
+
+            def other() -> jinja2.Environment:
+                templates = made()
+                assert templates.loader is not None
+                source = templates.loader.get_source(templates, "base.html")[0]
+                templates.loader = jinja2.ChoiceLoader(
+                    [jinja2.DictLoader({"base.html": source + "<!-- another -->"}), templates.loader]
+                )
+                return templates
+
+            monkeypatch.setattr(build, "environment", other)
+            monkeypatch.setattr(build, "surface_version", lambda: "another")
+        result = build_site(copy, site)
+        fresh = tmp_path / f"fresh{number}"
+        build_site(copy, fresh)
+        assert contents(site) == contents(fresh), name
+        chunks = [path for path in contents(site) if "/data/" in path]
+        if name == "one row":
+            assert 0 < result.files_written < len(chunks) / 3, "days that did not change were made again"
+        if name == "template":
+            assert result.files_written == 13, "the pages, and no chunk"
+        if name == "the same again":
+            assert (result.files_written, result.pages) == (0, 13)
 
 
 def test_foreign_files_are_never_removed(published: Path, tmp_path: Path) -> None:
@@ -621,6 +693,7 @@ def test_distribution_is_the_marts(published: Path) -> None:
             [ACME],
         ).fetchall()
     with q.Published(published) as source:
+        source.choose_months([(ACME, "2026-10"), (ACME, "2026-11")])
         rows = [row for (w, _), text in source.user_days().items() if w == ACME for row in json.loads(text)]
     clock = fmt.zone("UTC")
     assert clock is not None
