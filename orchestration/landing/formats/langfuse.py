@@ -489,38 +489,31 @@ def _attributes(convert: Convert) -> str:
         plain = literal(r'[{](?:"[a-z_]{1,40}":[-0-9.eE+]{1,40}[,}])+')
         return f"case when regexp_full_match({text}, {plain}) then {literal(json.dumps(name) + ':')} || {text} else {taken_apart} end"
 
-    parameters = 'object_text(coalesce(r."modelParameters", r.model_parameters))'
-    provided = 'coalesce(r."providedCostDetails", r.provided_cost_details)'
-    known_metadata = literal(json.dumps(dict.fromkeys(_META_NAMES)))
     # Numbers by simple names are kept as they are: to take every object apart cost 40 of 75 microseconds of CPU per observation.
     parts += [
-        f"case when length({parameters}) > 2 then "
+        "case when parameters_text is not null then "
         + as_it_is(
-            "modelParameters", parameters, f"flat_inside({parameters}, 'modelParameters.', []::varchar[])"
+            "modelParameters",
+            "parameters_text",
+            "flat_inside(parameters_text, 'modelParameters.', []::varchar[])",
         )
         + " end",
-        f"case when length({provided}) > 2 then flat_scalars({provided}, 'providedCostDetails.', []::varchar[]) end",
+        "case when length(provided_text) > 2 then flat_scalars(provided_text, 'providedCostDetails.', []::varchar[]) end",
         "case when has_cost_details then "
         + as_it_is("costDetails", "f_cost_details", "flat_scalars(f_cost_details, 'costDetails.', ['total'])")
         + " end",
         "case when len(odd_usage_keys) > 0 then flat_scalars(usage, 'usageDetails.', "
         f"{string_list(langfuse_usage.KNOWN)}) end",
-    ]
-    parts += [
-        # Most metadata is Langfuse's own; a patch of nulls takes that out, and only what is left is looked at.
-        f"""case when not is_trace and metadata_text <> '{{}}' then case
-            when has_nan(metadata_text) or contains(metadata_text, 'null')
-                then flat_inside(metadata_text, 'metadata.', {string_list(_META_NAMES)})
-            when try(json_merge_patch(metadata_text, {known_metadata}))::varchar <> '{{}}'
-                then flat_inside(try(json_merge_patch(metadata_text, {known_metadata}))::varchar, 'metadata.', []::varchar[])
-        end end""",
+        # Most metadata is Langfuse's own, and nothing is left of it.
+        "case when own_metadata is not null then flat_inside(own_metadata, 'metadata.', "
+        f"{string_list(_META_NAMES)}) end",
         f"case when attributes_text is not null then flat_inside(attributes_text, '', {string_list(_SPAN_NAMES)}) end",
-        f"""nullif(array_to_string(list_transform(
-            list_filter(json_keys(raw), lambda k: not list_contains({string_list((*_KNOWN, *KEPT))}, k)),
+        """case when len(odd_keys) > 0 then array_to_string(list_transform(
+            odd_keys,
             lambda k: to_json(k)::varchar || ':' || strict_json(
                 json_extract(raw, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
             )
-        ), ','), '')""",
+        ), ',') end""",
     ]
     if convert.keep_content:
         texts_ = [
@@ -532,8 +525,18 @@ def _attributes(convert: Convert) -> str:
     return f"'{{' || nullif(concat_ws(',', {', '.join(parts)}), '') || '}}'"
 
 
+def _own_metadata() -> str:
+    """The metadata, where there is any but Langfuse's own; a patch of nulls takes that out, so that less is taken apart."""
+    patch = literal(json.dumps(dict.fromkeys(_META_NAMES)))
+    return f"""case when has_own_metadata then
+        case when has_nan(metadata_text) or contains(metadata_text, 'null') then metadata_text
+            else try(json_merge_patch(metadata_text, {patch}))::varchar end
+    end"""
+
+
 def _columns(judged: str, convert: Convert) -> str:
     """The plain text rows."""
+    parameters = 'object_text(coalesce(r."modelParameters", r.model_parameters))'
     deployment = """coalesce(
         f_release,
         f_version,
@@ -653,10 +656,17 @@ def _columns(judged: str, convert: Convert) -> str:
             nullif(ra."service.name", 'unknown_service') as service_name,
             {texts}
         from (
-            select *, {kind} as kind
+            select *, {kind} as kind, {_own_metadata()} as own_metadata
             from (
                 select
                     *,
+                    case when fault is null
+                        then list_filter(json_keys(raw), lambda k: not list_contains({string_list((*_KNOWN, *KEPT))}, k)) end as odd_keys,
+                    case when m is not null and not is_trace
+                        then len(list_filter(json_keys(metadata_text), lambda k: not list_contains({string_list(_META_NAMES)}, k))) > 0
+                    end as has_own_metadata,
+                    case when length({parameters}) > 2 then {parameters} end as parameters_text,
+                    coalesce(r."providedCostDetails", r.provided_cost_details) as provided_text,
                     length(f_cost_details) > 2 and starts_with(f_cost_details, '{{') as has_cost_details,
                     call_marker = 'call' and coalesce(regexp_matches(lower(asked_model), {literal(names.IMAGE_MODELS)}), false) as is_image
                 from ({judged})
