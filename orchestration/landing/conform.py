@@ -11,7 +11,7 @@ import json
 
 from orchestration.landing import contract, usage_shapes
 from orchestration.landing.contract import LAKE_TYPES, NATIVE, USAGE, Entity, Field, Kind, Reason
-from orchestration.landing.readers import UNMOVED
+from orchestration.landing.formats.base import UNMOVED
 from orchestration.sql import identifier, literal, string_list
 
 LINEAGE_COLUMNS = ("file_no",)

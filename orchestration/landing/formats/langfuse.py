@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from orchestration.landing.contract import SPANS, Reason
 from orchestration.landing.formats import langfuse_usage, names, objects, redaction
-from orchestration.landing.formats.base import Convert, Sniff, SourceFormat
+from orchestration.landing.formats.base import UNMOVED, Convert, Sniff, SourceFormat
 from orchestration.sql import identifier, literal, string_list
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -261,8 +261,33 @@ MACROS = (
 )
 
 
-def _parts(records: str) -> str:
-    """The records taken apart into observations and traces; what they say as the struct `r`."""
+_LISTS = "coalesce(r.observations, r.data, r.traces, r.trace)"
+
+
+def _singles(records: str) -> str:
+    """The records that are one observation or one trace, and what is none of both; what they say as the struct `r`."""
+    return f"""
+        select file_no, line_number, problem, record as raw, r
+        from (select *, {UNMOVED} from ({_read(records)}))
+        where {_LISTS} is null or unmoved
+    """
+
+
+def _read(records: str) -> str:
+    structure = literal(_structure((*_READ, *KEPT)))
+    return f"""
+        select
+            file_no,
+            line_number,
+            record,
+            problem,
+            case when problem is null and starts_with(ltrim(record), '{{') then try(from_json(record, {structure})) end as r
+        from ({records})
+    """
+
+
+def _parts(records: str, condition: str = "true") -> str:
+    """The records taken apart into observations and traces, in the form of `_singles`."""
     structure = literal(_structure((*_READ, *KEPT)))
     return f"""
         select file_no, line_number, problem, part.raw as raw, part.r as r
@@ -272,20 +297,13 @@ def _parts(records: str) -> str:
                 line_number,
                 problem,
                 unnest(case
-                    when coalesce(r.observations, r.data, r.traces, r.trace) is null then [{{'raw': record, 'r': r}}]
+                    when {_LISTS} is null then [{{'raw': record, 'r': r}}]
                     else list_transform(
                         members_of(record), lambda e: {{'raw': e, 'r': try(from_json(e, {structure}))}}
                     )
                 end) as part
-            from (
-                select
-                    file_no,
-                    line_number,
-                    record,
-                    problem,
-                    case when problem is null and starts_with(ltrim(record), '{{') then try(from_json(record, {structure})) end as r
-                from ({records})
-            )
+            from (select *, {UNMOVED} from ({_read(records)}))
+            where {condition} or unmoved
         )
     """
 
@@ -313,6 +331,14 @@ def _row_count(records: str) -> str:
 
 def _spans(records: str, convert: Convert) -> str:
     return _columns(_judged(_named(_parts(records))), convert)
+
+
+def _spans_of_singles(records: str, convert: Convert) -> str:
+    return _columns(_judged(_named(_singles(records))), convert)
+
+
+def _spans_of_lists(records: str, convert: Convert) -> str:
+    return _columns(_judged(_named(_parts(records, f"{_LISTS} is not null"))), convert)
 
 
 def _named(parts: str) -> str:
@@ -719,6 +745,7 @@ FORMAT = SourceFormat(
     detect=_detect,
     spans=_spans,
     row_count=_row_count,
+    halves=(_spans_of_singles, _spans_of_lists),
     conventions=langfuse_usage.CONVENTIONS,
     flags={
         **langfuse_usage.FLAGS,
