@@ -26,7 +26,7 @@ from orchestration.landing.foreign import ForeignRows
 from orchestration.landing.formats import Convert, Layout, Sniff, SourceFormat
 from orchestration.landing.formats.base import UNMOVED
 from orchestration.landing.streams import UnreadableFileError
-from orchestration.sql import identifier, literal, string_list
+from orchestration.sql import identifier, joined, literal, string_list
 
 if TYPE_CHECKING:
     import duckdb
@@ -161,14 +161,14 @@ class TextRows:
                     when unknown is not null or len(odd_keys) > 0 then nullif(concat_ws(
                         ',',
                         unknown,
-                        nullif(array_to_string(list_transform(
+                        list_aggr(list_transform(
                             -- Looked up once: the macro mentions its value again and again.
                             list_transform(odd_keys, lambda k: {{
                                 'key': k,
                                 'value': json_extract(line, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
                             }}),
                             lambda odd: to_json(odd.key)::varchar || ':' || strict_json(odd.value)
-                        ), ','), '')
+                        ), 'string_agg', ',')
                     ), '')
                 end as extra,
                 case
@@ -213,7 +213,7 @@ class TextRows:
             f"|| {_as_json(column.cell)} end"
             for column in unknown
         ]
-        extra = f"nullif(concat_ws(',', {', '.join(extras)}), '')" if extras else "null::varchar"
+        extra = joined(extras) if extras else "null::varchar"
         fields = [
             f"{present[name].cell if name in present else 'null::varchar'} as {identifier(name)}"
             for name in entity.source_fields

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from orchestration.landing.contract import SPANS, Reason
 from orchestration.landing.formats import langfuse_usage, names, objects, redaction
 from orchestration.landing.formats.base import UNMOVED, Convert, Sniff, SourceFormat
-from orchestration.sql import identifier, literal, string_list
+from orchestration.sql import identifier, joined, joined_list, literal, string_list
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "id": ("id",),
@@ -534,12 +534,14 @@ def _attributes(convert: Convert) -> str:
         "case when own_metadata is not null then flat_inside(own_metadata, 'metadata.', "
         f"{string_list(_META_NAMES)}) end",
         f"case when attributes_text is not null then flat_inside(attributes_text, '', {string_list(_SPAN_NAMES)}) end",
-        """case when len(odd_keys) > 0 then array_to_string(list_transform(
+        "case when len(odd_keys) > 0 then "
+        + joined_list("""list_transform(
             odd_keys,
             lambda k: to_json(k)::varchar || ':' || strict_json(
                 json_extract(raw, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
             )
-        ), ',') end""",
+        )""")
+        + " end",
     ]
     if convert.keep_content:
         texts_ = [
@@ -547,8 +549,8 @@ def _attributes(convert: Convert) -> str:
                 || to_json(left(redacted({value}), {convert.content_max_characters}))::varchar end"""
             for name, value in (("input", "try(json_extract_string(raw, '$.input'))"), ("output", "f_output"))
         ]
-        parts.append(f"'\"content\":{{' || nullif(concat_ws(',', {', '.join(texts_)}), '') || '}}'")
-    return f"'{{' || nullif(concat_ws(',', {', '.join(parts)}), '') || '}}'"
+        parts.append(f"'\"content\":{{' || {joined(texts_)} || '}}'")
+    return f"'{{' || {joined(parts)} || '}}'"
 
 
 def _own_metadata() -> str:
@@ -642,11 +644,10 @@ def _columns(judged: str, convert: Convert) -> str:
         "session_id": "coalesce(f_session_id, a_session_id)",
         "user_id": "coalesce(f_user_id, a_user_id)",
         "user_metadata": f"""case when is_trace or f_parent_id is null then
-            '{{' || nullif(concat_ws(
-                ',',
+            '{{' || list_aggr([
                 case when tags_text(f_tags) is not null then '"tags":' || to_json(tags_text(f_tags))::varchar end,
                 case when metadata_text <> '{{}}' then flat_scalars(metadata_text, '', {string_list((*_META_NAMES, "tags"))}) end
-            ), '') || '}}'
+            ], 'string_agg', ',') || '}}'
         end""",
         "resource_id": "case when call_marker = 'call' and f_parent_id is null then f_prompt_id end",
         "resource_name": "case when kind = 'agent' then a_agent when call_marker = 'call' and f_parent_id is null then f_prompt_name end",
@@ -674,9 +675,7 @@ def _columns(judged: str, convert: Convert) -> str:
             coalesce(problem, fault) as problem,
             null::varchar[] as not_text,
             token_convention,
-            nullif(concat_ws(
-                ',', case when ends_early then {literal(END_BEFORE_START)} end, usage_flags, {inferred}
-            ), '') as flags,
+            {joined([f"case when ends_early then {literal(END_BEFORE_START)} end", "usage_flags", inferred])} as flags,
             case when fault is null then {_attributes(convert)} end as attributes,
             f_project as project,
             nullif(ra."service.name", 'unknown_service') as service_name,
