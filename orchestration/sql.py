@@ -31,6 +31,20 @@ def string_list(values: Iterable[object]) -> str:
     return "[" + ", ".join(literal(value) for value in values) + "]"
 
 
+def joined(parts: Iterable[str]) -> str:
+    """SQL of the texts that are not null, with commas between; null where there is none.
+
+    `nullif(concat_ws(',', …), '')` says the same and works every part out twice, `nullif(array_to_string(…), '')` four times: both
+    functions are macros that mention what they are given twice.
+    """
+    return joined_list(f"[{', '.join(parts)}]")
+
+
+def joined_list(texts: str) -> str:
+    """The same of SQL of a list of texts."""
+    return f"list_aggr({texts}, 'string_agg', ',')"
+
+
 # What the operating system says when the machine, not the file, is the trouble.
 _MACHINE_ERRORS = (
     errno.ENOSPC,

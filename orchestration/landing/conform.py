@@ -11,8 +11,8 @@ import json
 
 from orchestration.landing import contract, usage_shapes
 from orchestration.landing.contract import LAKE_TYPES, NATIVE, USAGE, Entity, Field, Kind, Reason
-from orchestration.landing.readers import UNMOVED
-from orchestration.sql import identifier, literal, string_list
+from orchestration.landing.formats.base import UNMOVED
+from orchestration.sql import identifier, joined, literal, string_list
 
 LINEAGE_COLUMNS = ("file_no",)
 TELLING_COLUMNS = ("source_format", "token_convention")
@@ -281,7 +281,7 @@ def _typed(entity: Entity, text_rows: str) -> str:
     ]
     if entity.usage:
         leftovers.append(f"{literal(json.dumps(USAGE) + ':')} || {_object(USAGE)}")
-    leftover = f"nullif(concat_ws(',', {', '.join(leftovers)}), '')" if leftovers else "null::varchar"
+    leftover = joined(leftovers) if leftovers else "null::varchar"
     return f"""
         select *, {values}, {UNMOVED}
         from (
@@ -333,8 +333,7 @@ def _attributes(entity: Entity) -> str:
         when {collides} then '"attributes":' || given_attributes
         else inside(given_attributes)
     end"""
-    parts = ", ".join([own, "extra", "leftover", *kept])
-    return f"'{{' || nullif(concat_ws(',', {parts}), '') || '}}'"
+    return f"'{{' || {joined([own, 'extra', 'leftover', *kept])} || '}}'"
 
 
 def _flags(entity: Entity) -> str:
@@ -354,13 +353,8 @@ def _flags(entity: Entity) -> str:
         flags[contract.UNKNOWN_USAGE] = "is_usage_unknown"
     if not flags:
         return "null::varchar"
-    if entity.is_plain:
-        names = ", ".join(
-            f"case when {condition} then {literal(flag)} end" for flag, condition in flags.items()
-        )
-        return f"nullif(concat_ws(',', {names}, flags), '')"
-    names = ", ".join(f"case when {condition} then {literal(flag)} end" for flag, condition in flags.items())
-    return f"nullif(concat_ws(',', {names}), '')"
+    names = [f"case when {condition} then {literal(flag)} end" for flag, condition in flags.items()]
+    return joined([*names, "flags"] if entity.is_plain else names)
 
 
 def lake_columns(entity: Entity) -> dict[str, str]:

@@ -7,8 +7,8 @@ record means (`formats`).
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestration.landing.contract import SPANS, Entity
@@ -36,6 +36,8 @@ class ForeignRows:
     records: Callable[[bool], str]
     convert: Convert
     mappings: Sequence[SourceMapping] = ()
+    lines: Mapping[int, int] = field(default_factory=dict)
+    """How many lines each file_no has, where each line is a record or blank."""
     majority: Entity = SPANS.plain
     may_be_mixed: bool = False
     may_have_usage: bool = True
@@ -47,8 +49,8 @@ class ForeignRows:
 
     @property
     def at_most(self) -> dict[int, int]:
-        """Nothing is known without parsing."""
-        return {}
+        """Lines, where the first of the passes makes one row at most of each; else nothing is known without parsing."""
+        return dict(self.lines) if self.format.halves else {}
 
     def count(self, connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
         """The rows of each file_no, counted apart from their conversion."""
@@ -58,9 +60,19 @@ class ForeignRows:
     def refuse_foreign(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Detection has looked already."""
 
+    def passes(self) -> list[tuple[Entity, str]]:
+        """See `readers.TextRows.passes`."""
+        conversions = self.format.halves if self.at_most and self.format.halves else (self.format.spans,)
+        return [
+            (self.majority, self._mapped_rows(convert(self.records(False), self.convert)))
+            for convert in conversions
+        ]
+
     def select(self, entity: Entity, *, numbered: bool = False) -> str:
         """SQL of the text rows, with what the settings say of their source put in."""
-        rows = self.format.spans(self.records(numbered), self.convert)
+        return self._mapped_rows(self.format.spans(self.records(numbered), self.convert))
+
+    def _mapped_rows(self, rows: str) -> str:
         replaced = ", ".join(
             f"{self._mapped(name)} as {identifier(name)}"
             for name in (

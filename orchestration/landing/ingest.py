@@ -313,12 +313,14 @@ class _Batch:
         except OSError:
             return True
 
-    def _unit_folder(self, entity: Entity, unit: int) -> Path:
-        return self.scratch / entity.name / f"unit={unit:06d}"
+    def _unit_folder(self, entity: Entity, unit: int, number: int) -> Path:
+        """Where a unit's rows of one pass go."""
+        return self.scratch / entity.name / f"unit={unit:06d}-{number}"
 
     def _forget(self, unit: int) -> None:
         for entity in ENTITIES:
-            shutil.rmtree(self._unit_folder(entity, unit), ignore_errors=True)
+            for folder in (self.scratch / entity.name).glob(f"unit={unit:06d}-*"):
+                shutil.rmtree(folder, ignore_errors=True)
             self._quarantine_file(unit, entity).unlink(missing_ok=True)
 
     def _quarantine_file(self, unit: int, entity: Entity) -> Path:
@@ -327,10 +329,14 @@ class _Batch:
     def _write(
         self, unit: int, rows: readers.TextRows | ForeignRows, is_of_one_date: bool
     ) -> tuple[dict[int, int], dict[int, int]]:
-        """Write the conforming rows by date; only if some are missing, look for the other entity and
+        """Write the conforming rows by date; only if some are missing, look for what else there may be and
         quarantine the rest. Returns the rows read and the rows quarantined, each per file_no.
         """
-        written = self._write_typed(unit, rows.majority, rows, is_of_one_date)
+        passes = [
+            (self._unit_folder(entity, unit, number), entity, text_rows)
+            for number, (entity, text_rows) in enumerate(rows.passes())
+        ]
+        written = self._write_typed(*passes[0], rows, is_of_one_date)
         if rows.at_most and written == sum(rows.at_most.values()):
             return rows.at_most, {}
         read = rows.count(self.connection)
@@ -338,12 +344,11 @@ class _Batch:
         if written == expected:
             return read, {}
         rows.refuse_foreign(self.connection)
-        others = [entity for entity in ENTITIES if entity is not rows.majority and rows.may_be_mixed]
-        written += sum(self._write_typed(unit, entity, rows) for entity in others)
+        written += sum(self._write_typed(*further, rows) for further in passes[1:])
         if written == expected:
             return read, {}
         targets = []
-        for entity in [rows.majority, *others]:
+        for entity in {entity.name: entity for _, entity, _ in passes}.values():
             targets.append(self._quarantine_file(unit, entity))
             rejected = conform.rejected(entity, rows.select(entity, numbered=True))
             self.connection.execute(f"copy ({rejected}) to {literal(targets[-1])} (format parquet)")
@@ -360,18 +365,22 @@ class _Batch:
         return read, counted
 
     def _write_typed(
-        self, unit: int, entity: Entity, rows: readers.TextRows | ForeignRows, is_of_one_date: bool = False
+        self,
+        folder: Path,
+        entity: Entity,
+        text_rows: str,
+        rows: readers.TextRows | ForeignRows,
+        is_of_one_date: bool = False,
     ) -> int:
         """Write the rows that conform, a folder for each date.
 
         Where a source looks as if all of it were of one date, it is written as one file first, at half the cost, and the file's own
         statistics tell whether it was: otherwise it is taken apart.
         """
-        folder = self._unit_folder(entity, unit)
         folder.mkdir(parents=True)
         if not rows.may_have_usage:
             entity = entity.without_usage
-        typed = conform.typed(entity, rows.select(entity), rows.source_format)
+        typed = conform.typed(entity, text_rows, rows.source_format)
         if not is_of_one_date:
             return self._execute_count(_copy_by_date(typed, folder))
         whole = folder / "whole.parquet"
@@ -388,9 +397,9 @@ class _Batch:
             of_date.mkdir()
             whole.replace(of_date / "data_0.parquet")
         elif count:
-            again = (
-                f"select *, {identifier(entity.start)}::date as lake_date from read_parquet({literal(whole)})"
-            )
+            # The folders above are no columns: the lake would have got one of them.
+            parts = f"read_parquet({literal(whole)}, hive_partitioning = false)"
+            again = f"select *, {identifier(entity.start)}::date as lake_date from {parts}"
             self._execute_count(_copy_by_date(again, folder))
             whole.unlink()
         else:

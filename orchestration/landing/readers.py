@@ -24,8 +24,9 @@ from orchestration.landing.contract import ENTITIES, NATIVE, RUNS, SPANS, USAGE,
 from orchestration.landing.files import LandingFile
 from orchestration.landing.foreign import ForeignRows
 from orchestration.landing.formats import Convert, Layout, Sniff, SourceFormat
+from orchestration.landing.formats.base import UNMOVED
 from orchestration.landing.streams import UnreadableFileError
-from orchestration.sql import identifier, literal, string_list
+from orchestration.sql import identifier, joined, literal, string_list
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,10 +50,6 @@ _MAGIC = {
     b"\xff\xfe": "UTF-16 text (save it as UTF-8)",
     b"\xfe\xff": "UTF-16 text (save it as UTF-8)",
 }
-# A filter that DuckDB pushes below a projection computes the expressions of the projection once more for each
-# time that it mentions them (measured: six times the whole night). It leaves a filter where it is that
-# mentions a volatile column of the projection: `select …, {UNMOVED} from … where (…) or unmoved`.
-UNMOVED = "random() < -1 as unmoved"
 # The plain test decides nearly always and costs a tenth of trimming the whole line.
 _IS_BLANK = "case when starts_with(line, '{') then false else coalesce(trim(line, ' \t\r'), '') = '' end"
 
@@ -103,6 +100,11 @@ class TextRows:
         """
         relation = self.numbered() if numbered else self.relation
         return self._json(entity, relation) if self.columns is None else self._tabular(entity, relation)
+
+    def passes(self) -> list[tuple[Entity, str]]:
+        """Entities and the SQL of their text rows. All but the first are needed only where that left rows out."""
+        others = [entity for entity in ENTITIES if entity is not self.majority and self.may_be_mixed]
+        return [(entity, self.select(entity)) for entity in (self.majority, *others)]
 
     def refuse_foreign(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Raise UnreadableFileError for a file of which no line can be a row. Asked only when rows are
@@ -159,14 +161,14 @@ class TextRows:
                     when unknown is not null or len(odd_keys) > 0 then nullif(concat_ws(
                         ',',
                         unknown,
-                        nullif(array_to_string(list_transform(
+                        list_aggr(list_transform(
                             -- Looked up once: the macro mentions its value again and again.
                             list_transform(odd_keys, lambda k: {{
                                 'key': k,
                                 'value': json_extract(line, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
                             }}),
                             lambda odd: to_json(odd.key)::varchar || ':' || strict_json(odd.value)
-                        ), ','), '')
+                        ), 'string_agg', ',')
                     ), '')
                 end as extra,
                 case
@@ -211,7 +213,7 @@ class TextRows:
             f"|| {_as_json(column.cell)} end"
             for column in unknown
         ]
-        extra = f"nullif(concat_ws(',', {', '.join(extras)}), '')" if extras else "null::varchar"
+        extra = joined(extras) if extras else "null::varchar"
         fields = [
             f"{present[name].cell if name in present else 'null::varchar'} as {identifier(name)}"
             for name in entity.source_fields
@@ -379,14 +381,15 @@ def open_foreign(
     """
     for statement in source_format.macros:
         connection.execute(statement)
+    lines: dict[int, int] = {}
     if layout == "table":
         records = _table_records(connection, source, scratch, salvaging=salvaging)
     else:
         for _, file in source.files:
             _refuse_foreign(file)
-        records = _json_records(source, scratch, source_format, layout, salvaging=salvaging)
+        records, lines = _json_records(source, scratch, source_format, layout, salvaging=salvaging)
     convert = Convert(settings.keep_content, settings.content_max_characters)
-    return ForeignRows(source_format, source.files, records, convert, settings.sources)
+    return ForeignRows(source_format, source.files, records, convert, settings.sources, lines)
 
 
 def _table_records(
@@ -416,8 +419,10 @@ def _table_records(
 
 def _json_records(
     source: Source, scratch: Path, source_format: SourceFormat, layout: Layout, *, salvaging: bool
-) -> Callable[[bool], str]:
-    """Records of JSON files: lines, elements of a list, or documents; a huge one in pieces."""
+) -> tuple[Callable[[bool], str], dict[int, int]]:
+    """Records of JSON files: lines, elements of a list, or documents; a huge one in pieces. And how many lines there are of each, where
+    each is a record or blank.
+    """
     measures = {file_no: streams.measure(file, are_lines_bound=False) for file_no, file in source.files}
     longest = max(measure.longest_bytes for measure in measures.values())
     files = [(file_no, file, link) for (file_no, file), link in zip(source.files, source.links, strict=True)]
@@ -429,7 +434,7 @@ def _json_records(
             )
             return f"select file_no, line_number, line as record, problem from ({lines})"
 
-        return records
+        return records, {file_no: measure.lines for file_no, measure in measures.items()}
 
     if len(files) > 1:  # one of them has a huge line: each is read on its own
         raise salvage.NeedsSalvageError
@@ -447,7 +452,7 @@ def _json_records(
                 json::varchar as record, null::varchar as problem
             from {scan}
         """
-        )
+        ), {}
     if (
         layout == "document"
         and not salvaging
@@ -464,12 +469,12 @@ def _json_records(
                 json::varchar as record, null::varchar as problem
             from {scan}
         """
-        )
+        ), {}
     is_short_of_lines = longest <= streams.MAX_LINE_BYTES
     relation = documents.pieces(
         file_no, file, scratch, source_format.split_at, are_lines=layout == "lines" and is_short_of_lines
     )
-    return lambda numbered: f"select file_no, line_number, record, problem from ({relation})"
+    return lambda numbered: f"select file_no, line_number, record, problem from ({relation})", {}
 
 
 def can_salvage(source: Source) -> bool:

@@ -8,6 +8,11 @@ from typing import Literal
 
 from orchestration.landing.contract import Convention
 
+# A filter that DuckDB pushes below a projection computes the expressions of the projection once more for each
+# time that it mentions them (measured: six times the whole night). It leaves a filter where it is that
+# mentions a volatile column of the projection: `select …, {UNMOVED} from … where (…) or unmoved`.
+UNMOVED = "random() < -1 as unmoved"
+
 Layout = Literal["lines", "array", "document", "table"]
 """How records lie in a file: one JSON object per line; elements of one JSON array; one or several JSON documents over any number of
 lines; rows of a CSV or Parquet table."""
@@ -64,6 +69,10 @@ class SourceFormat:
     """Its part of `docs/sources.md`, Markdown: how to get the export, what becomes what, what is not there."""
     are_records_long: bool = False
     """A record holds many rows: few are read at a time, and blank lines come along, as blank records."""
+    halves: tuple[Callable[[str, Convert], str], Callable[[str, Convert], str]] | None = None
+    """The same as `spans` in two: the rows of those records of which each holds exactly one row, and those of all others. A file of
+    lines of which the first gives as many conforming rows as the file has lines needs nothing else: neither the second half nor a count.
+    """
     macros: tuple[str, ...] = ()
     """Statements that create what `spans` needs."""
     split_at: tuple[str, ...] = ()

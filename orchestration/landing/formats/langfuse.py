@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from orchestration.landing.contract import SPANS, Reason
 from orchestration.landing.formats import langfuse_usage, names, objects, redaction
-from orchestration.landing.formats.base import Convert, Sniff, SourceFormat
-from orchestration.sql import identifier, literal, string_list
+from orchestration.landing.formats.base import UNMOVED, Convert, Sniff, SourceFormat
+from orchestration.sql import identifier, joined, joined_list, literal, string_list
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "id": ("id",),
@@ -261,8 +261,33 @@ MACROS = (
 )
 
 
-def _parts(records: str) -> str:
-    """The records taken apart into observations and traces; what they say as the struct `r`."""
+_LISTS = "coalesce(r.observations, r.data, r.traces, r.trace)"
+
+
+def _singles(records: str) -> str:
+    """The records that are one observation or one trace, and what is none of both; what they say as the struct `r`."""
+    return f"""
+        select file_no, line_number, problem, record as raw, r
+        from (select *, {UNMOVED} from ({_read(records)}))
+        where {_LISTS} is null or unmoved
+    """
+
+
+def _read(records: str) -> str:
+    structure = literal(_structure((*_READ, *KEPT)))
+    return f"""
+        select
+            file_no,
+            line_number,
+            record,
+            problem,
+            case when problem is null and starts_with(ltrim(record), '{{') then try(from_json(record, {structure})) end as r
+        from ({records})
+    """
+
+
+def _parts(records: str, condition: str = "true") -> str:
+    """The records taken apart into observations and traces, in the form of `_singles`."""
     structure = literal(_structure((*_READ, *KEPT)))
     return f"""
         select file_no, line_number, problem, part.raw as raw, part.r as r
@@ -272,20 +297,13 @@ def _parts(records: str) -> str:
                 line_number,
                 problem,
                 unnest(case
-                    when coalesce(r.observations, r.data, r.traces, r.trace) is null then [{{'raw': record, 'r': r}}]
+                    when {_LISTS} is null then [{{'raw': record, 'r': r}}]
                     else list_transform(
                         members_of(record), lambda e: {{'raw': e, 'r': try(from_json(e, {structure}))}}
                     )
                 end) as part
-            from (
-                select
-                    file_no,
-                    line_number,
-                    record,
-                    problem,
-                    case when problem is null and starts_with(ltrim(record), '{{') then try(from_json(record, {structure})) end as r
-                from ({records})
-            )
+            from (select *, {UNMOVED} from ({_read(records)}))
+            where {condition} or unmoved
         )
     """
 
@@ -313,6 +331,14 @@ def _row_count(records: str) -> str:
 
 def _spans(records: str, convert: Convert) -> str:
     return _columns(_judged(_named(_parts(records))), convert)
+
+
+def _spans_of_singles(records: str, convert: Convert) -> str:
+    return _columns(_judged(_named(_singles(records))), convert)
+
+
+def _spans_of_lists(records: str, convert: Convert) -> str:
+    return _columns(_judged(_named(_parts(records, f"{_LISTS} is not null"))), convert)
 
 
 def _named(parts: str) -> str:
@@ -489,38 +515,33 @@ def _attributes(convert: Convert) -> str:
         plain = literal(r'[{](?:"[a-z_]{1,40}":[-0-9.eE+]{1,40}[,}])+')
         return f"case when regexp_full_match({text}, {plain}) then {literal(json.dumps(name) + ':')} || {text} else {taken_apart} end"
 
-    parameters = 'object_text(coalesce(r."modelParameters", r.model_parameters))'
-    provided = 'coalesce(r."providedCostDetails", r.provided_cost_details)'
-    known_metadata = literal(json.dumps(dict.fromkeys(_META_NAMES)))
     # Numbers by simple names are kept as they are: to take every object apart cost 40 of 75 microseconds of CPU per observation.
     parts += [
-        f"case when length({parameters}) > 2 then "
+        "case when parameters_text is not null then "
         + as_it_is(
-            "modelParameters", parameters, f"flat_inside({parameters}, 'modelParameters.', []::varchar[])"
+            "modelParameters",
+            "parameters_text",
+            "flat_inside(parameters_text, 'modelParameters.', []::varchar[])",
         )
         + " end",
-        f"case when length({provided}) > 2 then flat_scalars({provided}, 'providedCostDetails.', []::varchar[]) end",
+        "case when length(provided_text) > 2 then flat_scalars(provided_text, 'providedCostDetails.', []::varchar[]) end",
         "case when has_cost_details then "
         + as_it_is("costDetails", "f_cost_details", "flat_scalars(f_cost_details, 'costDetails.', ['total'])")
         + " end",
         "case when len(odd_usage_keys) > 0 then flat_scalars(usage, 'usageDetails.', "
         f"{string_list(langfuse_usage.KNOWN)}) end",
-    ]
-    parts += [
-        # Most metadata is Langfuse's own; a patch of nulls takes that out, and only what is left is looked at.
-        f"""case when not is_trace and metadata_text <> '{{}}' then case
-            when has_nan(metadata_text) or contains(metadata_text, 'null')
-                then flat_inside(metadata_text, 'metadata.', {string_list(_META_NAMES)})
-            when try(json_merge_patch(metadata_text, {known_metadata}))::varchar <> '{{}}'
-                then flat_inside(try(json_merge_patch(metadata_text, {known_metadata}))::varchar, 'metadata.', []::varchar[])
-        end end""",
+        # Most metadata is Langfuse's own, and nothing is left of it.
+        "case when own_metadata is not null then flat_inside(own_metadata, 'metadata.', "
+        f"{string_list(_META_NAMES)}) end",
         f"case when attributes_text is not null then flat_inside(attributes_text, '', {string_list(_SPAN_NAMES)}) end",
-        f"""nullif(array_to_string(list_transform(
-            list_filter(json_keys(raw), lambda k: not list_contains({string_list((*_KNOWN, *KEPT))}, k)),
+        "case when len(odd_keys) > 0 then "
+        + joined_list("""list_transform(
+            odd_keys,
             lambda k: to_json(k)::varchar || ':' || strict_json(
                 json_extract(raw, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
             )
-        ), ','), '')""",
+        )""")
+        + " end",
     ]
     if convert.keep_content:
         texts_ = [
@@ -528,12 +549,22 @@ def _attributes(convert: Convert) -> str:
                 || to_json(left(redacted({value}), {convert.content_max_characters}))::varchar end"""
             for name, value in (("input", "try(json_extract_string(raw, '$.input'))"), ("output", "f_output"))
         ]
-        parts.append(f"'\"content\":{{' || nullif(concat_ws(',', {', '.join(texts_)}), '') || '}}'")
-    return f"'{{' || nullif(concat_ws(',', {', '.join(parts)}), '') || '}}'"
+        parts.append(f"'\"content\":{{' || {joined(texts_)} || '}}'")
+    return f"'{{' || {joined(parts)} || '}}'"
+
+
+def _own_metadata() -> str:
+    """The metadata, where there is any but Langfuse's own; a patch of nulls takes that out, so that less is taken apart."""
+    patch = literal(json.dumps(dict.fromkeys(_META_NAMES)))
+    return f"""case when has_own_metadata then
+        case when has_nan(metadata_text) or contains(metadata_text, 'null') then metadata_text
+            else try(json_merge_patch(metadata_text, {patch}))::varchar end
+    end"""
 
 
 def _columns(judged: str, convert: Convert) -> str:
     """The plain text rows."""
+    parameters = 'object_text(coalesce(r."modelParameters", r.model_parameters))'
     deployment = """coalesce(
         f_release,
         f_version,
@@ -613,11 +644,10 @@ def _columns(judged: str, convert: Convert) -> str:
         "session_id": "coalesce(f_session_id, a_session_id)",
         "user_id": "coalesce(f_user_id, a_user_id)",
         "user_metadata": f"""case when is_trace or f_parent_id is null then
-            '{{' || nullif(concat_ws(
-                ',',
+            '{{' || list_aggr([
                 case when tags_text(f_tags) is not null then '"tags":' || to_json(tags_text(f_tags))::varchar end,
                 case when metadata_text <> '{{}}' then flat_scalars(metadata_text, '', {string_list((*_META_NAMES, "tags"))}) end
-            ), '') || '}}'
+            ], 'string_agg', ',') || '}}'
         end""",
         "resource_id": "case when call_marker = 'call' and f_parent_id is null then f_prompt_id end",
         "resource_name": "case when kind = 'agent' then a_agent when call_marker = 'call' and f_parent_id is null then f_prompt_name end",
@@ -645,18 +675,23 @@ def _columns(judged: str, convert: Convert) -> str:
             coalesce(problem, fault) as problem,
             null::varchar[] as not_text,
             token_convention,
-            nullif(concat_ws(
-                ',', case when ends_early then {literal(END_BEFORE_START)} end, usage_flags, {inferred}
-            ), '') as flags,
+            {joined([f"case when ends_early then {literal(END_BEFORE_START)} end", "usage_flags", inferred])} as flags,
             case when fault is null then {_attributes(convert)} end as attributes,
             f_project as project,
             nullif(ra."service.name", 'unknown_service') as service_name,
             {texts}
         from (
-            select *, {kind} as kind
+            select *, {kind} as kind, {_own_metadata()} as own_metadata
             from (
                 select
                     *,
+                    case when fault is null
+                        then list_filter(json_keys(raw), lambda k: not list_contains({string_list((*_KNOWN, *KEPT))}, k)) end as odd_keys,
+                    case when m is not null and not is_trace
+                        then len(list_filter(json_keys(metadata_text), lambda k: not list_contains({string_list(_META_NAMES)}, k))) > 0
+                    end as has_own_metadata,
+                    case when length({parameters}) > 2 then {parameters} end as parameters_text,
+                    coalesce(r."providedCostDetails", r.provided_cost_details) as provided_text,
                     length(f_cost_details) > 2 and starts_with(f_cost_details, '{{') as has_cost_details,
                     call_marker = 'call' and coalesce(regexp_matches(lower(asked_model), {literal(names.IMAGE_MODELS)}), false) as is_image
                 from ({judged})
@@ -709,6 +744,7 @@ FORMAT = SourceFormat(
     detect=_detect,
     spans=_spans,
     row_count=_row_count,
+    halves=(_spans_of_singles, _spans_of_lists),
     conventions=langfuse_usage.CONVENTIONS,
     flags={
         **langfuse_usage.FLAGS,

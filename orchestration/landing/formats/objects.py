@@ -67,7 +67,7 @@ MACROS = (
     # Flat members of an object, as the inside of another: numbers, booleans and texts that are no content.
     f"""
     create or replace temp macro flat_inside(object, prefix, unless) as
-        nullif(array_to_string(list_transform(
+        list_aggr(list_transform(
             list_filter(
                 map_entries(try(from_json(object, '"MAP(VARCHAR,JSON)"'))),
                 lambda e: e.value is not null and e.value::varchar not in ('null', '""', '[]', '{{}}')
@@ -79,12 +79,12 @@ MACROS = (
                 when starts_with(e.value::varchar, '{{') or starts_with(e.value::varchar, '[') then to_json(e.value::varchar)::varchar
                 else strict_json(e.value::varchar)
             end
-        ), ','), '')
+        ), 'string_agg', ',')
     """,
     # Members of an object of the caller's own: whatever they are called, as long as they are no text to read.
     f"""
     create or replace temp macro flat_scalars(object, prefix, unless) as
-        nullif(array_to_string(list_transform(
+        list_aggr(list_transform(
             list_filter(
                 map_entries(try(from_json(object, '"MAP(VARCHAR,JSON)"'))),
                 lambda e: e.value is not null and left(e.value::varchar, 1) not in ('{{', '[') and e.value::varchar not in ('null', '""')
@@ -92,14 +92,14 @@ MACROS = (
                     and not list_contains(unless, e.key)
             ),
             lambda e: to_json(prefix || e.key)::varchar || ':' || strict_json(e.value::varchar)
-        ), ','), '')
+        ), 'string_agg', ',')
     """,
     # User agents are tags that the gateway adds itself.
     """
     create or replace temp macro tags_text(tags) as
         case
-            when starts_with(tags, '[') then nullif(array_to_string(
-                list_filter(try(from_json(tags, '["VARCHAR"]')), lambda t: not starts_with(t, 'User-Agent:')), ', '
+            when starts_with(tags, '[') then nullif(list_aggr(
+                list_filter(try(from_json(tags, '["VARCHAR"]')), lambda t: not starts_with(t, 'User-Agent:')), 'string_agg', ', '
             ), '')
             else nullif(tags, '')
         end
