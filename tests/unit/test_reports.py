@@ -204,16 +204,13 @@ def test_what_is_kept_is_what_would_be_made(
             with duckdb.connect(str(copy)) as connection:
                 connection.execute(sql)
         if name == "template":
-            made = build.environment
+            made = build.environment()
 
-            def other() -> jinja2.Environment:
-                templates = made()
+            def other(templates: jinja2.Environment = made) -> jinja2.Environment:
                 assert templates.loader is not None
                 source = templates.loader.get_source(templates, "base.html")[0]
-                templates.loader = jinja2.ChoiceLoader(
-                    [jinja2.DictLoader({"base.html": source + "<!-- another -->"}), templates.loader]
-                )
-                return templates
+                other_base = jinja2.DictLoader({"base.html": source + "<!-- another -->"})
+                return templates.overlay(loader=jinja2.ChoiceLoader([other_base, templates.loader]))
 
             monkeypatch.setattr(build, "environment", other)
             monkeypatch.setattr(build, "surface_version", lambda: "another")
