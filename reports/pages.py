@@ -204,7 +204,10 @@ def analytics_view(data: WorkspaceData) -> tuple[analytics.View, date, date] | N
     first = last - timedelta(days=analytics.DEFAULT_DAYS - 1)
     months = analytics.Months()
     for month in months_shown(data):
-        months.add(month, data.months[month])
+        tables = data.months[month]
+        if month < first.isoformat()[:7]:  # of the period before, only totals are told
+            tables = {name: tables[name] for name in col.ROW_TABLES if name in tables}
+        months.add(month, tables)
     return analytics.build_view(months, first, last, data.credit_prices, data.edges), first, last
 
 

@@ -154,6 +154,7 @@ class Published:
         self._month_range = ("9999-01", "0001-01")
         self._days: tuple[date, date] | None = None
         self._has_kept_values = False
+        self._rows_by_day: dict[str, dict[tuple[str, date], int]] = {}
 
     def __enter__(self) -> Published:
         return self
@@ -526,19 +527,19 @@ class Published:
         sources: list[tuple[str, str]] = [(table, "usage_date") for table in _DAY_MARTS]
         sources.append(("mart_details__child_runs", "parent_usage_date"))
         days: dict[tuple[str, date], list[str]] = {}
-        keys = (
+        keys: dict[date, str] = (
             dict(self._all("select usage_date, build_key from meta.dates"))
             if self._columns_of("dates", "meta")
             else {}
         )
         counted = {
-            (str(w), day)
+            key
             for table in (
                 "mart_analytics__total_cost",
                 *(f"mart_logs__{kind}_runs" for kind in col.LOG_KINDS.values()),
                 "mart_details__spans",
             )
-            for w, day in self._all(f"select distinct workspace_id, usage_date from marts.{table}")
+            for key in self.rows_by_day(table)
         }
         if all(day in keys for _, day in counted):
             return {key: str(keys[key[1]]) for key in sorted(counted)}
@@ -555,10 +556,12 @@ class Published:
 
     def rows_by_day(self, table: str, day_column: str = "usage_date") -> dict[tuple[str, date], int]:
         """(workspace_id, day) → rows of a mart."""
-        rows = self._all(
-            f"select workspace_id, {day_column}, count(*) from marts.{table} where {day_column} is not null group by 1, 2 order by 1, 2"
-        )
-        return {(str(w), day): int(n) for w, day, n in rows}
+        if table not in self._rows_by_day:
+            rows = self._all(
+                f"select workspace_id, {day_column}, count(*) from marts.{table} where {day_column} is not null group by 1, 2 order by 1, 2"
+            )
+            self._rows_by_day[table] = {(str(w), day): int(n) for w, day, n in rows}
+        return self._rows_by_day[table]
 
     def log_totals(self, kind: str) -> dict[str, list[Row]]:
         """workspace_id → rows (day, runs, tokens, cost, credits, external, unpriced calls, their tokens) of one

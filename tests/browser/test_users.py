@@ -39,6 +39,7 @@ def test_any_range_is_what_python_says(reader: Reader, published: Path, workspac
     """The page says something else about a range of days than the same rows say in Python, the range that it opens with included."""
     folder = writer.slug(workspace)
     with q.Published(published) as source:
+        source.choose_months([(workspace, "2026-10"), (workspace, "2026-11")])
         rows = [
             row for (w, _), text in source.user_days().items() if w == workspace for row in json.loads(text)
         ]
