@@ -446,13 +446,16 @@ def _json_records(
             f"maximum_object_size = {4 * salvage.HUGE_LINE_BYTES})"
         )
         # A list has no lines: its elements are counted.
-        return lambda numbered: (
-            f"""
+        return (
+            lambda numbered: (
+                f"""
             select {file_no} as file_no, {"row_number() over ()" if numbered else "0"} as line_number,
                 json::varchar as record, null::varchar as problem
             from {scan}
         """
-        ), {}
+            ),
+            {},
+        )
     if (
         layout == "document"
         and not salvaging
@@ -463,13 +466,16 @@ def _json_records(
             f"read_json_objects({literal(link)}, format = 'unstructured', compression = 'none', "
             f"maximum_object_size = {salvage.HUGE_LINE_BYTES + 1})"
         )
-        return lambda numbered: (
-            f"""
+        return (
+            lambda numbered: (
+                f"""
             select {file_no} as file_no, {"row_number() over ()" if numbered else "0"} as line_number,
                 json::varchar as record, null::varchar as problem
             from {scan}
         """
-        ), {}
+            ),
+            {},
+        )
     is_short_of_lines = longest <= streams.MAX_LINE_BYTES
     relation = documents.pieces(
         file_no, file, scratch, source_format.split_at, are_lines=layout == "lines" and is_short_of_lines

@@ -412,6 +412,7 @@ def test_cache_writes_by_lifetime_are_counted_once(
         one_hour,
         input_tokens,
     )
+    assert row["quality_flags"] is None, "each total is the sum in one reading"
 
 
 def test_the_original_attributes_go_before_a_total_that_langfuse_made_itself(tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ def test_a_file_whose_ends_are_of_one_date(night: Night) -> None:
     assert sorted(part.row_count for part in manifest.parts) == [1, 1199]
     (moved,) = [part for part in manifest.parts if part.row_count == 1]
     assert moved.lake_date == "2026-05-05"
+    names = duckdb.read_parquet(str(night.lake.root / moved.files[0])).columns
+    assert "unit" not in names, "a folder of the scratch space became a column of the lake"
 
 
 # -- duplicates and versions

@@ -404,7 +404,8 @@ def _judged(named: str) -> str:
     inside = f"""
         select
             *,
-            case when usage_text is not null then upper(coalesce(nullif(try(json_extract_string(usage_text, '$.unit')), ''), 'TOKENS'))
+            case when contains(usage_text, 'unit') or contains(usage_text, '\\')
+                then upper(coalesce(nullif(try(json_extract_string(usage_text, '$.unit')), ''), 'TOKENS'))
                 else 'TOKENS' end as unit,
             usage_text as usage
         from (
@@ -608,11 +609,11 @@ def _columns(judged: str, convert: Convert) -> str:
             when 'completion' then 'AI Model'
             when 'embedding' then 'Embedding'
             when 'image_generation' then 'Image Generation'
-            when 'tool' then service_of_tool(coalesce(a_tool, regexp_replace(f_name, '^execute_tool ', '')))
+            when 'tool' then service_of_tool(tool_name)
             when 'retrieval' then 'Retrieval'
         end""",
         "provider": "case when call_marker = 'call' or asked_model is not null or a_provider is not null "
-        "then provider_of(coalesce(a_provider, m.ls_provider), coalesce(asked_model, a_response_model)) end",
+        "then provider_of(told_provider, told_model) end",
         "model": "asked_model",
         "response_model": "nullif(coalesce(a_response_model, case when a_request_model is not null then f_model end), asked_model)",
         "service_tier": "a_service_tier",
@@ -692,6 +693,10 @@ def _columns(judged: str, convert: Convert) -> str:
                     end as has_own_metadata,
                     case when length({parameters}) > 2 then {parameters} end as parameters_text,
                     coalesce(r."providedCostDetails", r.provided_cost_details) as provided_text,
+                    -- What macros mention again and again.
+                    coalesce(a_provider, m.ls_provider) as told_provider,
+                    coalesce(asked_model, a_response_model) as told_model,
+                    coalesce(a_tool, regexp_replace(f_name, '^execute_tool ', '')) as tool_name,
                     length(f_cost_details) > 2 and starts_with(f_cost_details, '{{') as has_cost_details,
                     call_marker = 'call' and coalesce(regexp_matches(lower(asked_model), {literal(names.IMAGE_MODELS)}), false) as is_image
                 from ({judged})

@@ -243,12 +243,11 @@ def with_counts(relation: str) -> str:
     def total_of(*names: str) -> str:
         return " + ".join(f"coalesce(n_{name}, 0)" for name in names)
 
-    tiers = total_of("cache_write_5m", "cache_write_1h")
-    modalities = total_of("audio_input", "image_input", "other_input")
-    made = total_of("reasoning", "audio_output", "image_output", "other_output")
+    # Worked out once, in the innermost projection that can.
+    tiers, modalities = "n_tiers", "n_modalities"
     return f"""
         select
-            * exclude (n_write, n_in_parts, n_out_parts),
+            * exclude (n_write, n_in_parts, n_out_parts, n_tiers, n_modalities, place),
             case
                 when has_parts and n_input is not null or (has_parts and n_in_parts > 0 and x_input is null) then (
                     coalesce(n_input, 0) + case when is_in_inclusive then 0 else n_in_parts
@@ -309,54 +308,64 @@ def with_counts(relation: str) -> str:
                 coalesce(reading = 8, false) as is_reasoning_beside,
                 coalesce(reading in (9, 10), n_cache_write > 0 and n_cache_write = {tiers}) as are_tiers_inside
             from (
-                select
-                    *,
-                    case
-                        when not has_parts then null
-                        when n_total is not null then nullif(list_position([
-                            base + n_in_parts + n_out_parts,
-                            base,
-                            base + n_in_parts,
-                            base + n_out_parts,
-                            base + n_in_parts - n_write + n_out_parts,
-                            base + n_in_parts - n_write,
-                            base + coalesce(n_cached, 0) + n_write,
-                            base + coalesce(n_cached, 0) + n_write + coalesce(n_reasoning, 0),
-                            base + n_in_parts - {tiers} + n_out_parts,
-                            base + n_in_parts - {tiers}
-                        ], n_total), 0)
-                    end as reading,
-                    case
-                        when not has_parts or n_in_parts = 0 or told_input is null then null
-                        when as_count(told_input) = coalesce(n_input, 0) then 'inside'
-                        when as_count(told_input) = coalesce(n_input, 0) + n_in_parts then 'beside'
-                    end as told_in,
-                    case
-                        when not has_parts or n_out_parts = 0 or told_output is null then null
-                        when as_count(told_output) = coalesce(n_output, 0) then 'inside'
-                        when as_count(told_output) = coalesce(n_output, 0) + n_out_parts then 'beside'
-                    end as told_out,
-                    has_parts and regexp_matches(usage, {_TELEMETRY_KEY}) as is_named_by_telemetry
+                select *, nullif(place, 0) as reading
                 from (
                     select
                         *,
-                        {total_of("input", "output")} as base,
-                        {total_of("cached", "cache_write", "cache_write_5m", "cache_write_1h")} + {modalities} as n_in_parts,
-                        {total_of("cache_write")} + {tiers} as n_write,
-                        {made} as n_out_parts,
-                        {total_of("cached", "cache_write", "cache_write_5m", "cache_write_1h")} + {modalities} + {made} > 0 as has_parts
+                        case
+                            when not has_parts then null
+                            when n_total is not null then list_position([
+                                base + n_in_parts + n_out_parts,
+                                base,
+                                base + n_in_parts,
+                                base + n_out_parts,
+                                base + n_in_parts - n_write + n_out_parts,
+                                base + n_in_parts - n_write,
+                                base + coalesce(n_cached, 0) + n_write,
+                                base + coalesce(n_cached, 0) + n_write + coalesce(n_reasoning, 0),
+                                base + n_in_parts - {tiers} + n_out_parts,
+                                base + n_in_parts - {tiers}
+                            ], n_total)
+                        end as place,
+                        case
+                            when not has_parts or n_in_parts = 0 or told_input is null then null
+                            when as_count(told_input) = coalesce(n_input, 0) then 'inside'
+                            when as_count(told_input) = coalesce(n_input, 0) + n_in_parts then 'beside'
+                        end as told_in,
+                        case
+                            when not has_parts or n_out_parts = 0 or told_output is null then null
+                            when as_count(told_output) = coalesce(n_output, 0) then 'inside'
+                            when as_count(told_output) = coalesce(n_output, 0) + n_out_parts then 'beside'
+                        end as told_out,
+                        has_parts and regexp_matches(usage, {_TELEMETRY_KEY}) as is_named_by_telemetry
                     from (
                         select
                             *,
-                            {numbers},
-                            case when u is not null then sum_of_keys(usage, odd_usage_keys, {_OF_INPUT}, {_OF_OUTPUT}) end as n_other_input,
-                            case when u is not null then sum_of_keys(usage, odd_usage_keys, {_OF_OUTPUT}, {_OF_INPUT}) end
-                                as n_other_output
+                            coalesce(n_cached, 0) + n_write + n_modalities as n_in_parts,
+                            coalesce(n_cached, 0) + n_write + n_modalities + n_out_parts > 0 as has_parts
                         from (
-                            select * replace ({legacy})
+                            select
+                                *,
+                                {total_of("input", "output")} as base,
+                                {total_of("cache_write", "cache_write_5m", "cache_write_1h")} as n_write,
+                                {total_of("cache_write_5m", "cache_write_1h")} as n_tiers,
+                                {total_of("audio_input", "image_input", "other_input")} as n_modalities,
+                                {total_of("reasoning", "audio_output", "image_output", "other_output")} as n_out_parts
                             from (
-                                select *, {texts}, case when u is not null then unknown_usage_keys(usage) end as odd_usage_keys
-                                from (select *, try(from_json(usage, {literal(STRUCTURE)})) as u from ({relation}))
+                                select
+                                    *,
+                                    {numbers},
+                                    case when u is not null then sum_of_keys(usage, odd_usage_keys, {_OF_INPUT}, {_OF_OUTPUT}) end
+                                        as n_other_input,
+                                    case when u is not null then sum_of_keys(usage, odd_usage_keys, {_OF_OUTPUT}, {_OF_INPUT}) end
+                                        as n_other_output
+                                from (
+                                    select * replace ({legacy})
+                                    from (
+                                        select *, {texts}, case when u is not null then unknown_usage_keys(usage) end as odd_usage_keys
+                                        from (select *, try(from_json(usage, {literal(STRUCTURE)})) as u from ({relation}))
+                                    )
+                                )
                             )
                         )
                     )

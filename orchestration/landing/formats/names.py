@@ -114,6 +114,8 @@ MACROS = (
     """,
     f"""
     create or replace temp macro service_of_tool(name) as
-        case when name is null then null {_case(TOOL_SERVICES, "lower(name)")} else name end
+        -- The usual tool is none of them, which one pattern tells.
+        case when not regexp_matches(lower(name), {literal("|".join(f"(?:{pattern})" for _, pattern in TOOL_SERVICES))}) then name
+            when name is null then null {_case(TOOL_SERVICES, "lower(name)")} else name end
     """,
 )
