@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import duckdb
 import jinja2
@@ -97,10 +98,15 @@ def usage(seed: int, planted: list[Plant]) -> Iterator[tuple[object, ...]]:
 def model_sql() -> str:
     """The model's SQL, its references as plain names."""
     project = REPOSITORY / "dbt_project"
-    text = (project / "macros/anomalies.sql").read_text(encoding="utf-8")
-    text += (project / "models/marts/analytics/mart_analytics__anomalies.sql").read_text(encoding="utf-8")
+    macros = (project / "macros/anomalies.sql").read_text(encoding="utf-8")
+    model = (project / "models/marts/analytics/mart_analytics__anomalies.sql").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - SQL
-    return environment.from_string(text).render(ref=lambda name: name, config=lambda **_: "")
+    of_engine = environment.from_string(macros).module
+    # As dbt dispatches: the macro of the engine by its prefix.
+    adapter = SimpleNamespace(dispatch=lambda name, _: getattr(of_engine, f"duckdb__{name}"))
+    return environment.from_string(macros + model).render(
+        ref=lambda name: name, config=lambda **_: "", adapter=adapter
+    )
 
 
 def measure(seed: int = 7) -> dict[str, object]:

@@ -59,3 +59,12 @@
         rows between {{ 7 * (anomaly_weeks() | int) }} preceding and 1 preceding
     )
 {%- endmacro %}
+
+{#- All dates from first to last, as the relation `calendar` with the column `day`. -#}
+{% macro calendar_days(first, last) -%}
+    {{ adapter.dispatch("calendar_days", "credit_usage")(first, last) }}
+{%- endmacro %}
+
+{% macro duckdb__calendar_days(first, last) -%}
+    unnest(generate_series({{ first }}, {{ last }}, interval 1 day)) as calendar (day)
+{%- endmacro %}

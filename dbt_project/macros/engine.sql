@@ -106,3 +106,15 @@
         else cast(json_merge_patch(coalesce({{ user_metadata }}, '{}'), json_object('session_id', {{ session_id }})) as varchar)
     end
 {%- endmacro %}
+
+{#- An amount in USD divided by a whole number, cut at the 12th decimal: on integers, so that it is exact. -#}
+{% macro usd_divided_by(amount, count) -%}
+    {{ adapter.dispatch("usd_divided_by", "credit_usage")(amount, count) }}
+{%- endmacro %}
+
+{% macro duckdb__usd_divided_by(amount, count) -%}
+    cast(
+        cast(cast({{ amount }} * 1000000000000 as hugeint) // {{ count }} as decimal(38, 0)) * cast(0.000000000001 as decimal(12, 12))
+        as decimal(38, 12)
+    )
+{%- endmacro %}

@@ -262,7 +262,9 @@ def break_in_the_middle(path: Path) -> None:
     """Not noticed when the file is opened: only when these blocks are read."""
     with path.open("r+b") as stream:
         stream.seek(path.stat().st_size // 2)
-        stream.write(b"\0" * 4096)
+        block = stream.read(4096)
+        stream.seek(-len(block), os.SEEK_CUR)
+        stream.write(bytes(byte ^ 0xFF for byte in block))
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,7 @@ def test_json_keys_are_documented(settings: Settings) -> None:
     )
     night = summary(settings, NightResult("", True, "", False, {}), [])
     for commands, document in {
-        "`nightly`, `backfill`, `demo`, `reprice`": night,
+        "`nightly`, `backfill`, `demo`, `reprice`, `rebuild`": night,
         "`status`": read_status(settings),
         "`quarantine`": read_quarantine(settings),
     }.items():

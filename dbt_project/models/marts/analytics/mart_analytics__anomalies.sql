@@ -103,11 +103,10 @@ days as (
         cast(calendar.day as date) as usage_date
     from series
     cross join
-        unnest(generate_series(
-            greatest(series.first_date, series.newest_date - {{ anomaly_days() }} - 14 * {{ anomaly_weeks() }}),
-            series.newest_date,
-            interval 1 day
-        )) as calendar (day)
+        {{ calendar_days(
+            'greatest(series.first_date, series.newest_date - ' ~ (anomaly_days() | int + 14 * (anomaly_weeks() | int)) ~ ')',
+            'series.newest_date'
+        ) }}
 
 ),
 

@@ -61,12 +61,11 @@ counted as (
 
 ),
 
--- Money divided by whole days is cut, not rounded, at the 12th decimal: integers keep it exact on every engine.
 paced as (
 
     select
         *,
-        cast(cast(spent_usd * 1000000000000 as hugeint) // days_elapsed as decimal(38, 0)) as pace_picousd
+        {{ usd_divided_by('spent_usd', 'days_elapsed') }} as pace_usd_per_day
     from counted
 
 ),
@@ -75,8 +74,7 @@ projected as (
 
     select
         *,
-        cast(pace_picousd * cast(0.000000000001 as decimal(12, 12)) as decimal(38, 12)) as pace_usd_per_day,
-        cast(spent_usd + days_left * pace_picousd * cast(0.000000000001 as decimal(12, 12)) as decimal(38, 12)) as projected_usd
+        cast(spent_usd + days_left * pace_usd_per_day as decimal(38, 12)) as projected_usd
     from paced
 
 )
