@@ -210,7 +210,7 @@ class _Batch:
             )
             for name in part.files:
                 self.units += 1
-                folder = self._unit_folder(entity, self.units) / f"lake_date={part.lake_date}"
+                folder = self._unit_folder(entity, self.units, 0) / f"lake_date={part.lake_date}"
                 folder.mkdir(parents=True)
                 target = folder / "data_0.parquet"
                 # By name: parts of an earlier contract version lack columns.
