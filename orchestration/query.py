@@ -96,6 +96,8 @@ def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
         # Text, not markup: a cell like "[red]" is data.
         table.add_row(*(Text(printable(_text(value))) for value in row))
     console = Console()
+    if not console.is_terminal:  # a pipe or a file has no edge at which cells would have to be folded
+        console.width = 1_000_000
     console.print(table)
     more = f", {_MAX_TABLE_ROWS:,} shown (use --csv for all)" if len(rows) > _MAX_TABLE_ROWS else ""
     click.echo(f"{len(rows):,} rows{more}")

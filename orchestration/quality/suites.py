@@ -220,7 +220,8 @@ def declared_rules(*, with_freshness: bool = True) -> list[Rule]:
 
 def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Thresholds) -> Suite:
     table = _Table("facts.fct_span_usage", ("workspace_id", "run_id", "span_id"))
-    measures = (*TOKENS, "units", "reported_provider_cost_usd", *MONEY)
+    # What a span reported stays beside its role: an agent, or a gateway that answered from its cache, tells a cost that is not billed.
+    measures = (*TOKENS, "units", *MONEY)
 
     def rules() -> Iterator[Rule]:
         yield table.volume(dates)
