@@ -1,5 +1,5 @@
 {#
-    Rows for unit tests of models with ephemeral inputs or views on the lake: dbt can read the columns of a relation that is there,
+    Rows for unit tests of models that read views on the lake: dbt can read the columns of a relation that is there,
     so those of others, and their types, are listed here. Only unit tests call these.
 #}
 

@@ -180,13 +180,13 @@
 
 {#-
     Predicate of a model that is written in chunks of dates (`chunked` of `by_usage_date`): rows of the chunk at hand, all rows outside
-    of it. `relation` has a usage_date; with `on_lake` also a lake_date, by which files of other dates stay closed.
+    of it. What is read has a usage_date; with `on_lake` also a lake_date, by which files of other dates stay closed.
 -#}
-{% macro in_chunk(relation, on_lake=false) -%}
+{% macro in_chunk(on_lake=false) -%}
     {%- set bounds = open_bounds() -%}
-    {{ relation }}.usage_date between {{ bounds | join(" /* usage */ and ") }} /* usage */
+    usage_date between {{ bounds | join(" /* usage */ and ") }} /* usage */
     {%- if on_lake %}
-    and {{ relation }}.lake_date between {{ bounds | join(" /* lake */ and ") }} /* lake */
+    and lake_date between {{ bounds | join(" /* lake */ and ") }} /* lake */
     {%- endif -%}
 {%- endmacro %}
 

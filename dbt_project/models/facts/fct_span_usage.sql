@@ -4,8 +4,8 @@
 with recursive spans as (
 
     select *
-    from {{ ref('int_spans__judged') }} as judged
-    where {{ in_chunk('judged', on_lake=true) }}
+    from {{ ref('int_spans__judged') }}
+    where {{ in_chunk(on_lake=true) }}
 
 ),
 
@@ -16,9 +16,9 @@ carriers as (
         workspace_id,
         run_id,
         span_kind
-    from {{ ref('int_spans__judged') }} as judged
+    from {{ ref('int_spans__judged') }}
     where
-        {{ in_chunk('judged', on_lake=true) }}
+        {{ in_chunk(on_lake=true) }}
         and {{ has_provider_usage() }}
 
 ),
@@ -31,8 +31,8 @@ places as (
         span_id,
         parent_span_id,
         {{ has_provider_usage() }} as is_carrier
-    from {{ ref('int_spans__judged') }} as judged
-    where {{ in_chunk('judged', on_lake=true) }}
+    from {{ ref('int_spans__judged') }}
+    where {{ in_chunk(on_lake=true) }}
 
 ),
 
@@ -45,8 +45,8 @@ parents as (
         parent_span_id,
         started_at,
         ended_at
-    from {{ ref('int_spans__judged') }} as judged
-    where {{ in_chunk('judged', on_lake=true) }}
+    from {{ ref('int_spans__judged') }}
+    where {{ in_chunk(on_lake=true) }}
 
 ),
 
@@ -58,8 +58,8 @@ runs as (
         run_type,
         delivery,
         charge_type
-    from {{ ref('int_runs__current') }} as current_runs
-    where {{ in_chunk('current_runs') }}
+    from {{ ref('int_runs__current') }}
+    where {{ in_chunk() }}
 
 ),
 
@@ -178,8 +178,8 @@ wrappers_of_carriers as (
 
 ),
 
--- Around a circle of parents the times cannot go forward all the way: some span of it starts before the one above it, or lies around
--- it. Few do, and circles are looked for from those alone.
+-- Around a circle of parents the times cannot go forward all the way: some span of it starts before the one above it, or lies
+-- around it. Few do, and circles are looked for from those alone.
 backward as (
 
     select

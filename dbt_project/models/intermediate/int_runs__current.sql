@@ -1,5 +1,11 @@
 -- Grain: one row per run of the touched dates (workspace_id, run_id): the winning version, or what a trace makes. No measures.
-{{ config(materialized='ephemeral') }}
+{{
+    config(
+        materialized='view',
+        schema='staging',
+        persist_docs={'relation': false, 'columns': false},
+    )
+}}
 
 with versions as (
 

@@ -260,7 +260,13 @@ ranked as (
         *,
         row_number() over (
             partition by usage_date, workspace_id, dimension, dimension_key
-            order by cost_usd desc, call_count desc, model, service, resource_name, api_key_name
+            order by
+                cost_usd desc,
+                call_count desc,
+                model asc,
+                service asc,
+                resource_name asc,
+                api_key_name asc
         ) as contributor_rank
     from contributors
 
