@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import cli
+from orchestration import cli_shared as codes
 from orchestration.settings import REPOSITORY
 from tests.warehouse_fixture import Outcome, Warehouse, at, call_row, digests, run_row
 
@@ -128,6 +128,7 @@ STATUS_KEYS = {
     "waiting",
     "rows",
     "unreadable_files",
+    "retracted_files",
     "runs",
 }
 
@@ -291,7 +292,7 @@ def test_nightly_says_what_it_did(published: Warehouse) -> None:
         document["published"],
         document["publication_id"],
         document["dates_touched"],
-    ) == (True, True, "000002", 1)
+    ) == (True, True, "000002", 1), document["error"]
     assert (document["new_files"], document["known_files"]) == (2, 2)
     assert (
         document["rows"]["rows_read"],
@@ -398,4 +399,4 @@ def test_sample_is_deterministic(warehouse: Warehouse, tmp_path: Path) -> None:
 
 def test_documented_exit_codes_are_those_in_the_code() -> None:
     """The help promises other codes than the program uses."""
-    assert (cli.GOOD, cli.DATA_FAILED, cli.USAGE_ERROR, cli.LOCK_HELD) == (0, 1, 2, 3)
+    assert (codes.GOOD, codes.DATA_FAILED, codes.USAGE_ERROR, codes.LOCK_HELD) == (0, 1, 2, 3)
