@@ -390,6 +390,26 @@
     table.tFoot.replaceChildren.apply(table.tFoot, content.footer.map(line));
   }
 
+  /* The budget of the month in which the range ends, and the odd days within it: the page has them all. */
+  function watch(first, last) {
+    document.querySelectorAll("[data-budget]").forEach(function (line) { line.hidden = line.getAttribute("data-budget") !== last.slice(0, 7); });
+    var panel = document.getElementById("odd"), days = 0, things = 0;
+    if (!panel) { return; }
+    panel.querySelectorAll("tr[data-day]").forEach(function (row) {
+      var day = row.getAttribute("data-day");
+      row.hidden = day < first || day > last;
+      if (!row.hidden) { things += 1; days += row.className === "leads" ? 1 : 0; }
+    });
+    panel.hidden = !days;
+    document.getElementById("odd-summary").textContent = days + " day" + (days === 1 ? "" : "s") + ", " + things + " thing" + (things === 1 ? "" : "s") + " off what their weekday usually has.";
+  }
+
+  if (document.getElementById("odd-all")) {
+    document.getElementById("odd-all").addEventListener("click", function (event) {
+      event.target.setAttribute("aria-pressed", String(document.getElementById("t-odd").classList.toggle("all")));
+    });
+  }
+
   function render(first, last) {
     var days = daysBetween(first, last);
     var earlier = days.map(function (day) { return f.addDays(day, -days.length); });
@@ -408,6 +428,7 @@
     ["cost", "requests", "tokens"].forEach(function (order) { content["users_" + order] = users(userGroups, unfiltered, order); });
     Object.keys(content).forEach(function (name) { fill(name, content[name]); });
     shown = { first: first, last: last, days: days, earlier: earlier, content: content };
+    watch(first, last);
 
     document.getElementById("previous-label").textContent = "Beside it the period before: " + f.dayRange(earlier[0], earlier[earlier.length - 1]);
     CU.put(CU.clear(document.getElementById("notes")), notes[0] ? CU.el("p", { class: "notice" }, notes[0]) : null);
@@ -473,7 +494,14 @@
   }
 
   /* --- CSV of a table, exact ----------------------------------------------------------------------------------------- */
+  function oddCsv() {
+    var rows = Array.from(document.querySelectorAll("#t-odd tr")).filter(function (row) { return !row.hidden; });
+    return CU.csv(rows.map(function (row) {
+      return Array.from(row.cells).map(function (cell) { return cell.getAttribute("data-plain") || cell.textContent; });
+    }));
+  }
   function tableCsv(name) {
+    if (name === "odd") { return oddCsv(); }
     var content = shown.content[name];
     var head = Array.from(document.querySelectorAll("#t-" + name + " thead th")).map(function (th) { return th.textContent; });
     var lines = content.rows.concat(content.footer);
