@@ -32,7 +32,7 @@
   function tones(dimension, groups) {
     var taken = {};
     return groups.map(function (group) {
-      if (group.who !== "value") { return "other"; }
+      if (group.who !== "value") { return group.who; }
       var place = places[dimension] && places[dimension].has(group.value) ? places[dimension].get(group.value) : 0;
       var tone = place % COLOURS;
       for (var step = 0; taken[tone] && step < COLOURS; step += 1) { tone = (tone + 1) % COLOURS; }

@@ -388,3 +388,24 @@ def test_budgets_and_odd_days_follow_the_range(reader: Reader) -> None:
     page.wait_for_selector("html[data-range='2026-10-20/2026-10-21']", state="attached")
     assert page.evaluate(seen) == ["2026-10"]
     assert page.locator("#odd").is_hidden()
+
+
+def test_what_is_in_sight_is_drawn_first_and_the_rest_before_it_is_needed(reader: Reader) -> None:
+    """After a change of the range a panel in sight waits for the others, or a CSV is of the range before."""
+    page = reader.open("acme/analytics.html")
+    page.evaluate("document.getElementById('h-users').scrollIntoView()")
+    drawn = page.evaluate("""() => new Promise(done => {
+        const root = document.documentElement, text = id => document.getElementById(id).textContent;
+        const before = { users: text('t-users_cost'), models: text('t-models') };
+        new MutationObserver((_, observer) => {
+            if (!root.hasAttribute('data-in-sight')) { return; }
+            observer.disconnect();
+            done({ users: text('t-users_cost') !== before.users, models: text('t-models') !== before.models, range: root.getAttribute('data-range'),
+                csv: CU.analytics.tableCsv('models'), modelsAfterCsv: text('t-models') !== before.models });
+        }).observe(root, { attributes: true });
+        CU.range.set('2026-11-03', '2026-11-09');
+    })""")
+    csv_text = drawn.pop("csv")
+    assert drawn == {"users": True, "models": False, "range": None, "modelsAfterCsv": True}
+    page.wait_for_selector("html[data-range='2026-11-03/2026-11-09']", state="attached")
+    assert csv_text == page.evaluate("CU.analytics.tableCsv('models')")
