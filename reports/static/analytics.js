@@ -406,7 +406,7 @@
 
   if (document.getElementById("odd-all")) {
     document.getElementById("odd-all").addEventListener("click", function (event) {
-      event.target.setAttribute("aria-pressed", String(document.getElementById("t-odd").classList.toggle("all")));
+      event.target.setAttribute("aria-pressed", String(document.getElementById("odd-table").classList.toggle("all")));
     });
   }
 
@@ -525,7 +525,7 @@
 
   /* --- CSV of a table, exact ----------------------------------------------------------------------------------------- */
   function oddCsv() {
-    var rows = Array.from(document.querySelectorAll("#t-odd tr")).filter(function (row) { return !row.hidden; });
+    var rows = Array.from(document.querySelectorAll("#odd-table tr")).filter(function (row) { return !row.hidden; });
     return CU.csv(rows.map(function (row) {
       return Array.from(row.cells).map(function (cell) { return cell.getAttribute("data-plain") || cell.textContent; });
     }));

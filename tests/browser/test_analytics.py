@@ -371,7 +371,7 @@ def test_budgets_and_odd_days_follow_the_range(reader: Reader) -> None:
     seen = (
         "() => [...document.querySelectorAll('[data-budget]:not([hidden])')].map(part => part.dataset.budget)"
     )
-    rows = "() => [...document.querySelectorAll('#t-odd tbody tr')].filter(row => row.checkVisibility({ contentVisibilityAuto: false })).map(row => row.dataset.day)"
+    rows = "() => [...document.querySelectorAll('#odd-table tbody tr')].filter(row => row.checkVisibility({ contentVisibilityAuto: false })).map(row => row.dataset.day)"
     assert (page.evaluate(seen), page.evaluate(rows)) == (["2026-11"], ["2026-11-08"])
     page.click("#odd-all")
     assert page.evaluate(rows) == ["2026-11-08", "2026-11-08"]
