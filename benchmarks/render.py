@@ -100,9 +100,9 @@ def _read(site: Path) -> dict[str, str]:
         key=lambda path: sum(1 for _ in (path.parent / "data" / "prompts").glob("*.js")),
     )
     found: dict[str, list[float]] = {}
-    change = """range => new Promise(done => {
+    change = """([range, done_at]) => new Promise(done => {
         const started = performance.now(), wanted = range.join('/');
-        const look = () => document.documentElement.getAttribute('data-range') === wanted
+        const look = () => document.documentElement.getAttribute(done_at) === wanted
             ? requestAnimationFrame(() => setTimeout(() => done(performance.now() - started), 0)) : setTimeout(look, 1);
         CU.range.set(range[0], range[1]); look(); })"""
     with sync_playwright() as playwright:
@@ -119,11 +119,15 @@ def _read(site: Path) -> dict[str, str]:
             )
             last, earliest = days
             week = page.evaluate("day => CU.format.addDays(day, -6)", last)
-            found.setdefault("90 days, first time (months are loaded)", []).append(
-                page.evaluate(change, [earliest, last])
-            )
-            found.setdefault("7 days", []).append(page.evaluate(change, [week, last]))
-            found.setdefault("90 days", []).append(page.evaluate(change, [earliest, last]))
+            for name, first, done_at in (
+                ("90 days, first time (months are loaded)", earliest, "data-in-sight"),
+                ("7 days", week, "data-in-sight"),
+                ("90 days", earliest, "data-in-sight"),
+                ("7 days, panels out of sight too", week, "data-range"),
+                ("90 days, panels out of sight too", earliest, "data-range"),
+            ):
+                found.setdefault(name, []).append(page.evaluate(change, [[first, last], done_at]))
+                page.wait_for_selector(f"html[data-range='{first}/{last}']", state="attached")
             page.goto("about:blank")
             page.goto(log.as_uri())
             page.wait_for_selector("html[data-log=ready]", state="attached")

@@ -407,6 +407,10 @@ class _Build:
         publication = quality.read(self.published)
         for workspace_id, found in self.published.unpriced_models().items():
             self._known(workspace_id).unpriced_models = found
+        for workspace_id, months in self.published.budgets().items():
+            self._known(workspace_id).budgets = months
+        for workspace_id, days in self.published.anomalies().items():
+            self._known(workspace_id).anomalies = days
         rows = []
         for done, data in enumerate(self.data.values()):
             self.report("pages", done, len(self.data))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports import quality, users
+from reports import quality, users, watch
 from reports.analytics import TOKEN_SERIES, Tile, View
 
 
@@ -129,6 +129,7 @@ class AnalyticsPage:
 
     page: Page
     view: View
+    watch: watch.View
     headers: Mapping[str, tuple[Header, ...]]
     cost_legend: tuple[tuple[str, str], ...]
     token_legend: tuple[tuple[str, str], ...]

@@ -233,6 +233,11 @@ def day_short(value: date) -> str:
     return f"{value.day} {_MONTHS[value.month - 1]}"
 
 
+def month(value: date) -> str:
+    """'Nov 2026'."""
+    return f"{_MONTHS[value.month - 1]} {value.year}"
+
+
 def day_range(first: date, last: date) -> str:
     """'9 Nov 2026' or '11 Oct 2026 – 9 Nov 2026'."""
     return day(first) if first == last else f"{day(first)} – {day(last)}"

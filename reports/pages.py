@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import analytics, quality, users, writer
+from reports import analytics, quality, users, watch, writer
 from reports import columns as col
 from reports import context as ctx
 from reports import format as fmt
@@ -48,6 +48,8 @@ class WorkspaceData:
     user_days: dict[str, list[Any]] = field(default_factory=dict)
     """Month → rows of its tracked users by day, of the months of the default range."""
     unpriced_models: list[q.Row] = field(default_factory=list)
+    budgets: list[dict[str, Any]] = field(default_factory=list)
+    anomalies: list[dict[str, Any]] = field(default_factory=list)
     usage_days: tuple[date, date] | None = None
     """First and last day with usage."""
     fixed_range: tuple[date, date] | None = None
@@ -254,6 +256,7 @@ def analytics_page(data: WorkspaceData, shown: tuple[analytics.View, date, date]
             "analytics", "Analytics", ("charts.js", "store.js", "analytics.js", "explore.js"), config
         ),
         view=view,
+        watch=watch.view(*shown[1:], data.budgets, data.anomalies) if shown else watch.View("", ""),
         headers=ctx.TABLE_HEADERS,
         cost_legend=(("Wallet", "s1"), ("Task credits (estimated)", "s2"), ("Previous period", "before")),
         token_legend=tuple((label, tone) for label, _, tone in analytics.TOKEN_SERIES),

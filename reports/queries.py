@@ -833,6 +833,28 @@ class Published:
             found.setdefault(str(workspace_id), []).append(tuple(rest))
         return found
 
+    def budgets(self) -> dict[str, list[dict[str, Any]]]:
+        """workspace_id → its months with a budget, each by column."""
+        return self._by_workspace("mart_analytics__budgets")
+
+    def anomalies(self) -> dict[str, list[dict[str, Any]]]:
+        """workspace_id → the things that left their band, each day and measure by column."""
+        return self._by_workspace("mart_analytics__anomalies")
+
+    def _by_workspace(self, mart: str) -> dict[str, list[dict[str, Any]]]:
+        """All rows of a small mart; nothing where an older publication lacks it."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        names = self._all(
+            "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? "
+            "and database_name = current_database() order by column_index",
+            [mart],
+        )
+        if names:
+            for values in self._all(f"select * from marts.{mart}"):
+                row = dict(zip((str(name) for (name,) in names), values, strict=True))
+                found.setdefault(str(row["workspace_id"]), []).append(row)
+        return found
+
     def newest_activity(self) -> dict[str, datetime]:
         """workspace_id → the latest start or end of any of its runs and spans, UTC."""
         sources = " union all ".join(

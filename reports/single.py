@@ -56,6 +56,8 @@ def render(
         source.choose_months([(workspace_id, month) for month in data.month_names], (earliest, last))
         found = source.daily_tables()
         cubes = list(source.cube())
+        data.budgets = source.budgets().get(workspace_id, [])
+        data.anomalies = source.anomalies().get(workspace_id, [])
         stamps = source.publication()
     months = analytics.Months()
     chunks = []

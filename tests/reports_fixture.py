@@ -442,6 +442,23 @@ def _marts_sql() -> str:
         c.duration_ms, c.total_tokens, c.total_cost_usd, c.total_task_credits, c.unpriced_call_count, c.unpriced_total_tokens
     from run c join run p on p.workspace_id = c.workspace_id and p.run_id = c.parent_run_id;
 
+    create table marts.mart_analytics__budgets as
+    select '{ACME}' as workspace_id, month_start_date, through_date, 0.5::decimal(38,12) as monthly_budget_usd, spent_usd, days_elapsed, days_left,
+        pace_usd_per_day, projected_usd, 0.5::decimal(38,12) - spent_usd as remaining_usd, budget_days_left, budget_status
+    from (values
+        (date '2026-10-01', date '2026-10-31', 0.25::decimal(38,12), 31::bigint, 0::bigint, 0.008064516129::decimal(38,12), 0.25::decimal(38,12), null::bigint, 'within'),
+        (date '2026-11-01', date '2026-11-09', 0.4::decimal(38,12), 9::bigint, 21::bigint, 0.044444444444::decimal(38,12), 1.333333333324::decimal(38,12), 2::bigint, 'heading_over'))
+        as t(month_start_date, through_date, spent_usd, days_elapsed, days_left, pace_usd_per_day, projected_usd, budget_days_left, budget_status);
+    create table marts.mart_analytics__anomalies as
+    select usage_date, '{ACME}' as workspace_id, dimension, dimension_key, dimension_name, measure, direction, actual::decimal(38,6) as actual, expected::decimal(38,6) as expected,
+        band_lower::decimal(38,6) as band_lower, band_upper::decimal(38,6) as band_upper, at_stake_usd::decimal(38,6) as at_stake_usd, 30::bigint as history_days, top_contributors
+    from (values
+        (date '2026-11-08', 'api_key', 'key_1', '<script>alert(1)</script>', 'total_cost_usd', 'above', 4.125, 0.75, 0.3, 1.5, 3.375, 'gpt-4o / <b>Bot</b> / key: 1200 calls, $4.000000; x: 1 calls, $0.125000'),
+        (date '2026-11-08', 'api_key', 'key_1', '<script>alert(1)</script>', 'call_count', 'above', 1201, 210.5, 80, 400, 3.375, 'gpt-4o / <b>Bot</b> / key: 1200 calls, $4.000000; x: 1 calls, $0.125000'),
+        (date '2026-11-08', 'service', 'prompt', 'prompt', 'call_count', 'above', 1300, 300, 80, 500, 3.3, null),
+        (date '2026-10-10', 'model', 'openai/gpt-4o', 'gpt-4o', 'external_cost_usd', 'below', 0, 2.5, 1, 5, 2.5, null))
+        as t(usage_date, dimension, dimension_key, dimension_name, measure, direction, actual, expected, band_lower, band_upper, at_stake_usd, top_contributors);
+
     create table meta.publication as select 'pub-1' as publication_id, timestamp '2026-11-10 02:31:00' as published_at, '0.1.0' as generated_by,
         timestamp '2026-11-09 23:55:00' as data_through_at, 1::bigint as batch_count, 40::bigint as touched_date_count,
         '{{}}' as manifest, 'pub-0' as previous_publication_id, timestamp '2026-11-09 02:31:00' as previous_published_at;

@@ -126,7 +126,8 @@
   function missing(count) { return Array.from({ length: count }, function () { return plain(f.MISSING); }); }
   function lower(text) { return text[0].toLowerCase() + text.slice(1); }
 
-  function costTables(totals, previous, days) {
+  function whole(value, calls, tokens) { return cost(value, calls, tokens, true); }
+  function costParts(totals, previous) {
     function line(label, key, show, prefix) {
       var value = total(totals, key), old = total(previous, key);
       function cell(amount, rows) {
@@ -134,25 +135,24 @@
       }
       return [plain(label), cell(value, totals), cell(old, previous), plain(f.change(value, old))];
     }
-    function whole(value, calls, tokens) { return cost(value, calls, tokens, true); }
+    return {
+      rows: [line("Wallet", "wallet_cost_usd"), line("Task credits (estimated)", "task_credit_cost_usd", cash)],
+      footer: [line("Total cost", "total_cost_usd", whole),
+        line("of which " + lower(words.unattributed), "unattributed_total_cost_usd", whole, "unattributed_"),
+        line("External (own keys, not in the total)", "external_cost_usd")]
+    };
+  }
+  function costDays(totals, days) {
     var found = byDay(totals);
     return {
-      cost_parts: {
-        rows: [line("Wallet", "wallet_cost_usd"), line("Task credits (estimated)", "task_credit_cost_usd", cash)],
-        footer: [line("Total cost", "total_cost_usd", whole),
-          line("of which " + lower(words.unattributed), "unattributed_total_cost_usd", whole, "unattributed_"),
-          line("External (own keys, not in the total)", "external_cost_usd")]
-      },
-      cost_days: {
-        rows: days.slice().reverse().map(function (day) {
-          var row = found[day];
-          if (!row) { return [plain(f.day(day))].concat(missing(9)); }
-          return [plain(f.day(day)), number(row.run_count), number(row.call_count), short(row.total_tokens), creditCell(row.task_credits),
-            cash(row.wallet_cost_usd), cash(row.task_credit_cost_usd), costOf(row), cash(row.external_cost_usd),
-            cost(row.unattributed_total_cost_usd, row.unattributed_unpriced_call_count, row.unattributed_unpriced_total_tokens)];
-        }),
-        footer: []
-      }
+      rows: days.slice().reverse().map(function (day) {
+        var row = found[day];
+        if (!row) { return [plain(f.day(day))].concat(missing(9)); }
+        return [plain(f.day(day)), number(row.run_count), number(row.call_count), short(row.total_tokens), creditCell(row.task_credits),
+          cash(row.wallet_cost_usd), cash(row.task_credit_cost_usd), costOf(row), cash(row.external_cost_usd),
+          cost(row.unattributed_total_cost_usd, row.unattributed_unpriced_call_count, row.unattributed_unpriced_total_tokens)];
+      }),
+      footer: []
     };
   }
 
@@ -390,30 +390,70 @@
     table.tFoot.replaceChildren.apply(table.tFoot, content.footer.map(line));
   }
 
+  /* The budget of the month in which the range ends, and the odd days within it: the page has them all. */
+  function watch(first, last) {
+    document.querySelectorAll("[data-budget]").forEach(function (line) { line.hidden = line.getAttribute("data-budget") !== last.slice(0, 7); });
+    var panel = document.getElementById("odd"), days = 0, things = 0;
+    if (!panel) { return; }
+    panel.querySelectorAll("tr[data-day]").forEach(function (row) {
+      var day = row.getAttribute("data-day");
+      row.hidden = day < first || day > last;
+      if (!row.hidden) { things += 1; days += row.className === "leads" ? 1 : 0; }
+    });
+    panel.hidden = !days;
+    document.getElementById("odd-summary").textContent = days + " day" + (days === 1 ? "" : "s") + ", " + things + " thing" + (things === 1 ? "" : "s") + " off what their weekday usually has.";
+  }
+
+  if (document.getElementById("odd-all")) {
+    document.getElementById("odd-all").addEventListener("click", function (event) {
+      event.target.setAttribute("aria-pressed", String(document.getElementById("odd-table").classList.toggle("all")));
+    });
+  }
+
+  /* Panels out of sight are drawn after those in sight, each in a task of its own; whoever needs them sooner finishes them. */
+  var later = [];
+  function isInSight(name) {
+    var table = document.getElementById("t-" + name);
+    if (table.closest("details:not([open])")) { return false; }
+    var box = table.closest(".panel").getBoundingClientRect();
+    return box.top < window.innerHeight && box.bottom > 0;
+  }
+  function finish() { while (later.length) { later.shift().draw(); } }
+
   function render(first, last) {
     var days = daysBetween(first, last);
     var earlier = days.map(function (day) { return f.addDays(day, -days.length); });
     function now(name) { return seen(name, first, last); }
     function before(name) { return seen(name, earlier[0], earlier[earlier.length - 1]); }
-    var totals = now("total"), previous = before("total"), tokenRows = now("tokens"), userGroups = groups("users", first, last);
+    var totals = now("total"), previous = before("total");
     function list(name) { return seenGroups(name, first, last); }
     function latency(name) { return percentiles(name, first, last, lens && lens.keep(name)); }
-    var unfiltered = between("total", first, last); /* users are not filtered, so they are parts of this */
-    var notes = creditNotes(totals);
-    var content = Object.assign(
-      { services: services(list("services"), total(totals, "total_cost_usd")), models: models(list("models")), unpriced: unpriced(list("unpriced")), differences: differences(list("differences")),
-        observability: observability(list("observability"), latency("model_latency")),
-        runs: runs(list("runs"), latency("run_latency")), spans: spans(list("spans"), now("span_days"), latency("span_latency")), tools: tools(list("tools")) },
-      costTables(totals, previous, days), tokenTables(tokenRows, before("tokens"), days));
-    ["cost", "requests", "tokens"].forEach(function (order) { content["users_" + order] = users(userGroups, unfiltered, order); });
-    Object.keys(content).forEach(function (name) { fill(name, content[name]); });
+    var notes = creditNotes(totals), content = {};
+    function draw(made) { Object.keys(made).forEach(function (name) { content[name] = made[name]; fill(name, made[name]); }); }
+    var below = [
+      ["cost_days", function () { return { cost_days: costDays(totals, days) }; }],
+      ["services", function () { return { services: services(list("services"), total(totals, "total_cost_usd")) }; }],
+      ["models", function () { return { models: models(list("models")) }; }],
+      ["unpriced", function () { return { unpriced: unpriced(list("unpriced")), differences: differences(list("differences")) }; }],
+      ["tokens", function () { var rows = now("tokens"); drawTokens(rows); return tokenTables(rows, before("tokens"), days); }],
+      ["observability", function () { return { observability: observability(list("observability"), latency("model_latency")) }; }],
+      ["runs", function () {
+        return { runs: runs(list("runs"), latency("run_latency")), spans: spans(list("spans"), now("span_days"), latency("span_latency")), tools: tools(list("tools")) };
+      }],
+      ["users_cost", function () {
+        var found = groups("users", first, last), unfiltered = between("total", first, last), made = {}; /* users are not filtered, so they are parts of this */
+        ["cost", "requests", "tokens"].forEach(function (order) { made["users_" + order] = users(found, unfiltered, order); });
+        return made;
+      }]].map(function (panel) { return { isInSight: isInSight(panel[0]), draw: function () { draw(panel[1]()); } }; });
     shown = { first: first, last: last, days: days, earlier: earlier, content: content };
+    draw({ cost_parts: costParts(totals, previous) });
+    watch(first, last);
 
     document.getElementById("previous-label").textContent = "Beside it the period before: " + f.dayRange(earlier[0], earlier[earlier.length - 1]);
     CU.put(CU.clear(document.getElementById("notes")), notes[0] ? CU.el("p", { class: "notice" }, notes[0]) : null);
     CU.put(CU.clear(document.getElementById("tiles")), tiles(totals, previous, days, previousOf(earlier), notes[1]).map(drawTile));
 
-    var found = byDay(totals), old = byDay(previous), tokens = byDay(tokenRows);
+    var found = byDay(totals), old = byDay(previous);
     function value(row, key) { return row ? row[key] : 0n; }
     function lacks(row) { return row ? f.unpriced(row.unpriced_call_count, row.unpriced_total_tokens) : ""; }
     var wallet = days.map(function (day) { return value(found[day], "wallet_cost_usd"); });
@@ -437,21 +477,26 @@
       pick: function (i) { CU.range.set(days[i], days[i]); },
       hint: days.length > 1 ? "Click to see this day alone" : null
     });
-    var parts = config.token_series.map(function (item) { return { tone: item[2], values: days.map(function (day) { return value(tokens[day], item[1]); }) }; });
-    figure = document.getElementById("c-tokens");
-    CU.charts.stackedBars(figure, labels, days.map(function (day) {
-      return f.day(day) + ": " + config.token_series.filter(function (item) { return value(tokens[day], item[1]); })
-        .map(function (item) { return item[0].toLowerCase() + " " + f.count(tokens[day][item[1]]); }).join(", ");
-    }), parts, f.countShort, null, provisional);
-    CU.charts.explain(figure, {
-      tip: function (i) {
-        return { title: f.day(days[i]), note: provisionalNote(i), rows: config.token_series.map(function (item, k) {
-          return { label: item[0], tone: item[2], text: f.count(parts[k].values[i]) };
-        }).concat([{ label: "Total, without citation", sum: true, text: f.count(value(tokens[days[i]], "total_tokens")) }]) };
-      },
-      pick: function (i) { CU.range.set(days[i], days[i]); },
-      hint: days.length > 1 ? "Click to see this day alone" : null
-    });
+    function drawTokens(rows) {
+      var tokens = byDay(rows);
+      var parts = config.token_series.map(function (item) { return { tone: item[2], values: days.map(function (day) { return value(tokens[day], item[1]); }) }; });
+      var figure = document.getElementById("c-tokens");
+      CU.charts.stackedBars(figure, labels, days.map(function (day) {
+        return f.day(day) + ": " + config.token_series.filter(function (item) { return value(tokens[day], item[1]); })
+          .map(function (item) { return item[0].toLowerCase() + " " + f.count(tokens[day][item[1]]); }).join(", ");
+      }), parts, f.countShort, null, provisional);
+      CU.charts.explain(figure, {
+        tip: function (i) {
+          return { title: f.day(days[i]), note: provisionalNote(i), rows: config.token_series.map(function (item, k) {
+            return { label: item[0], tone: item[2], text: f.count(parts[k].values[i]) };
+          }).concat([{ label: "Total, without citation", sum: true, text: f.count(value(tokens[days[i]], "total_tokens")) }]) };
+        },
+        pick: function (i) { CU.range.set(days[i], days[i]); },
+        hint: days.length > 1 ? "Click to see this day alone" : null
+      });
+    }
+    below.forEach(function (panel) { if (panel.isInSight) { panel.draw(); } });
+    later = below.filter(function (panel) { return !panel.isInSight; });
   }
 
   var turn = 0;
@@ -462,8 +507,14 @@
       if (mine !== turn) { return; }
       render(first, last);
       if (CU.explore) { CU.explore.show(shown); }
-      document.documentElement.setAttribute("data-range", first + "/" + last);
-    }).catch(function (error) { CU.range.say("This range cannot be shown: " + error.message); });
+      document.documentElement.setAttribute("data-in-sight", first + "/" + last);
+      function rest() {
+        if (mine !== turn) { return; }
+        if (later.length) { later.shift().draw(); window.setTimeout(rest, 0); return; }
+        document.documentElement.setAttribute("data-range", first + "/" + last);
+      }
+      if (document.hidden) { finish(); rest(); } else { window.requestAnimationFrame(function () { window.setTimeout(rest, 0); }); }
+    }).catch(function (error) { finish(); CU.range.say("This range cannot be shown: " + error.message); });
   }
   /* The page opens with its default range already drawn; its numbers are read when they are needed, and draw the same. */
   function ready() {
@@ -473,7 +524,15 @@
   }
 
   /* --- CSV of a table, exact ----------------------------------------------------------------------------------------- */
+  function oddCsv() {
+    var rows = Array.from(document.querySelectorAll("#odd-table tr")).filter(function (row) { return !row.hidden; });
+    return CU.csv(rows.map(function (row) {
+      return Array.from(row.cells).map(function (cell) { return cell.getAttribute("data-plain") || cell.textContent; });
+    }));
+  }
   function tableCsv(name) {
+    if (name === "odd") { return oddCsv(); }
+    finish();
     var content = shown.content[name];
     var head = Array.from(document.querySelectorAll("#t-" + name + " thead th")).map(function (th) { return th.textContent; });
     var lines = content.rows.concat(content.footer);
@@ -497,6 +556,8 @@
     ["pointerenter", "focusin"].forEach(function (name) { figure.addEventListener(name, ready, { once: true }); });
   });
 
+  window.addEventListener("beforeprint", finish);
+
   function showUsers(order) {
     document.querySelectorAll("[data-users]").forEach(function (part) { part.hidden = part.getAttribute("data-users") !== order; });
     document.querySelectorAll("#user-order button").forEach(function (button) { button.setAttribute("aria-pressed", String(button.getAttribute("data-order") === order)); });
@@ -506,7 +567,7 @@
     if (order) { showUsers(order); }
   });
   showUsers("cost");
-  CU.analytics = { ready: ready, redraw: function () { render(shown.first, shown.last); }, setLens: function (wanted) { lens = wanted; }, load: load, monthsOf: monthsOf, between: between, groups: groups, tableCsv: tableCsv, total: total, daysBetween: daysBetween, cost: cost, config: config };
+  CU.analytics = { ready: ready, redraw: function () { render(shown.first, shown.last); finish(); }, setLens: function (wanted) { lens = wanted; }, load: load, monthsOf: monthsOf, between: between, groups: groups, tableCsv: tableCsv, total: total, daysBetween: daysBetween, cost: cost, config: config };
 
   /* The page already shows its default range. */
   var isStart = true;

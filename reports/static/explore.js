@@ -32,7 +32,7 @@
   function tones(dimension, groups) {
     var taken = {};
     return groups.map(function (group) {
-      if (group.who !== "value") { return "other"; }
+      if (group.who !== "value") { return group.who; }
       var place = places[dimension] && places[dimension].has(group.value) ? places[dimension].get(group.value) : 0;
       var tone = place % COLOURS;
       for (var step = 0; taken[tone] && step < COLOURS; step += 1) { tone = (tone + 1) % COLOURS; }
@@ -133,7 +133,7 @@
   /* --- the other panels under a filter ------------------------------------------------------------------------------ */
   /* A table's rows as the filter leaves them; null where the table does not know what is filtered by. */
   var BY_MODEL = { unpriced: 1, differences: 1, observability: 1, model_latency: 1 };
-  var NOT_FOLLOWING = { traces: "Runs, spans and tools are not kept by what is filtered by", users: "Users are not kept by what is filtered by" };
+  var NOT_FOLLOWING = { traces: "Runs, spans and tools are not kept by what is filtered by", odd: "Odd days are found over all usage, not within what is filtered by", users: "Users are not kept by what is filtered by" };
   function isByModelOnly() { return state.filters.every(function (filter) { return filter.dimension === "model" || filter.dimension === "provider"; }); }
   function ofDays(first, last, name) {
     return cubeGroups(first, last, [], { isByDay: true }).map(function (group) {

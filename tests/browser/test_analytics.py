@@ -363,3 +363,49 @@ def test_a_filter_reaches_every_panel(reader: Reader, published: Path, filtered:
         "the filter stays when it is taken away"
     )
     assert page.locator("[data-follows]:visible").count() == 0
+
+
+def test_budgets_and_odd_days_follow_the_range(reader: Reader) -> None:
+    """A range shows the budget of another month or odd days outside it, or their CSV is not what is seen."""
+    page = reader.open("acme/analytics.html")
+    seen = (
+        "() => [...document.querySelectorAll('[data-budget]:not([hidden])')].map(part => part.dataset.budget)"
+    )
+    rows = "() => [...document.querySelectorAll('#odd-table tbody tr')].filter(row => row.checkVisibility({ contentVisibilityAuto: false })).map(row => row.dataset.day)"
+    assert (page.evaluate(seen), page.evaluate(rows)) == (["2026-11"], ["2026-11-08"])
+    page.click("#odd-all")
+    assert page.evaluate(rows) == ["2026-11-08", "2026-11-08"]
+    csv_rows = downloaded(page, "[data-csv=odd]")
+    assert len(csv_rows) == 3
+    assert csv_rows[1][:2] == ["2026-11-08", "API key <script>alert(1)</script>"]
+    assert csv_rows[1][3:6] == ["4.125000", "0.750000", "3.375000"]
+    page.click("[data-days='90']")
+    page.wait_for_selector("html[data-range='2026-08-12/2026-11-09']", state="attached")
+    assert page.evaluate(rows) == ["2026-11-08", "2026-11-08", "2026-10-10"]
+    assert page.text_content("#odd-summary").startswith("2 days, 3 things off")
+    page.goto("about:blank")
+    page = reader.open("acme/analytics.html#from=2026-10-20&to=2026-10-21")
+    page.wait_for_selector("html[data-range='2026-10-20/2026-10-21']", state="attached")
+    assert page.evaluate(seen) == ["2026-10"]
+    assert page.locator("#odd").is_hidden()
+
+
+def test_what_is_in_sight_is_drawn_first_and_the_rest_before_it_is_needed(reader: Reader) -> None:
+    """After a change of the range a panel in sight waits for the others, or a CSV is of the range before."""
+    page = reader.open("acme/analytics.html")
+    page.evaluate("document.getElementById('h-users').scrollIntoView()")
+    drawn = page.evaluate("""() => new Promise(done => {
+        const root = document.documentElement, text = id => document.getElementById(id).textContent;
+        const before = { users: text('t-users_cost'), models: text('t-models') };
+        new MutationObserver((_, observer) => {
+            if (!root.hasAttribute('data-in-sight')) { return; }
+            observer.disconnect();
+            done({ users: text('t-users_cost') !== before.users, models: text('t-models') !== before.models, range: root.getAttribute('data-range'),
+                csv: CU.analytics.tableCsv('models'), modelsAfterCsv: text('t-models') !== before.models });
+        }).observe(root, { attributes: true });
+        CU.range.set('2026-11-03', '2026-11-09');
+    })""")
+    csv_text = drawn.pop("csv")
+    assert drawn == {"users": True, "models": False, "range": None, "modelsAfterCsv": True}
+    page.wait_for_selector("html[data-range='2026-11-03/2026-11-09']", state="attached")
+    assert csv_text == page.evaluate("CU.analytics.tableCsv('models')")

@@ -19,7 +19,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from reports import analytics, build, pages, quality, swap, users, writer
+from reports import analytics, build, pages, quality, swap, users, watch, writer
 from reports import columns as col
 from reports import format as fmt
 from reports import queries as q
@@ -846,3 +846,84 @@ def test_meters_are_those_of_pricing() -> None:
     free = re.search(r"macro meters_free_without_a_price\(\).*?return\((\[.*?\])\)", macro, re.DOTALL)
     assert free
     assert tuple(json.loads(free[1])) == col.METERS_FREE_WITHOUT_A_PRICE
+
+
+# --- budgets and odd days ---------------------------------------------------------------------------------------------
+
+
+def _watched(published: Path, first: date, last: date) -> watch.View:
+    with q.Published(published) as source:
+        return watch.view(first, last, source.budgets()[ACME], source.anomalies()[ACME])
+
+
+def test_the_budget_of_the_month_in_which_the_range_ends_is_shown(published: Path, site: Path) -> None:
+    """A budget is missing, of another month, or its share, pace, projection or days left are not those of the mart."""
+    view = _watched(published, date(2026, 10, 11), date(2026, 11, 9))
+    assert [(b.month, b.status) for b in view.budgets] == [
+        ("2026-11", "Heading over budget"),
+        ("2026-10", "Within budget"),
+    ]
+    assert [(label, value.text, note) for label, value, note in view.budgets[0].numbers] == [
+        ("Spent", "$0.40", "80.0% of $0.50"),
+        ("Pace", "$0.0444", "a day, this month so far"),
+        ("Projected by 30 Nov", "$1.33", "$0.8333 over budget"),
+        ("Budget lasts", "2 days", "at this pace; 21 days of the month left"),
+    ]
+    assert view.has_budget
+    assert (view.budgets[0].spent_width, view.budgets[0].budget_at) == (300, 375)
+    assert view.budgets[1].numbers[2:] == (
+        ("Month's end", analytics.Cell("$0.25", "$0.25"), "$0.25 below budget"),
+        ("Budget lasts", analytics.Cell("whole month"), "0 days of the month left"),
+    )
+    text = (site / "acme" / "analytics.html").read_text(encoding="utf-8")
+    assert re.findall(r'data-budget="([^"]+)"( hidden)?', text) == [("2026-11", ""), ("2026-10", " hidden")]
+
+
+def test_a_budget_that_is_spent_says_so(published: Path) -> None:
+    """A workspace over its budget is told of days that its budget still lasts."""
+    with q.Published(published) as source:
+        row = source.budgets()[ACME][0] | {
+            "spent_usd": Decimal("0.75"),
+            "projected_usd": Decimal("0.75"),
+            "budget_days_left": 0,
+            "budget_status": "over",
+            "days_left": 1,
+        }
+    budget = watch.view(date(2026, 10, 1), date(2026, 10, 31), [row], []).budgets[0]
+    assert (budget.tone, budget.spent_width, budget.budget_at) == ("bad", 1000, 666)
+    assert budget.numbers[3] == ("Budget lasts", analytics.Cell("spent"), "1 day of the month left")
+
+
+def test_odd_days_lead_with_most_at_stake_and_follow_the_range(published: Path, site: Path) -> None:
+    """A thing that left its band is missing, told twice, out of order, outside the range, or runs as markup."""
+    view = _watched(published, date(2026, 10, 11), date(2026, 11, 9))
+    assert [(odd.day, odd.leads, odd.kind, odd.name, odd.at_stake.plain) for odd in view.odd] == [
+        ("2026-11-08", 2, "API key", "<script>alert(1)</script>", "3.375000"),
+        ("2026-11-08", 0, "Service", "prompt", "3.300000"),
+        ("2026-10-10", 1, "Model", "openai/gpt-4o", "2.500000"),
+    ]
+    lead = view.odd[0]
+    assert lead.what == "cost above its band; calls above its band (1,201, expected 210)"
+    assert (lead.expected.text, lead.expected.title) == ("$0.75", "$0.75; band $0.30 to $1.50")
+    assert lead.contributors.text == "gpt-4o / <b>Bot</b> / key: 1,200 calls, $4.00; x: 1 call, $0.125"
+    assert view.odd[1].contributors.text == "—"
+    assert view.summary.startswith("1 day, 2 things off")
+    assert not _watched(published, date(2026, 11, 9), date(2026, 11, 9)).summary
+    text = (site / "acme" / "analytics.html").read_text(encoding="utf-8")
+    assert re.findall(r'<tr data-day="([^"]+)"[^>]*?( hidden)?>', text) == [
+        ("2026-11-08", ""), ("2026-11-08", ""), ("2026-10-10", " hidden"),
+    ]  # fmt: skip
+    assert "<script>alert(1)" not in text
+    other = next(folder for folder in site.iterdir() if folder.name.startswith("tenant"))
+    assert 'id="odd"' not in (other / "analytics.html").read_text(encoding="utf-8"), "nothing odd, and said"
+
+
+def test_a_publication_without_the_marts_of_budgets_and_odd_days_is_rendered(tmp_path: Path) -> None:
+    """A file published by a version before these marts cannot be shown."""
+    path = make_published(tmp_path / "usage.duckdb", days=2, runs_per_day=2)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "drop table marts.mart_analytics__budgets; drop table marts.mart_analytics__anomalies"
+        )
+    with q.Published(path) as source:
+        assert (source.budgets(), source.anomalies()) == ({}, {})

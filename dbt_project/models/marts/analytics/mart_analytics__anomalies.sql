@@ -200,12 +200,16 @@ judged as (
 
 -- The band reaches further down than up, in proportion: quiet days are commoner than runaway ones.
 -- The newest day may not have ended when it was exported: that it has too little says nothing.
+-- Values are compared as they are shown: nothing at all is not below a band that begins at less than a millionth.
 anomalies as (
 
     select *
     from judged
     where
-        (actual > expected * band_factor or actual < expected / (band_factor * band_factor))
+        (
+            cast(actual as decimal(38, 6)) > cast(expected * band_factor as decimal(38, 6))
+            or cast(actual as decimal(38, 6)) < cast(expected / (band_factor * band_factor) as decimal(38, 6))
+        )
         and abs(actual - expected) >= least_difference
         and (actual > expected or usage_date < newest_date)
 
