@@ -181,9 +181,12 @@ judged as (
                 {{ anomaly_counting_noise() }} / sqrt(greatest(expected_call_count, 1))
             ) as band_factor,
             {% if measure == 'call_count' %}
-                {{ anomaly_least_calls() }}
+                case
+                    when call_count < expected_call_count then {{ anomaly_least_calls_below() }}
+                    else {{ anomaly_least_calls() }}
+                end
             {% else %}
-                {{ anomaly_least_cost_share() }} * usual_cost_usd
+                greatest({{ anomaly_least_cost_share() }} * usual_cost_usd, {{ anomaly_least_cost_usd() }})
             {% endif %} as least_difference,
             abs(
                 cast(total_cost_usd + external_cost_usd as double) - expected_total_cost_usd - expected_external_cost_usd
