@@ -1,4 +1,6 @@
 -- What a workspace with a budget spent in a month is the sum of its days, to the last decimal; no month is missing.
+{{ config(meta={'dagster': {'ref': {'name': 'mart_analytics__budgets'}}}) }}
+
 with budgets as (
 
     select *

@@ -87,11 +87,9 @@ def test_the_graph_reads_like_the_path_of_the_data(definitions: dg.Definitions) 
     assert parents(RAW_RUNS) == parents(RAW_SPANS) == set()
     assert parents(CANDIDATE) == {"raw_runs", "raw_spans"}
     assert parents(dg.AssetKey("stg_native__spans")) == {"candidate"}
-    assert parents(dg.AssetKey("fct_span_usage")) >= {
-        "stg_native__spans",
-        "int_runs__directory",
-        "int_dates__touched",
-    }
+    assert parents(dg.AssetKey("int_spans__current")) >= {"stg_native__spans", "int_runs__directory"}
+    assert parents(dg.AssetKey("int_spans__judged")) >= {"int_spans__current", "int_calls__judged"}
+    assert parents(dg.AssetKey("fct_span_usage")) >= {"int_spans__judged", "int_runs__current"}
     assert parents(dg.AssetKey("mart_analytics__total_cost")) == {"fct_usage_daily", "fct_run_usage"}
     assert parents(PUBLISHED) >= {
         "fct_span_usage",
