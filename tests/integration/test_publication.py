@@ -235,7 +235,13 @@ def test_a_killed_night_is_made_good_by_the_next(
     assert beside["publication_id"] == "000002", "the manifest beside the file is not that of the publication"
     published.render()
     expected, site = digests(uninterrupted / "site"), digests(published.settings.site_dir)
-    stamped = {"assets/publication.js", "index.html", *(n for n in expected if n.endswith("/quality.html"))}
+    # The list of the site's files knows of which publication they are.
+    stamped = {
+        "assets/publication.js",
+        "index.html",
+        "site-manifest.json",
+        *(n for n in expected if n.endswith("/quality.html")),
+    }
     assert {n for n in expected if expected[n] != site.get(n)} <= stamped, "the pages differ"
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from orchestration.publication.candidate import DBT_PROJECT
 from orchestration.settings import load
-from orchestration.warehouse import dbt
+from orchestration.warehouse import runner
 
 
 def test_limits_are_given_when_the_file_is_opened_and_not_for_each_statement() -> None:
@@ -27,5 +27,5 @@ def test_threads_of_the_settings_reach_dbt(tmp_path: Path) -> None:
     """`CREDIT_USAGE_THREADS` bounds landing and audit, while the build takes every core."""
     for threads, expected in ((1, "1"), (3, "3"), (0, str(os.cpu_count()))):
         settings = load({}, data_dir=tmp_path, threads=threads)
-        with dbt._environment(settings, tmp_path / "x.duckdb"):
+        with runner._environment(settings, tmp_path / "x.duckdb"):
             assert os.environ["CREDIT_USAGE_THREADS"] == expected
