@@ -40,9 +40,10 @@
   }
 
   function monthsOf(first, last) { return config.months.filter(function (month) { return month >= first.slice(0, 7) && month <= last.slice(0, 7); }); }
+  var KINDS = ["analytics", "latency"];
   function load(first, last, kinds) {
     return Promise.all(monthsOf(first, last).map(function (month) {
-      return Promise.all((kinds || ["analytics", "latency"]).map(function (kind) {
+      return Promise.all((kinds || KINDS).map(function (kind) {
         if (months[month] && months[month].kinds[kind]) { return null; }
         return CU.load(kind, month).then(function (data) {
           if (data === null) { throw new Error("data/" + kind + "/" + month + ".js is missing"); }
@@ -418,7 +419,10 @@
     var box = table.closest(".panel").getBoundingClientRect();
     return box.top < window.innerHeight && box.bottom > 0;
   }
-  function finish() { while (later.length) { later.shift().draw(); } }
+  function finish() { later = later.filter(function (panel) { if (panel.isReady()) { panel.draw(); return false; } return true; }); }
+  /* Percentiles come from files of their own, twice as large as the sums: those are not waited for by what does not show any. */
+  var WITH_PERCENTILES = { observability: true, runs: true };
+  function hasLatency(first, last) { return monthsOf(first, last).every(function (month) { return months[month] && months[month].kinds.latency; }); }
 
   function render(first, last) {
     var days = daysBetween(first, last);
@@ -444,7 +448,12 @@
         var found = groups("users", first, last), unfiltered = between("total", first, last), made = {}; /* users are not filtered, so they are parts of this */
         ["cost", "requests", "tokens"].forEach(function (order) { made["users_" + order] = users(found, unfiltered, order); });
         return made;
-      }]].map(function (panel) { return { isInSight: isInSight(panel[0]), draw: function () { draw(panel[1]()); } }; });
+      }]].map(function (panel) {
+        return {
+          isInSight: isInSight(panel[0]), draw: function () { draw(panel[1]()); },
+          isReady: function () { return !WITH_PERCENTILES[panel[0]] || hasLatency(first, last); }
+        };
+      });
     shown = { first: first, last: last, days: days, earlier: earlier, content: content };
     draw({ cost_parts: costParts(totals, previous) });
     watch(first, last);
@@ -495,19 +504,23 @@
         hint: days.length > 1 ? "Click to see this day alone" : null
       });
     }
-    below.forEach(function (panel) { if (panel.isInSight) { panel.draw(); } });
-    later = below.filter(function (panel) { return !panel.isInSight; });
+    later = below.filter(function (panel) {
+      if (panel.isInSight && panel.isReady()) { panel.draw(); return false; }
+      return true;
+    });
   }
 
   var turn = 0;
   function choose(first, last) {
     var mine = (turn += 1);
     var length = daysBetween(first, last).length;
-    return load(f.addDays(first, -length), last).then(function () { return CU.explore ? CU.explore.prepare(f.addDays(first, -length), last) : null; }).then(function () {
-      if (mine !== turn) { return; }
+    return load(f.addDays(first, -length), last, ["analytics"]).then(function () { return CU.explore ? CU.explore.prepare(f.addDays(first, -length), last) : null; }).then(function () {
+      if (mine !== turn) { return null; }
       render(first, last);
       if (CU.explore) { CU.explore.show(shown); }
       document.documentElement.setAttribute("data-in-sight", first + "/" + last);
+      return load(first, last, ["latency"]);
+    }).then(function () {
       function rest() {
         if (mine !== turn) { return; }
         if (later.length) { later.shift().draw(); window.setTimeout(rest, 0); return; }
@@ -582,7 +595,7 @@
   function readAhead(wanted) {
     var month = wanted.pop();
     if (!month) { document.documentElement.setAttribute("data-ahead", "read"); return; }
-    load(month + "-01", month + "-31").then(function () {
+    load(month + "-01", month + "-31", month < f.addDays(config.range.last_day, 1 - AHEAD_DAYS / 2).slice(0, 7) ? ["analytics"] : KINDS).then(function () {
       Object.keys(months[month].raw).reduce(function (before, name) {
         return before.then(function () { return new Promise(function (done) { idle(function () { tableOf(month, name); done(); }); }); });
       }, Promise.resolve()).then(function () { readAhead(wanted); });
