@@ -10,19 +10,6 @@ with recursive spans as (
 ),
 
 -- Read again and not from `spans`: what is read twice is kept whole, and full rows of two million spans do not fit in memory.
-carriers as (
-
-    select
-        workspace_id,
-        run_id,
-        span_kind
-    from {{ ref('int_spans__judged') }}
-    where
-        {{ in_chunk(on_lake=true) }}
-        and {{ has_provider_usage() }}
-
-),
-
 places as (
 
     select
@@ -30,21 +17,10 @@ places as (
         run_id,
         span_id,
         parent_span_id,
-        {{ has_provider_usage() }} as is_carrier
-    from {{ ref('int_spans__judged') }}
-    where {{ in_chunk(on_lake=true) }}
-
-),
-
-parents as (
-
-    select
-        workspace_id,
-        run_id,
-        span_id,
-        parent_span_id,
+        span_kind,
         started_at,
-        ended_at
+        ended_at,
+        {{ has_provider_usage() }} as is_carrier
     from {{ ref('int_spans__judged') }}
     where {{ in_chunk(on_lake=true) }}
 
@@ -107,7 +83,8 @@ runs_with_usage as (
         run_id,
         bool_or(not {{ is_wrapper() }}) as has_calls,
         count(*) as carrier_count
-    from carriers
+    from places
+    where is_carrier
     group by
         workspace_id,
         run_id
@@ -187,8 +164,8 @@ backward as (
         children.run_id,
         children.span_id,
         children.parent_span_id
-    from parents as children
-    inner join parents as above
+    from places as children
+    inner join places as above
         on
             children.workspace_id = above.workspace_id
             and children.run_id = above.run_id
@@ -218,7 +195,7 @@ climbed as (
         above.parent_span_id as ancestor_span_id,
         climbed.tree_depth + 1 as tree_depth
     from climbed
-    inner join parents as above
+    inner join places as above
         on
             climbed.workspace_id = above.workspace_id
             and climbed.run_id = above.run_id
@@ -334,7 +311,7 @@ resolved as (
             rated.workspace_id = wrappers_of_carriers.workspace_id
             and rated.run_id = wrappers_of_carriers.run_id
             and rated.span_id = wrappers_of_carriers.span_id
-    left join parents
+    left join places as parents
         on
             rated.workspace_id = parents.workspace_id
             and rated.run_id = parents.run_id
