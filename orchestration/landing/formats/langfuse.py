@@ -595,6 +595,11 @@ def _columns(judged: str, convert: Convert) -> str:
         else case upper(f_type)
             when 'AGENT' then 'agent' when 'TOOL' then 'tool' when 'RETRIEVER' then 'retrieval' when 'CHAIN' then 'step' else 'other' end
     end"""
+    metadata = [
+        """case when tags_text(f_tags) is not null then '"tags":' || to_json(tags_text(f_tags))::varchar end""",
+        "case when metadata_text <> '{}' "
+        f"then flat_scalars(metadata_text, '', {string_list((*_META_NAMES, 'tags'))}) end",
+    ]
     columns = {
         "span_id": "f_id",
         "trace_id": "if(is_trace, f_id, f_trace_id)",
@@ -644,12 +649,7 @@ def _columns(judged: str, convert: Convert) -> str:
         "scope": "coalesce(scope_name, 'langfuse')",
         "session_id": "coalesce(f_session_id, a_session_id)",
         "user_id": "coalesce(f_user_id, a_user_id)",
-        "user_metadata": f"""case when is_trace or f_parent_id is null then
-            '{{' || list_aggr([
-                case when tags_text(f_tags) is not null then '"tags":' || to_json(tags_text(f_tags))::varchar end,
-                case when metadata_text <> '{{}}' then flat_scalars(metadata_text, '', {string_list((*_META_NAMES, "tags"))}) end
-            ], 'string_agg', ',') || '}}'
-        end""",
+        "user_metadata": f"case when is_trace or f_parent_id is null then '{{' || {joined(metadata)} || '}}' end",
         "resource_id": "case when call_marker = 'call' and f_parent_id is null then f_prompt_id end",
         "resource_name": "case when kind = 'agent' then a_agent when call_marker = 'call' and f_parent_id is null then f_prompt_name end",
         "api_key_id": credit("api_key_id"),

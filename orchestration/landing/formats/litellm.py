@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from orchestration.landing.contract import SPANS, Convention, Reason
 from orchestration.landing.formats import names, objects, redaction
 from orchestration.landing.formats.base import Convert, Sniff, SourceFormat
-from orchestration.sql import identifier, joined, literal, string_list
+from orchestration.sql import identifier, joined, joined_list, literal, string_list
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "request_id": ("request_id",),
@@ -378,13 +378,13 @@ def _attributes(convert: Convert) -> str:
         f"case when metadata_text <> '{{}}' then flat_inside(metadata_text, 'metadata.', {string_list(_METADATA)}) end",
         "case when object_text(m.cost_breakdown) <> '{}' "
         "then flat_scalars(object_text(m.cost_breakdown), 'cost_breakdown.', []::varchar[]) end",
-        f"""list_aggr(list_transform(
+        joined_list(f"""list_transform(
             list_filter(json_keys(raw), lambda k: not list_contains({string_list((*_READ, *LEFT_OUT))}, k)
                 and coalesce(json_extract_string(raw, '/' || replace(replace(k, '~', '~0'), '/', '~1')), '') not in ('', '{{}}', '[]')),
             lambda k: to_json(k)::varchar || ':' || strict_json(
                 json_extract(raw, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::varchar
             )
-        ), 'string_agg', ',')""",
+        )"""),
     ]
     if convert.keep_content:
         kept = [
@@ -405,6 +405,13 @@ def _spans(records: str, convert: Convert) -> str:
     error = "object_text(m.error_information)"
     kind = "coalesce(kind_of_type, case when f_call_type is null and f_model is not null then 'completion' end, 'other')"
     trace = "coalesce(m.trace_id, m.litellm_trace_id)"
+    metadata = [
+        """case when tags_text(f_tags) is not null then '"tags":' || to_json(tags_text(f_tags))::varchar end""",
+        "case when object_text(m.spend_logs_metadata) <> '{}' "
+        "then flat_scalars(object_text(m.spend_logs_metadata), '', ['tags']) end",
+        "case when object_text(m.requester_metadata) <> '{}' and coalesce(object_text(m.spend_logs_metadata), '{}') = '{}' "
+        "then flat_scalars(object_text(m.requester_metadata), '', ['tags']) end",
+    ]
     columns = {
         "span_id": "f_request_id",
         "trace_id": f"nullif({trace}, '')",
@@ -463,13 +470,7 @@ def _spans(records: str, convert: Convert) -> str:
         "scope": "'litellm'",
         "session_id": "f_session_id",
         "user_id": "coalesce(f_end_user, nullif(m.user_api_key_end_user_id, ''))",
-        "user_metadata": """'{' || list_aggr([
-            case when tags_text(f_tags) is not null then '"tags":' || to_json(tags_text(f_tags))::varchar end,
-            case when object_text(m.spend_logs_metadata) <> '{}'
-                then flat_scalars(object_text(m.spend_logs_metadata), '', ['tags']) end,
-            case when object_text(m.requester_metadata) <> '{}' and coalesce(object_text(m.spend_logs_metadata), '{}') = '{}'
-                then flat_scalars(object_text(m.requester_metadata), '', ['tags']) end
-        ], 'string_agg', ',') || '}'""",
+        "user_metadata": f"'{{' || {joined(metadata)} || '}}'",
         "api_key_id": "masked_key(f_api_key)",
         "api_key_name": "nullif(masked_key(m.user_api_key_alias), '')",
         "collaborator": "f_user",

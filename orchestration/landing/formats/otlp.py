@@ -16,7 +16,7 @@ from orchestration.landing.formats import names as known_names
 from orchestration.landing.formats import redaction
 from orchestration.landing.formats.base import Convert, Sniff, SourceFormat
 from orchestration.landing.usage_shapes import SHAPE, text_of
-from orchestration.sql import identifier, joined, literal, string_list
+from orchestration.sql import identifier, joined, joined_list, literal, string_list
 
 # -- what attributes say -------------------------------------------------------------------------------------------------------
 # Of several names the first that a span carries counts, never their sum. Names are matched whole: `gen_ai.aggregated_usage.*`,
@@ -677,18 +677,18 @@ def _columns(convert: Convert) -> dict[str, str]:
 def _attributes(convert: Convert) -> str:
     """What else a span said as a JSON object: no content, and nothing that has a column."""
     # Nulls are left out, which is cheaper than to filter the list first.
-    others = f"""list_aggr(list_transform(span.attributes, lambda a: case
+    others = joined_list(f"""list_transform(span.attributes, lambda a: case
         when list_contains({string_list(sorted(_NOT_KEPT))}, a.key) then null
         when regexp_full_match(a.key, {literal(CONTENT)}) then null
         else to_json(a.key)::varchar || ':' || otlp_json(a.value)
-    end), 'string_agg', ',')"""
+    end)""")
     if convert.keep_content:
         is_content = f"regexp_full_match(a.key, {literal(CONTENT)})"
         text = f"left(redacted(otlp_text(a.value)), {int(convert.content_max_characters)})"
-        content = f"""list_aggr(list_transform(
+        content = joined_list(f"""list_transform(
             list_filter(span.attributes, lambda a: {is_content}),
             lambda a: to_json(a.key)::varchar || ':' || to_json({text})::varchar
-        ), 'string_agg', ',')"""
+        )""")
         others = joined([others, f"'\"content\":{{' || {content} || '}}'"])
     return f"'{{' || {others} || '}}'"
 
