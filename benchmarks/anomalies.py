@@ -6,10 +6,10 @@ vary. `python -m benchmarks.anomalies` prints the figures; the same seed gives t
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import random
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,6 +151,7 @@ def measure(seed: int = 7) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    seeds = [int(text) for text in sys.argv[1:]] or [7]
-    for number in seeds:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.anomalies", description=__doc__)
+    parser.add_argument("seeds", nargs="*", type=int, default=[7])
+    for number in parser.parse_args().seeds:
         print(json.dumps(measure(number), indent=2))

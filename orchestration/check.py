@@ -79,7 +79,7 @@ def check_exports(settings: Settings, paths: Sequence[Path]) -> list[CheckResult
 def _check_file(
     settings: Settings, database: Path, manifests: Sequence[Manifest] | None
 ) -> list[CheckResult]:
-    scratch = settings.warehouse_dir / "check" / settings.candidate_path.name
+    scratch = candidate.scratch_path(settings, "check")
     scratch.parent.mkdir(parents=True, exist_ok=True)
     candidate.copy_file(database, scratch)
     try:

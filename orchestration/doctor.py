@@ -266,9 +266,11 @@ def _leftovers(settings: Settings) -> Iterator[Finding]:
                 advice,
             )
     passing = [
-        settings.warehouse_dir / name for name in ("check.duckdb", "preview.duckdb", "rollback.duckdb")
+        candidate.scratch_path(settings, "check").parent,
+        candidate.scratch_path(settings, "preview").parent,
+        settings.warehouse_dir / "rollback.duckdb",
+        settings.lake_dir / "building",
     ]
-    passing.append(settings.lake_dir / "building")
     if names := [_shown(path, settings) for path in passing if path.exists()]:
         told = True
         yield Finding(

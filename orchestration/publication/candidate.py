@@ -204,6 +204,11 @@ def has_foreign_sources(manifests: Sequence[Manifest]) -> bool:
     return any(entry.source_format != NATIVE for manifest in manifests for entry in manifest.files)
 
 
+def scratch_path(settings: Settings, purpose: str) -> Path:
+    """A warehouse file that is never published: in a folder of its own, because dbt goes by the candidate's name."""
+    return settings.warehouse_dir / purpose / settings.candidate_path.name
+
+
 def prepare(
     settings: Settings, plan: Plan, manifests: Sequence[Manifest], *, path: Path | None = None
 ) -> Path:

@@ -112,8 +112,8 @@ class Preview:
 
 
 def scratch_path(settings: Settings) -> Path:
-    """Where the preview is built: in a folder of its own, since dbt goes by the candidate's name."""
-    return settings.warehouse_dir / "preview" / settings.candidate_path.name
+    """Where the preview is built."""
+    return candidate.scratch_path(settings, "preview")
 
 
 def changed_sources(old: dict[str, str], new: dict[str, str]) -> tuple[SourceChange, ...]:

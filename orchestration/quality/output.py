@@ -25,10 +25,10 @@ def junit(results: Sequence[CheckResult]) -> bytes:
     )
     for result in results:
         table, _, rule = result.name.partition("__")
-        case = ElementTree.SubElement(suite, "testcase", classname=_xml(table), name=_xml(rule or table))
+        case = ElementTree.SubElement(suite, "testcase", classname=table, name=rule or table)
         if not result.passed:
             kind = "failure" if result.severity == "blocking" else "skipped"
-            ElementTree.SubElement(case, kind, message=_xml(result.message))
+            ElementTree.SubElement(case, kind, message=printable(result.message))
     return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
@@ -49,11 +49,6 @@ def github(results: Iterable[CheckResult]) -> list[str]:
         kind = "error" if result.severity == "blocking" else "warning"
         lines.append(f"::{kind} {told}::{_data(printable(result.message))}")
     return lines
-
-
-def _xml(value: str) -> str:
-    """Text without characters that XML cannot hold."""
-    return printable(value)
 
 
 def _data(value: str) -> str:

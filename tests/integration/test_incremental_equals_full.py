@@ -8,16 +8,34 @@ from random import Random
 
 import pytest
 
+from orchestration.settings import Settings
+from orchestration.warehouse import manifest
 from tests.integration import hostile_exports
 from tests.integration.nights import Nights, differences
 
 NIGHTS = 4
+CHUNK = 20
+"""Spans of a chunk in the full build; in earnest it is half a million."""
+
+
+def _in_small_chunks(patch: pytest.MonkeyPatch) -> None:
+    """From here on dbt writes chunked models a few spans at a time."""
+    parsed = manifest.parsed
+
+    def cut(settings: Settings) -> object:
+        project = parsed(settings)
+        macro = project.macros["macro.credit_usage.chunks_of_dates"]
+        assert "span_count=500000" in macro.macro_sql
+        macro.macro_sql = macro.macro_sql.replace("span_count=500000", f"span_count={CHUNK}")
+        return project
+
+    patch.setattr(manifest, "parsed", cut)
 
 
 @pytest.mark.parametrize("seed", [11])
-def test_nights_equal_a_full_build(tmp_path: Path, seed: int) -> None:
+def test_nights_equal_a_full_build(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Late, moved, repeated, circular and missing runs over several nights, then a requested date: the same
-    rows as built at once."""
+    rows as built at once, chunk by chunk."""
     random = Random(seed)
     nights = Nights(tmp_path / "nights", hostile_exports.CONFIG)
     for number in range(NIGHTS):
@@ -33,8 +51,14 @@ def test_nights_equal_a_full_build(tmp_path: Path, seed: int) -> None:
         "a night without new files rebuilds the requested dates, nothing else"
     )
 
+    _in_small_chunks(monkeypatch)
     full = nights.rebuilt(tmp_path / "full")
     assert full.night().plan.is_full_build
+    per_date = full.rows(
+        "select sum(span_count) from intermediate.int_spans__parts group by usage_date having sum(span_count) >= "
+        f"{CHUNK}"
+    )
+    assert len(per_date) > 1, "all spans fit into one chunk: the full build proves nothing about several"
     assert differences(nights, full) == {}, (
         f"seed {seed}: rows differ between {NIGHTS} nights and one full build"
     )

@@ -14,6 +14,7 @@ import pytest
 from orchestration import doctor
 from orchestration.landing.contract import CONTRACT_VERSION
 from orchestration.landing.lake import Lake, Manifest, Part
+from orchestration.publication import candidate, preview
 from orchestration.settings import Settings
 
 
@@ -77,6 +78,10 @@ def test_clock_disk_lock_and_leftovers_are_told(settings: Settings) -> None:
         assert found(settings, "disk").status == "warn"
     (settings.warehouse_dir / "failed.duckdb").write_bytes(b"x")
     assert "failed.duckdb" in found(settings, "leftovers").message
+    (settings.warehouse_dir / "failed.duckdb").unlink()
+    for scratch in (candidate.scratch_path(settings, "check"), preview.scratch_path(settings)):
+        scratch.parent.mkdir()
+    assert found(settings, "leftovers").message == "warehouse/check, warehouse/preview"
     with (settings.data_dir / ".lock").open("w") as stream:
         stream.write("process 7")
         stream.flush()
