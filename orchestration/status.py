@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration import sql
 from orchestration.landing.files import discover
 from orchestration.landing.lake import COUNTS, Lake
-from orchestration.night import now
+from orchestration.night import LOOKED, now
 from orchestration.publication.publish import read_publication
 
 if TYPE_CHECKING:
@@ -57,8 +58,15 @@ def read_status(settings: Settings) -> dict[str, Any]:
             entry.status == "unreadable" for manifest in manifests for entry in manifest.files
         ),
         "retracted_files": len(lake.retracted()),
+        "looked_at": _looked_at(settings),
         "runs": _runs(settings),
     }
+
+
+def _looked_at(settings: Settings) -> str | None:
+    """When `credit-usage nightly` last found nothing to do, and therefore ran nothing."""
+    path = settings.warehouse_dir / LOOKED
+    return str(json.loads(path.read_text(encoding="utf-8"))["looked_at"]) if path.exists() else None
 
 
 def read_totals(settings: Settings) -> list[dict[str, Any]]:
