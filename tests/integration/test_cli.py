@@ -129,6 +129,7 @@ STATUS_KEYS = {
     "rows",
     "unreadable_files",
     "retracted_files",
+    "looked_at",
     "runs",
 }
 

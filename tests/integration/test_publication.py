@@ -374,6 +374,27 @@ def test_nothing_new_publishes_nothing(published: Warehouse) -> None:
     )
     assert seen_by_readers(published) == before
     assert times(published.settings.site_dir) == moments, "pages were written again for nothing"
+    assert done.json()["run_id"] is None, "Dagster was started for nothing, which takes seconds"
+    assert (
+        published.cli("status", CREDIT_USAGE_NOW="2026-10-04T09:00:00+00:00").out.count("nothing to do") == 1
+    )
+    published.settings.published_path.touch()
+    before_touch = published.settings.published_path.stat().st_ino
+    assert published.cli("nightly", "--json").json()["run_id"] is None, (
+        "a touched file was taken for an edited one"
+    )
+    assert published.settings.published_path.stat().st_ino == before_touch
+
+
+def test_a_look_leaves_to_the_job_what_it_cannot_judge(published: Warehouse) -> None:
+    """A damaged file or a wrong price file is taken for a night without news, and nobody hears of it."""
+    price_file = published.settings.data_dir / "prices.csv"
+    price_file.write_text("model,meter,unit_price_usd\ngpt-4o,output,free\n", encoding="utf-8")
+    assert night.look(published.with_settings(price_file=price_file).settings) is None
+    assert night.look(published.settings) is not None
+    with sql.connect(published.settings, published.settings.published_path) as connection:
+        connection.execute("update facts.fct_run_usage set own_total_cost_usd = 0")
+    assert night.look(published.settings) is None, "an edited file stays published"
 
 
 # -- the lock ----------------------------------------------------------------------------------------------------------------------
