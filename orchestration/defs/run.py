@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from sqlalchemy.exc import OperationalError
 
 from orchestration import progress
+from orchestration.defs import dead_runs
 from orchestration.defs.build import build_definitions
 from orchestration.defs.jobs import NIGHTLY
 from orchestration.defs.storage import storage_config
@@ -94,14 +96,21 @@ def run_nightly(
         with progress.stage("define"):
             job = build_definitions(settings).resolve_job_def(NIGHTLY)
         with instance(settings) as opened:
-            result = job.execute_in_process(
-                instance=opened,
-                raise_on_error=False,
-                run_config={
-                    "ops": {"prepare_candidate": {"config": config}},
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
-            )
+            try:
+                dead_runs.close(opened)
+                result = job.execute_in_process(
+                    instance=opened,
+                    raise_on_error=False,
+                    run_config={
+                        "ops": {"prepare_candidate": {"config": config}},
+                        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                    },
+                )
+            except OperationalError as error:  # a full disk meets these files first: each event is written
+                raise RuntimeError(
+                    f"Dagster cannot keep its records in {settings.dagster_dir}: {error.orig}. What is published is whole: make room, "
+                    "and start the night again"
+                ) from error
             failure, data_failed = _failure(result)
             return NightResult(
                 run_id=result.run_id,
