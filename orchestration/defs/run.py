@@ -95,22 +95,16 @@ def run_nightly(
         warnings.simplefilter("ignore")
         with progress.stage("define"):
             job = build_definitions(settings).resolve_job_def(NIGHTLY)
-        with instance(settings) as opened:
-            try:
-                dead_runs.close(opened)
-                result = job.execute_in_process(
-                    instance=opened,
-                    raise_on_error=False,
-                    run_config={
-                        "ops": {"prepare_candidate": {"config": config}},
-                        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                    },
-                )
-            except OperationalError as error:  # a full disk meets these files first: each event is written
-                raise RuntimeError(
-                    f"Dagster cannot keep its records in {settings.dagster_dir}: {error.orig}. What is published is whole: make room, "
-                    "and start the night again"
-                ) from error
+        with _telling_a_full_disk(settings), instance(settings) as opened:
+            dead_runs.close(opened)
+            result = job.execute_in_process(
+                instance=opened,
+                raise_on_error=False,
+                run_config={
+                    "ops": {"prepare_candidate": {"config": config}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+            )
             failure, data_failed = _failure(result)
             return NightResult(
                 run_id=result.run_id,
@@ -125,6 +119,18 @@ def run_nightly(
                     if event.asset_key is not None and event.partition is None
                 },
             )
+
+
+@contextmanager
+def _telling_a_full_disk(settings: Settings) -> Iterator[None]:
+    """Within the block, records that cannot be written end in one line: each event is written, so a full disk is often met here."""
+    try:
+        yield
+    except OperationalError as error:
+        raise RuntimeError(
+            f"Dagster cannot keep its records in {settings.dagster_dir}: {error.orig}. What is published is whole: make room there, "
+            "and start the night again"
+        ) from error
 
 
 def _failure(result: ExecuteInProcessResult) -> tuple[str, bool]:

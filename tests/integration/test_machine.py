@@ -1,9 +1,8 @@
-"""The machine in trouble: a disk that is full, a lake that cannot be written, a clock that goes backwards."""
+"""The machine in trouble: a disk that is full, a lake that cannot be written."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import resource
 import shutil
@@ -17,8 +16,9 @@ from unittest import mock
 import pytest
 
 from orchestration import night
+from orchestration.settings import Settings
 from tests.integration.test_publication import drop_fourth_day, seen_by_readers
-from tests.warehouse_fixture import Outcome, Warehouse, differences
+from tests.warehouse_fixture import Outcome, Warehouse
 
 pytestmark = pytest.mark.xdist_group("publication")
 
@@ -34,17 +34,13 @@ def mounted(target: Path, *arguments: str) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", str(target)], check=True)
+        # Lazily: Dagster's processes that copy a step's output end a moment after it.
+        subprocess.run(["umount", "--lazy", str(target)], check=True)
 
 
 def remount(target: Path, options: str) -> None:
     """Change a mount."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(target)], check=True)
-
-
-def bytes_of(folder: Path) -> int:
-    """Size of everything below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def failing(warehouse: Warehouse) -> Outcome:
@@ -65,9 +61,7 @@ def test_a_full_disk_changes_nothing_and_the_night_after_is_good(
     disk.mkdir()
     with mounted(disk, "-t", "tmpfs", "-o", "size=1g", "tmpfs"):
         warehouse = Warehouse(disk)
-        warehouse.settings = published.settings.__class__(
-            data_dir=disk / "data", settle_seconds=0.0, threads=1
-        )
+        warehouse.settings = Settings(data_dir=disk / "data", settle_seconds=0.0, threads=1)
         shutil.copytree(published.settings.data_dir, warehouse.settings.data_dir)
         drop_fourth_day(warehouse)
         before = seen_by_readers(warehouse)
@@ -81,8 +75,14 @@ def test_a_full_disk_changes_nothing_and_the_night_after_is_good(
         assert any(word in failed.err for word in ("space", "disk")), f"the cause is not told: {failed.err}"
         assert seen_by_readers(warehouse) == before
         remount(disk, "size=1g")
-        assert warehouse.night(with_tests=False) is not None, "what landed is taken for published"
-        assert warehouse.one("select count(*) from facts.fct_run_usage where run_id = 'req_4'") == 1
+        assert seen_by_readers(warehouse) == before
+        warehouse.land()
+        plan = night.prepare(warehouse.settings, run_id="test")
+        assert plan.new_batches == (2,), "what landed is lost, or taken for published"
+        if room == "for the build":
+            warehouse.build(with_tests=False)
+            warehouse.publish(suites=False)
+            assert warehouse.one("select count(*) from facts.fct_run_usage where run_id = 'req_4'") == 1
 
 
 def test_a_file_that_may_not_grow_stops_the_night(published: Warehouse) -> None:
@@ -147,29 +147,3 @@ def test_a_lake_that_refuses_files_loses_none(published: Warehouse) -> None:
     report = published.land()
     assert report.manifest is not None
     assert report.manifest.total("rows_loaded") == 2
-
-
-# -- the clock -----------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_clock_that_goes_backwards_changes_no_number(published: Warehouse, tmp_path: Path) -> None:
-    """Publications, batches or versions are put in order by the clock, so that a wrong one hides what is new."""
-    start = published.save("clock")
-    drop_fourth_day(published)
-    assert published.night(with_tests=False) is not None
-    right = tmp_path / "right.duckdb"
-    shutil.copyfile(published.settings.published_path, right)
-    published.restore(start)
-    drop_fourth_day(published)
-    with mock.patch.dict(os.environ, CREDIT_USAGE_NOW="2020-02-29T00:00:00+00:00"):
-        publication = published.night(with_tests=False, suites=True)
-    assert publication is not None
-    assert (publication.publication_id, publication.published_at[:10]) == ("000002", "2020-02-29")
-    assert differences(published, right, published.settings.published_path) == []
-    assert json.loads(published.settings.manifest_path.read_text())["publication_id"] == "000002"
-    assert published.one("select published_at < previous_published_at from meta.publication"), (
-        "the clock did not go backwards: nothing was proved"
-    )
-    later = {item["name"]: item for item in published.cli("doctor", "--json").json()["findings"]}
-    assert later["clock"]["status"] == "ok"
-    assert published.build(with_tests=False).is_empty, "the publication of an earlier time is taken for old"

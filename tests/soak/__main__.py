@@ -1,4 +1,4 @@
-"""The long forms that print their figures: `python -m tests.soak kills`."""
+"""The long forms that print their figures: `python -m tests.soak`, or one of them, `kills` or `readers`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
-from tests.soak import kills
+from tests.soak import kills, readers
 from tests.warehouse_fixture import Warehouse, three_days
 
 COMMANDS_KILLED = 4
@@ -68,15 +68,37 @@ def kill_nights(seed: int, share: float, jobs: int) -> int:
     return len(faults)
 
 
+def read_through(publications: int) -> int:
+    """Ten readers through so many publications; the number of faults."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Warehouse(Path(folder))
+        warehouse.clear()
+        runs, spans = three_days()
+        warehouse.drop("first/runs.jsonl", runs)
+        warehouse.drop("first/spans.jsonl", spans)
+        assert warehouse.night(with_tests=False) is not None
+        started = time.monotonic()
+        watched = readers.watch(warehouse, publications)
+    print(readers.show(watched, time.monotonic() - started))
+    print(*watched.faults, sep="\n")
+    return len(watched.faults)
+
+
 def main() -> None:
-    """Run one of them, or all; exits with 1 where a fault was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["kills"], nargs="*")
-    parser.add_argument("--seed", type=int, default=1)
+    """Run one of them, or both; exits with 1 where a fault was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("what", nargs="*", help="kills, readers; both when left out")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--share", type=float, default=1.0, help="share of the kills, for a quick look")
     parser.add_argument("--jobs", type=int, default=2, help="nights at a time")
+    parser.add_argument("--publications", type=int, default=50)
     options = parser.parse_args()
-    sys.exit(bool(kill_nights(options.seed, options.share, options.jobs)))
+    faults = 0
+    if not options.what or "readers" in options.what:
+        faults += read_through(options.publications)
+    if not options.what or "kills" in options.what:
+        faults += kill_nights(options.seed, options.share, options.jobs)
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":

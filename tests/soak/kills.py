@@ -39,7 +39,6 @@ from tests.integration import test_litellm_night as litellm
 from tests.warehouse_fixture import Warehouse, at, call_row, digests, run_row
 
 NOW = "2026-10-05T03:00:00+00:00"
-STAGES = ("land", "prepare", "build", "audit", "publish", "render")
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 LANDED_AT = 1_790_000_000
 """Modification time of landing files: manifests repeat it, and equal nights must have equal manifests."""
