@@ -40,6 +40,14 @@ def leftovers(new: Path) -> list[Path]:
     return [path for path in (new, _aside(new)) if path.exists()]
 
 
+def make_good(new: Path, current: Path) -> None:
+    """Remove what a killed build left. Killed between two renames, where names cannot be exchanged, `current` gets its name back first."""
+    if not current.exists() and _aside(new).exists():
+        _aside(new).rename(current)
+    for leftover in leftovers(new):
+        shutil.rmtree(leftover)
+
+
 def _aside(new: Path) -> Path:
     return new.with_name(f"{new.name}-old")
 

@@ -111,12 +111,11 @@ class SiteWriter:
         self._old_source: str | None = None
         self._files: set[str] = set()
         self._made: set[Path] = set()
+        self._new_dir = _next_dir(site_dir)
+        swap.make_good(self._new_dir, site_dir)
         self._old_files, self._old_fingerprints = self._read_manifest()
         for name in self._old_files:
             self._target(name)  # a manifest that leads outside stops the build before anything is done
-        self._new_dir = _next_dir(site_dir)
-        for leftover in swap.leftovers(self._new_dir):
-            shutil.rmtree(leftover)
         self._new_dir.mkdir(parents=True)
 
     def _read_manifest(self) -> tuple[set[str], Mapping[str, Mapping[str, Any]]]:

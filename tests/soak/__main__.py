@@ -53,7 +53,7 @@ def kill_nights(seed: int, share: float, jobs: int) -> int:
                 found += made.kill_the_command(delay)
             for damage in DAMAGES[number::jobs]:
                 found += made.damaged(damage)
-            return found
+            return found + (made.two_at_once() if number == 0 else [])
 
         sweeps = [sweep, *(sweep.beside(root) for root in roots[1:])]
         with ThreadPoolExecutor(jobs) as pool:

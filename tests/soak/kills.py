@@ -433,12 +433,7 @@ class Sweep:
     def kill_the_command(self, seconds: float) -> list[str]:
         """The same with the command as a program of its own, which nobody watches, killed after some seconds."""
         self.warehouse.restore(self.start)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "orchestration.cli", "nightly", "--json"],
-            cwd=REPOSITORY,
-            env=self.warehouse.environment(CREDIT_USAGE_NOW=NOW),
-            stdout=subprocess.DEVNULL,
-        )
+        process = self.start_command()
         try:
             process.wait(seconds)
             self.ended_first += 1
@@ -447,6 +442,23 @@ class Sweep:
             process.wait()
             self.killed["command"] += 1
         return [f"the command after {seconds:.1f} s: {fault}" for fault in [*self.left(), *self.made_good()]]
+
+    def start_command(self, *options: str) -> subprocess.Popen[bytes]:
+        """The nightly command as a program of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "orchestration.cli", "nightly", "--json", *options],
+            cwd=REPOSITORY,
+            env=self.warehouse.environment(CREDIT_USAGE_NOW=NOW),
+            stdout=subprocess.DEVNULL,
+        )
+
+    def two_at_once(self) -> list[str]:
+        """What is wrong after two nights that were started together, one of which waits for the other."""
+        self.warehouse.restore(self.start)
+        both = [self.start_command("--wait", "600") for _ in range(2)]
+        codes = [process.wait() for process in both]
+        faults = [f"of two nights at once: {fault}" for fault in self.differs()]
+        return faults if codes == [0, 0] else [f"two nights at once end with {codes}", *faults]
 
     def left(self) -> list[str]:
         """What is wrong with what readers find now: neither the old publication nor the new one, as a whole."""

@@ -376,6 +376,9 @@ def test_what_a_killed_build_left_is_removed(
     (tmp_path / ".site-next-old" / "acme").mkdir(parents=True)
     build_site(published, site, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    site.rename(tmp_path / ".site-next-old")  # killed between two renames
+    assert build_site(published, site).files_written == 0, "readers wait for a site that was there"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 def test_nothing_of_another_workspace(site: Path) -> None:
