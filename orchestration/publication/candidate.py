@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration import durable, sql
 from orchestration.landing import conform
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, SPANS
-from orchestration.landing.lake import Manifest
+from orchestration.landing.lake import Manifest, refuse_newer
 from orchestration.pricing import tables as pricing
 from orchestration.settings import REPOSITORY
 
@@ -191,7 +191,8 @@ def make_plan(
     requested_dates: Sequence[date] = (),
     full: bool = False,
 ) -> Plan:
-    """Decide what to build from what is published and what is in the lake."""
+    """Decide what to build from what is published and what is in the lake. Raises LakeError for one of a later version."""
+    refuse_newer(manifests)
     published = read_manifest(settings)
     last = published or read_manifest_beside(settings)
     batches = tuple(manifest.batch_seq for manifest in manifests)
