@@ -179,7 +179,7 @@ def make_plan(
     elif not set(published["applied_batches"]) <= set(batches):
         reason = "a published batch is no longer in the lake"
     elif published.get("lake_revision", 0) != lake_revision:
-        reason = "landing files were retracted"
+        reason = "landing files were retracted, or users forgotten"
     elif has_foreign_sources(manifests) and not has_foreign_sources(
         [manifest for manifest in manifests if manifest.batch_seq in set(published["applied_batches"])]
     ):
@@ -230,6 +230,17 @@ def prepare(
         copy_file(settings.published_path, path)
     write_plan(path, settings, plan, manifests)
     return path
+
+
+def discard(settings: Settings) -> None:
+    """Remove a candidate and the files of checks and previews that were left over."""
+    for path in (
+        settings.candidate_path,
+        settings.candidate_path.with_name(settings.candidate_path.name + ".wal"),
+    ):
+        path.unlink(missing_ok=True)
+    for purpose in ("check", "preview"):
+        shutil.rmtree(scratch_path(settings, purpose).parent, ignore_errors=True)
 
 
 def write_plan(path: Path, settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> None:

@@ -41,6 +41,10 @@ MAX_RAW_CHARACTERS = 1000
 """How much of a quarantined line the published file repeats; the lake keeps it whole."""
 
 
+_KEPT_ASIDE = ("failed.duckdb", "damaged.duckdb", "rollback.duckdb")
+"""Files in `warehouse/` that stay until somebody deletes them."""
+
+
 class PublicationError(RuntimeError):
     """The publication cannot be made or undone; the message says what to do."""
 
@@ -90,7 +94,39 @@ def publish(
     durable.sync_folder(settings.published_dir)
     _write_manifest(settings, manifest, digest)
     _prune(settings)
+    forget_older(settings)
     return _publication(manifest)
+
+
+def forget_older(settings: Settings) -> None:
+    """Remove the files of earlier publications and attempts that still name users who were forgotten since.
+
+    Safe to repeat. What is published now follows on the next night, which builds everything anew from the lake.
+    """
+    lake = Lake(settings.lake_dir)
+    forgotten = max((r.revision for r in lake.revisions() if r.forgotten and r.batches), default=0)
+    if not forgotten:
+        return
+    for path in history(settings):
+        if _lake_revision(settings, path) < forgotten:
+            path.unlink()
+    when = lake.revision_path(forgotten).stat().st_mtime_ns
+    for name in _KEPT_ASIDE:
+        path = settings.warehouse_dir / name
+        if path.exists() and path.stat().st_mtime_ns < when:
+            path.unlink()
+
+
+def _lake_revision(settings: Settings, path: Path) -> int:
+    """Which revision of the lake a publication was built from; -1 where the file does not say."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        with sql.connect(settings, path, read_only=True) as connection:
+            row = connection.execute("select manifest from meta.publication").fetchone()
+        return int(json.loads(row[0]).get("lake_revision", 0)) if row else -1
+    except (duckdb.Error, ValueError):
+        return -1
 
 
 def repair(settings: Settings) -> None:
@@ -136,6 +172,7 @@ def rollback(settings: Settings) -> Publication:
     Raises PublicationError when none is kept.
     """
     repair(settings)
+    forget_older(settings)
     current = read_manifest(settings)
     # Killed just before its rename, a night has already put the current publication into the history: that one is no way back.
     kept = [path for path in history(settings) if current is None or path.stem != current["publication_id"]]
