@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # uv installs the locked environment in seconds; pip takes over where uv cannot be had.
 UV_VERSION := 0.13.9
 
-.PHONY: help install demo test test-quick soak lint format docs ui bench lock accept screenshots clean
+.PHONY: help install demo test test-quick soak lint format docs ui bench bench-quick lock accept screenshots clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,7 +18,8 @@ help:
 	@echo "make format      apply ruff's and sqlfluff's fixes"
 	@echo "make docs        regenerate the generated documentation"
 	@echo "make ui          the Dagster UI on http://127.0.0.1:3000"
-	@echo "make bench       generate, run and time a night of 100,000 runs"
+	@echo "make bench       the night beside hand-written SQL and beside itself, as ratios (an hour or more)"
+	@echo "make bench-quick the same on little data, against the committed ratios (minutes)"
 	@echo "make accept      accept the golden files as they now come out"
 	@echo "make screenshots  pictures of every page of the data folder's site, and of the README"
 	@echo "make lock        compile requirements.lock anew"
@@ -69,7 +70,11 @@ ui: install
 		$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 bench: install
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.ratios --days 30 --history 60 --repairs
+
+# Warns where a ratio moved by more than a fifth. Processor seconds, because the machine may be shared. `--write benchmarks/ratios.json` accepts.
+bench-quick: install
+	$(BIN)/python -m benchmarks.ratios --days 2 --history 8 --runs-per-day 2000 --repeat 1 --cpu --against benchmarks/ratios.json
 
 lock: install
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header \

@@ -384,6 +384,8 @@ def status(as_json: bool) -> None:
     click.echo(f"Unreadable    {document['unreadable_files']} files")
     if document["retracted_files"]:
         click.echo(f"Retracted     {document['retracted_files']} files")
+    if document["looked_at"]:
+        click.echo(f"Looked        {document['looked_at']}: nothing to do, so nothing was run")
     for run in document["runs"]:
         click.echo(
             f"Run           {run['started_at']}  {run['status']:<8} {run['seconds']:>7.1f} s  {run['run_id']}"

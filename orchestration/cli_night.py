@@ -17,7 +17,7 @@ from orchestration.hooks import News
 from orchestration.settings import LOG_FORMATS
 
 if TYPE_CHECKING:
-    from orchestration.defs.run import NightResult
+    from orchestration.night import NightResult
     from orchestration.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -54,10 +54,12 @@ def run(
                 progress.stages() as stages,
             ):
                 listener("Starting", 0, 1)
-                with progress.stage("start"):
-                    from orchestration.defs.run import run_nightly  # noqa: PLC0415
+                result = None if any(options.values()) else _without_news(settings)
+                if result is None:
+                    with progress.stage("start"):
+                        from orchestration.defs.run import run_nightly  # noqa: PLC0415
 
-                result = run_nightly(settings, **options)
+                    result = run_nightly(settings, **options)
                 if result.success:
                     _render_if_missing(settings, listener)
             document = {**summary(settings, result, stages), **extra()}
@@ -90,6 +92,21 @@ def _tell(settings: Settings, news: News, started: float) -> None:
         "status": document.pop("event"), **document,
     })  # fmt: skip
     hooks.tell(settings, news)
+
+
+def _without_news(settings: Settings) -> NightResult | None:
+    """The end of a night that has nothing to do, without Dagster, whose import alone takes seconds; None where there is something."""
+    from orchestration import night  # noqa: PLC0415
+
+    with progress.stage("look"):
+        report = night.look(settings)
+    if report is None:
+        return None
+    landed = {
+        "known_files": len(report.known_files),
+        "deferred_files": sum(item.deferred for item in report.skipped),
+    }
+    return night.NightResult(None, True, "", False, {"raw_runs": landed})
 
 
 def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:

@@ -321,7 +321,7 @@ def _models(manifest: Mapping[str, Any], schema: str) -> Iterator[tuple[str, str
             continue
         comment = str(node["raw_code"]).partition("\n")[0].removeprefix("--").strip()
         described = " ".join(str(node["description"] or comment).split())
-        kind = "View" if node["config"]["materialized"] == "view" else "Table"
+        kind = "View" if node["config"]["materialized"].endswith("view") else "Table"
         rows = [
             (
                 column["name"] + ("*" if _never_null(column) else ""),

@@ -244,7 +244,7 @@ def _published(settings: Settings) -> Iterator[Finding]:
         yield Finding("published file", "warn", "nothing is published", "run `credit-usage nightly`")
         return
     told = f"{manifest['publication_id']} of {manifest['published_at']}"
-    if candidate.is_changed_by_hand(settings):
+    if candidate.is_changed_by_hand(settings, thorough=True):
         advice = "run `credit-usage nightly`: it is rebuilt from the lake"
         yield Finding("published file", "fail", f"{told} is not the file that was published", advice)
     elif manifest["fingerprint"] != candidate.fingerprint(settings):

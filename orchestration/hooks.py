@@ -29,7 +29,7 @@ class News:
     """How a night ended; what webhooks and commands get as JSON, with `event` `success` or `failure`."""
 
     success: bool
-    run_id: str = ""
+    run_id: str | None = None
     error: str = ""
     data_failed: bool = False
     published: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from orchestration import sql
 from orchestration.landing import privacy
 from orchestration.landing.files import discover
 from orchestration.landing.lake import COUNTS, Lake
-from orchestration.night import now
+from orchestration.night import LOOKED, now
 from orchestration.publication.publish import read_publication
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
             entry.status == "unreadable" for manifest in manifests for entry in manifest.files
         ),
         "retracted_files": len(lake.retracted()),
+        "looked_at": _looked_at(settings),
         "runs": runs,
         "last_run": _last_run(runs),
         "forgotten_ids": len(privacy.forgotten(lake).digests),
@@ -72,6 +74,12 @@ def _last_run(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
     since = runs[0]["ended_at"] or runs[0]["started_at"]
     age_hours = (now() - datetime.fromisoformat(since)).total_seconds() / 3600 if since else None
     return {**runs[0], "age_hours": age_hours}
+
+
+def _looked_at(settings: Settings) -> str | None:
+    """When `credit-usage nightly` last found nothing to do, and therefore ran nothing."""
+    path = settings.warehouse_dir / LOOKED
+    return str(json.loads(path.read_text(encoding="utf-8"))["looked_at"]) if path.exists() else None
 
 
 def read_totals(settings: Settings) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from orchestration.defs.build import build_definitions
 from orchestration.defs.common import TOLD_TAG, failure_of
 from orchestration.defs.jobs import NIGHTLY
 from orchestration.defs.storage import storage_config
+from orchestration.night import NightResult
 from orchestration.publication.lock import run_lock
 from orchestration.settings import REPOSITORY, Settings
 
@@ -31,19 +31,6 @@ if TYPE_CHECKING:
 
 STORAGE_LINE = "base_dir: data/dagster"
 """The line of dagster.yaml that says where `dagster dev` keeps its runs, for the default data folder."""
-
-
-@dataclass(frozen=True)
-class NightResult:
-    """How a night ended. `failure` is the first failed stage's message, empty on success; `data_failed` says
-    that a blocking check found bad data. `materialized` holds the metadata of each built asset, by name.
-    """
-
-    run_id: str
-    success: bool
-    failure: str
-    data_failed: bool
-    materialized: dict[str, dict[str, Any]]
 
 
 @contextmanager

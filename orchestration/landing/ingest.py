@@ -81,6 +81,29 @@ def ingest(
     """
     lake = Lake(settings.lake_dir)
     manifests = lake.manifests()
+    files, report = _look(settings, lake)
+    if not files:
+        return report
+    batch_seq = max((manifest.batch_seq for manifest in manifests), default=0) + 1
+    lake.remove_leftovers(batch_seq)
+    batch = _Batch(settings, lake, batch_seq, manifests)
+    try:
+        manifest = batch.run(files, report.skipped, progress, (now or datetime.now(UTC)).astimezone(UTC))
+    finally:
+        batch.close()
+    if manifest.files:
+        lake.commit(manifest)
+        report.manifest = manifest
+    return report
+
+
+def survey(settings: Settings) -> IngestReport | None:
+    """What `ingest` would report where no file is new; None where there is one."""
+    files, report = _look(settings, Lake(settings.lake_dir))
+    return None if files else report
+
+
+def _look(settings: Settings, lake: Lake) -> tuple[list[LandingFile], IngestReport]:
     settings.landing_dir.mkdir(parents=True, exist_ok=True)
     files, already, skipped = discover(
         settings.landing_dir,
@@ -88,20 +111,7 @@ def ingest(
         known=lake.known_hashes(),
         cache_path=settings.lake_dir / "seen.json",
     )
-    report = IngestReport(known_files=already, skipped=skipped)
-    if not files:
-        return report
-    batch_seq = max((manifest.batch_seq for manifest in manifests), default=0) + 1
-    lake.remove_leftovers(batch_seq)
-    batch = _Batch(settings, lake, batch_seq, manifests)
-    try:
-        manifest = batch.run(files, skipped, progress, (now or datetime.now(UTC)).astimezone(UTC))
-    finally:
-        batch.close()
-    if manifest.files:
-        lake.commit(manifest)
-        report.manifest = manifest
-    return report
+    return files, IngestReport(known_files=already, skipped=skipped)
 
 
 def revise(

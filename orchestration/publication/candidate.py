@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration import sql
+from orchestration import durable, sql
 from orchestration.landing import conform
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, SPANS
 from orchestration.landing.lake import Manifest
@@ -35,6 +35,8 @@ STORAGE_VERSION = "v1.2.0"
 
 MISSING = "the published file was missing or damaged"
 CHANGED_BY_HAND = "the published file is not the one that was published"
+
+_REMEMBERED = "published.json"
 
 # Linux: ask the filesystem to share blocks instead of copying them (btrfs, xfs).
 _FICLONE = 0x40049409
@@ -145,11 +147,41 @@ def hash_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def is_changed_by_hand(settings: Settings) -> bool:
-    """Whether the published file has other bytes than those that were published."""
+def is_changed_by_hand(settings: Settings, *, thorough: bool = False) -> bool:
+    """Whether the published file has other bytes than those that were published.
+
+    Read again only where size, times or inode are not those that `remember_hash` saw; `thorough` reads it in any case.
+    """
     beside = read_manifest_beside(settings)
     recorded = (beside or {}).get("file_sha256")
-    return recorded is not None and hash_of(settings.published_path) != recorded
+    if recorded is None:
+        return False
+    known = {"file_sha256": recorded, "state": _state_of(settings.published_path)}
+    if not thorough and _read_remembered(settings) == known:
+        return False
+    if hash_of(settings.published_path) != recorded:
+        return True
+    remember_hash(settings, recorded)
+    return False
+
+
+def remember_hash(settings: Settings, digest: str) -> None:
+    """Note that the published file, as it lies there now, has this hash."""
+    document = {"file_sha256": digest, "state": _state_of(settings.published_path)}
+    durable.write_json(settings.warehouse_dir / _REMEMBERED, document)
+
+
+def _read_remembered(settings: Settings) -> Any:
+    try:
+        return json.loads((settings.warehouse_dir / _REMEMBERED).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _state_of(path: Path) -> list[int]:
+    """What changes with a file's content: size, time of the content, time of the entry (which nobody can set), inode."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def make_plan(

@@ -28,6 +28,7 @@ from orchestration.publication.candidate import (
     hash_of,
     read_manifest,
     read_manifest_beside,
+    remember_hash,
     touched_dates,
 )
 from orchestration.quality.results import CheckResult
@@ -150,6 +151,7 @@ def repair(settings: Settings) -> None:
 def _write_manifest(settings: Settings, manifest: dict[str, Any], digest: str) -> None:
     """The manifest beside the file: that inside it, and the hash of the file."""
     durable.write_json(settings.manifest_path, {**manifest, "file_sha256": digest})
+    remember_hash(settings, digest)
 
 
 def keep_failed(settings: Settings) -> Path | None:
