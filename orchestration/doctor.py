@@ -251,7 +251,8 @@ def _published(settings: Settings) -> Iterator[Finding]:
         advice = "nothing to do: the next night builds everything anew"
         yield Finding("published file", "warn", f"{told} was built by other models or settings", advice)
     else:
-        yield Finding("published file", "ok", told)
+        since = manifest.get("detail_from_date")
+        yield Finding("published file", "ok", f"{told}, runs and calls from {since} on" if since else told)
 
 
 def _clock(settings: Settings) -> Iterator[Finding]:

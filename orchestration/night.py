@@ -101,7 +101,7 @@ def look(settings: Settings) -> IngestReport | None:
             return None
         publish.repair(settings)
         _finish_forgetting(settings)
-        plan = candidate.make_plan(settings, Lake(settings.lake_dir).manifests())
+        plan = candidate.make_plan(settings, Lake(settings.lake_dir).manifests(), today=now().date())
     except (RuntimeError, ValueError, LookupError, OSError) as error:
         # The job meets it again, says what to do, and is on record as failed.
         logger.info("something stands in the way of a look: %s", error)
@@ -123,7 +123,9 @@ def prepare(
     """Plan the build and make the candidate, unless there is nothing to do. A candidate left from before is discarded."""
     with progress.stage("prepare") as counts:
         manifests = Lake(settings.lake_dir).manifests()
-        plan = candidate.make_plan(settings, manifests, requested_dates=requested_dates, full=full)
+        plan = candidate.make_plan(
+            settings, manifests, requested_dates=requested_dates, full=full, today=now().date()
+        )
         counts |= {"new_batches": len(plan.new_batches), "full_build": int(plan.is_full_build)}
         for name in ("build.json", "audit.json", "plan.json"):
             (settings.warehouse_dir / name).unlink(missing_ok=True)

@@ -112,6 +112,9 @@ class Settings:
     threads: int = 0
     #: How many earlier publications are kept for `credit-usage rollback`, the current one not counted.
     keep_publications: int = 3
+    #: Days of which single runs and calls are published, counted back from the night; 0 keeps all. Daily figures stay of all days,
+    #: and the lake keeps everything, so that late rows of old days still count.
+    keep_detail_days: int = 0
     #: Seconds. A landing file modified more recently than this is watched for that long; one that still
     #: changes waits for the next night.
     settle_seconds: float = 2.0
@@ -363,7 +366,13 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     if not _MEMORY_LIMIT.match(settings.memory_limit):
         where = f"{sources['memory_limit']}: 'memory_limit'"
         raise SettingsError(f"{where} must look like '2GB', got {settings.memory_limit!r}")
-    for name in ("threads", "keep_publications", "settle_seconds", "content_max_characters"):
+    for name in (
+        "threads",
+        "keep_publications",
+        "keep_detail_days",
+        "settle_seconds",
+        "content_max_characters",
+    ):
         if getattr(settings, name) < 0:
             raise SettingsError(
                 f"{sources[name]}: '{name}' must not be negative, got {getattr(settings, name)}"

@@ -25,6 +25,7 @@ from orchestration.publication.candidate import (
     DamagedFileError,
     Plan,
     copy_file,
+    first_detail_date,
     hash_of,
     read_manifest,
     read_manifest_beside,
@@ -82,7 +83,12 @@ def publish(
     candidate = settings.candidate_path
     with sql.connect(settings, candidate) as connection:
         dates = touched_dates(connection, plan)
-        manifest = _write_books(connection, settings, plan, manifests, checks, dates, published_at)
+        detail_from = _detail_from(connection, settings, plan, published_at.date())
+        manifest = _write_books(
+            connection, settings, plan, manifests, checks, dates, published_at, detail_from
+        )
+        if detail_from is not None:
+            _drop_detail(connection, detail_from)
         connection.execute("drop schema if exists staging cascade")
         connection.execute("drop schema if exists plan cascade")
         connection.execute("checkpoint")
@@ -97,6 +103,39 @@ def publish(
     _prune(settings)
     forget_older(settings)
     return _publication(manifest)
+
+
+def _detail_from(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, plan: Plan, today: date
+) -> date | None:
+    """The first date whose runs and calls stay, None where those of all dates do."""
+    oldest, newest = _one_row(
+        connection, "select min(usage_date), max(usage_date) from marts.mart_analytics__total_cost"
+    )
+    if newest is None:
+        return None
+    kept_from = first_detail_date(settings, today, newest)
+    # What is gone is gone, also where the clock went back.
+    known = [day for day in (kept_from, plan.detail_from_date) if day is not None]
+    return max(known) if known and oldest < max(known) else None
+
+
+def _drop_detail(connection: duckdb.DuckDBPyConnection, detail_from: date) -> None:
+    """Leave out the single runs and calls of older dates. Marts that list them are views on these, daily figures tables of their own."""
+    for table in ("facts.fct_span_usage", "facts.fct_run_usage", "intermediate.int_runs__derived"):
+        connection.execute(f"delete from {table} where usage_date < ?", [detail_from])
+    # The pages of the date change once, by losing its runs.
+    connection.execute(
+        "update meta.dates set build_key = '-' || left(build_key, 31) where usage_date < ? and not starts_with(build_key, '-')",
+        [detail_from],
+    )
+
+
+def _one_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    if row is None:
+        raise PublicationError(f"no row where one was sure: {query}")
+    return row
 
 
 def forget_older(settings: Settings) -> None:
@@ -240,6 +279,7 @@ def _write_books(
     checks: Sequence[CheckResult],
     dates: list[date],
     published_at: datetime,
+    detail_from: date | None,
 ) -> dict[str, Any]:
     """Schema `meta`: what this publication is, the batches and files behind it, quarantine and check results."""
     publication_id = f"{plan.night_seq:06d}"
@@ -266,6 +306,9 @@ def _write_books(
         "fingerprint": plan.fingerprint,
         "prices": dict(plan.prices),
         "lake_revision": plan.lake_revision,
+        "keep_detail_days": settings.keep_detail_days,
+        "detail_from_date": detail_from.isoformat() if detail_from else None,
+        "detail_dates": _detail_dates(connection, detail_from),
         "checks": {
             "passed": sum(check.passed for check in checks),
             "warnings": sum(not check.passed and check.severity == "warning" for check in checks),
@@ -277,7 +320,7 @@ def _write_books(
         for statement in table.ddl():
             connection.execute(statement)
     connection.execute(
-        "insert into meta.publication values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into meta.publication values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             publication_id,
             published_at.replace(tzinfo=None),
@@ -290,6 +333,7 @@ def _write_books(
             datetime.fromisoformat(previous["published_at"]).astimezone(UTC).replace(tzinfo=None)
             if previous
             else None,
+            detail_from,
         ],
     )
     if plan.reason != CHANGED_BY_HAND:  # which may not be read to its end
@@ -358,6 +402,18 @@ def _write_books(
         ],
     )
     return manifest
+
+
+def _detail_dates(connection: duckdb.DuckDBPyConnection, detail_from: date | None) -> list[str] | None:
+    """First and last date with runs or calls; None where there is none."""
+    first, last = _one_row(
+        connection,
+        "select min(usage_date), max(usage_date) from (select usage_date from facts.fct_run_usage union all "
+        "select usage_date from facts.fct_span_usage)",
+    )
+    if last is None:
+        return None
+    return [max(first, detail_from or first).isoformat(), last.isoformat()]
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
