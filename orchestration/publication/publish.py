@@ -121,9 +121,36 @@ def _detail_from(
 
 
 def _drop_detail(connection: duckdb.DuckDBPyConnection, detail_from: date) -> None:
-    """Leave out the single runs and calls of older dates. Marts that list them are views on these, daily figures tables of their own."""
+    """Leave out the single runs and calls of older dates. Marts that list them are views on these, daily figures tables of their own.
+
+    A run that another started, which stays, stays with it: by the clocks of exports a child may begin on the day before its parent.
+    """
+    connection.execute(
+        """
+        create or replace temp table stays as
+        with recursive stays as (
+            select children.workspace_id, children.run_id
+            from facts.fct_run_usage as children
+            inner join facts.fct_run_usage as parents
+                on children.workspace_id = parents.workspace_id and children.parent_run_id = parents.run_id
+            where children.usage_date < $since and parents.usage_date >= $since
+            union
+            select children.workspace_id, children.run_id
+            from facts.fct_run_usage as children
+            inner join stays
+                on children.workspace_id = stays.workspace_id and children.parent_run_id = stays.run_id
+            where children.usage_date < $since
+        )
+        from stays
+        """,
+        {"since": detail_from},
+    )
     for table in ("facts.fct_span_usage", "facts.fct_run_usage", "intermediate.int_runs__derived"):
-        connection.execute(f"delete from {table} where usage_date < ?", [detail_from])
+        connection.execute(
+            f"delete from {table} where usage_date < ? and (workspace_id, run_id) not in (select workspace_id, run_id from stays)",
+            [detail_from],
+        )
+    connection.execute("drop table stays")
     # The pages of the date change once, by losing its runs.
     connection.execute(
         "update meta.dates set build_key = '-' || left(build_key, 31) where usage_date < ? and not starts_with(build_key, '-')",
