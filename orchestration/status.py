@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration import sql
+from orchestration.landing import privacy
 from orchestration.landing.files import discover
 from orchestration.landing.lake import COUNTS, Lake
 from orchestration.night import LOOKED, now
@@ -36,6 +37,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
     applied = set(publication.applied_batches) if publication else set()
     through = publication.manifest["data_through_at"] if publication else None
     age_hours = (now() - datetime.fromisoformat(through)).total_seconds() / 3600 if through else None
+    runs = _runs(settings)
     return {
         "published": None
         if publication is None
@@ -60,8 +62,19 @@ def read_status(settings: Settings) -> dict[str, Any]:
         ),
         "retracted_files": len(lake.retracted()),
         "looked_at": _looked_at(settings),
-        "runs": _runs(settings),
+        "runs": runs,
+        "last_run": _last_run(runs),
+        "forgotten_ids": len(privacy.forgotten(lake).digests),
     }
+
+
+def _last_run(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The newest run with its age: what a monitor asks first. None where there was none yet."""
+    if not runs:
+        return None
+    since = runs[0]["ended_at"] or runs[0]["started_at"]
+    age_hours = (now() - datetime.fromisoformat(since)).total_seconds() / 3600 if since else None
+    return {**runs[0], "age_hours": age_hours}
 
 
 def _looked_at(settings: Settings) -> str | None:

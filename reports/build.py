@@ -155,11 +155,13 @@ class _Build:
     def run(self) -> int:
         """Write everything; the number of HTML pages."""
         days = self.published.usage_days()
+        detail_from = self.published.detail_from()
         for workspace in self.published.workspaces():
             folder = slug(workspace.workspace_id)
             if any(other.slug == folder for other in self.data.values()):
                 raise RuntimeError(f"two workspaces share the folder {folder!r}")
             data = pages.WorkspaceData(workspace, folder, self.published.published_at())
+            data.detail_from = detail_from
             if found := days.get(workspace.workspace_id):
                 data.usage_days = found[0], found[-1]
                 data.month_names = sorted({day.isoformat()[:7] for day in found})

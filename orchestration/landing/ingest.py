@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import sql
-from orchestration.landing import conform, dates, formats, readers, salvage, streams
+from orchestration.landing import conform, dates, formats, privacy, readers, salvage, streams
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, RUNS, Entity
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
 from orchestration.landing.foreign import ForeignRows
@@ -160,6 +160,7 @@ class _Batch:
         self.connection: duckdb.DuckDBPyConnection = sql.connect(settings)
         for macro in (*readers.MACROS, *conform.MACROS):
             self.connection.execute(macro)
+        self.privacy = privacy.Privacy(self.connection, settings, privacy.forgotten(lake))
         # A few open partition writers at a time keep memory flat however many dates a file spans.
         self.connection.execute("set partitioned_write_flush_threshold = 65536")
         self.entries: dict[int, FileEntry] = {}
@@ -201,6 +202,7 @@ class _Batch:
             CONTRACT_VERSION,
             [e for _, e in sorted(self.entries.items())],
             revision=self.revision,
+            user_id_salt_mark=privacy.mark_of_salt(self.settings.user_id_salt),
         )
         manifest.parts = [part for entity in ENTITIES for part in self._place(entity)]
         self._place_quarantine()
@@ -315,7 +317,8 @@ class _Batch:
     def _reason(self, error: Exception, file: LandingFile) -> str:
         """The first line of a message, with the landing file's name in place of our link to it."""
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        return re.sub(re.escape(str(self.scratch)) + r"/[^\s'\"]*", lambda _: file.name, first)
+        told = re.sub(re.escape(str(self.scratch)) + r"/[^\s'\"]*", lambda _: file.name, first)
+        return privacy.masked_text(told)
 
     @staticmethod
     def _changed(file: LandingFile) -> bool:
@@ -361,7 +364,7 @@ class _Batch:
         targets = []
         for entity in {entity.name: entity for _, entity, _ in passes}.values():
             targets.append(self._quarantine_file(unit, entity))
-            rejected = conform.rejected(entity, rows.select(entity, numbered=True))
+            rejected = self.privacy.of_rejected(conform.rejected(entity, rows.select(entity, numbered=True)))
             self.connection.execute(f"copy ({rejected}) to {literal(targets[-1])} (format parquet)")
         counted: dict[int, int] = dict(
             self.connection.execute(
@@ -391,7 +394,7 @@ class _Batch:
         folder.mkdir(parents=True)
         if not rows.may_have_usage:
             entity = entity.without_usage
-        typed = conform.typed(entity, text_rows, rows.source_format)
+        typed = self.privacy.applied(entity, conform.typed(entity, text_rows, rows.source_format))
         if not is_of_one_date:
             return self._execute_count(_copy_by_date(typed, folder))
         whole = folder / "whole.parquet"
