@@ -124,21 +124,29 @@ class _Session:
         meta = {"rule": rule.name}
         spec: Expectation = rule.expectation
         match spec:
-            case ShareAtMost(column, share):
+            case ShareAtMost(_, share):
                 return self._expectations.ExpectShareAtMost(
-                    unexpected_rows_query=(
-                        f"select count(*) filter (where {column}) as found_rows, "
-                        f"count({column}) as asked_rows "
-                        "from {batch}"
-                    ),
-                    share=share,
-                    meta=meta,
+                    unexpected_rows_query=_share_query(spec), share=share, meta=meta
                 )
             case NoRows(condition, shown):
                 query = _no_rows_query(condition, shown)
             case NoResult(query):
                 pass
         return self._expectations.ExpectNoRows(unexpected_rows_query=query, meta=meta)
+
+
+def _share_query(spec: ShareAtMost) -> str:
+    """One row: the share of all rows, and the workspace that is furthest above its limit, if one is."""
+    return (
+        "with by_workspace as ("
+        f"select workspace_id, count(*) filter (where {spec.column}) as found, count({spec.column}) as asked "
+        "from {batch} group by workspace_id), "
+        f"above as (select * from by_workspace where asked >= {spec.workspace_rows} "
+        f"and found > {spec.workspace_share} * asked order by found / asked desc, workspace_id limit 1) "
+        "select cast(coalesce(sum(found), 0) as bigint) as found_rows, cast(coalesce(sum(asked), 0) as bigint) as asked_rows, "
+        "(select workspace_id from above) as worst_workspace, (select found from above) as worst_found_rows, "
+        "(select asked from above) as worst_asked_rows from by_workspace"
+    )
 
 
 def _no_rows_query(condition: str, shown: Sequence[str]) -> str:
@@ -172,7 +180,7 @@ def _translate(rule: Rule, outcome: Any) -> CheckResult:
         return check_error(rule.name, error)
     found: Mapping[str, Any] = outcome.result["details"]
     if isinstance(rule.expectation, ShareAtMost):
-        return _share_result(rule, bool(outcome.success), found, rule.expectation.share)
+        return _share_result(rule, bool(outcome.success), found, rule.expectation)
     return _rows_result(rule, found["rows"])
 
 
@@ -189,7 +197,7 @@ def _raised(info: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], allowed: float) -> CheckResult:
+def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], spec: ShareAtMost) -> CheckResult:
     """A rule over a share of rows: what was seen is told whether it passed or not."""
     found, asked = int(counts["found_rows"]), int(counts["asked_rows"])
     share = found / asked if asked else 0.0
@@ -197,10 +205,18 @@ def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], allowed: 
         "rows": asked,
         "unexpected_rows": found,
         "unexpected_share": round(share, 6),
-        "allowed_share": allowed,
+        "allowed_share": spec.share,
     }
-    message = f"{_sentence(rule)}: {found:,} of {asked:,} rows ({share:.2%}, allowed {allowed:.2%})"
-    return CheckResult(rule.name, rule.severity, passed, 0 if passed else found, message, details)
+    message = f"{_sentence(rule)}: {found:,} of {asked:,} rows ({share:.2%}, allowed {spec.share:.2%})"
+    if counts["worst_workspace"] is not None:
+        workspace = printable(counts["worst_workspace"], 60)
+        worst_found, worst_asked = int(counts["worst_found_rows"]), int(counts["worst_asked_rows"])
+        details["example_1"] = f"workspace_id={workspace}"
+        message += (
+            f", for example workspace_id={workspace}: {worst_found:,} of {worst_asked:,} "
+            f"({worst_found / worst_asked:.2%}, allowed {spec.workspace_share:.2%} of one workspace)"
+        )
+    return CheckResult(rule.name, rule.severity, passed, 0 if passed else max(found, 1), message, details)
 
 
 def _rows_result(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> CheckResult:
