@@ -180,6 +180,17 @@ def null_shares(dates: Sequence[date] | None, limits: Thresholds) -> str:
     )
 
 
+def payers(dates: Sequence[date] | None, limits: Thresholds) -> str:
+    """Workspaces of which more than half of the calls changed their payer: the total cost moves to or from the customer's own bill."""
+    daily = f"""
+        select workspace_id, usage_date, sum(call_count) as calls,
+            cast(coalesce(sum(call_count) filter (where charge_type = 'hosted'), 0) as double) / sum(call_count) as value
+        from {DAILY} group by workspace_id, usage_date having sum(call_count) > 0
+    """
+    odd = f"abs(value - usual) > {limits.max_payer_share_shift}"
+    return _against_history(daily, ("workspace_id",), dates, odd, limits, limits.min_calls_for_history)
+
+
 def new_unpriced_models(limits: Thresholds) -> str:
     """Models of the newest days that have no price and had no call in the weeks before: new ones, or names that nobody knows."""
     return f"""

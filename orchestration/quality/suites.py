@@ -321,6 +321,12 @@ def _daily_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
             "no field of calls or runs is left empty far more often than in the weeks before",
             history.null_shares(dates, limits),
         )
+        yield table.no_result(
+            "payer_usual",
+            "warning",
+            f"at most {limits.max_payer_share_shift:.0%} of a workspace's calls are paid by another than in the weeks before",
+            history.payers(dates, limits),
+        )
 
     return Suite(table.table, f"select * from {table.table}", tuple(rules()))
 

@@ -71,7 +71,7 @@ class Thresholds:
     #: Warning. Shares are judged of all rows and of each workspace: one export of many that lost its runs would drown. A single
     #: workspace may have so many times the share, because few rows make large shares, and is judged from so many rows on.
     workspace_share_factor: int = 5
-    min_workspace_rows: int = 50
+    min_workspace_rows: int = 30
     #: Warning, per landing file. Of a sound export no line is quarantined; one in a hundred is more than the odd broken line.
     max_quarantined_file_share: float = 0.01
     #: Days and weeks that a day is compared with. Four weeks hold each weekday four times; with less than ten days of usage, two of a
@@ -105,6 +105,8 @@ class Thresholds:
     usual_latency_factor: float = 20.0
     #: Warning. By so much may the share of calls or runs that do not say a field grow: a quarter more is an exporter that lost it.
     max_null_share_growth: float = 0.25
+    #: Warning. Who pays is settled by the workspace; when more than half of its calls change sides, a setting or an export did.
+    max_payer_share_shift: float = 0.5
     #: Minutes, warning. A run id of the platform holds the time of the request; time zones differ by half an hour and more.
     max_start_off_id_minutes: int = 25
     #: Runs, or spans, of a day, warning. From so many on a majority means something.

@@ -6,6 +6,7 @@ what must hold afterwards (`test_fuzz.py`).
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -64,6 +65,19 @@ def dumps(value: Any) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
+def is_json(text: str) -> bool:
+    """Whether a text is JSON as the standard has it, and not nested beyond what readers take."""
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    return text.count("[[") < 100 and text.count('{"a":{"a"') < 100
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
 def _places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Every (container, key) of a document."""
     keys = range(len(value)) if isinstance(value, list) else list(value) if isinstance(value, dict) else []
@@ -88,7 +102,8 @@ def odd_value(dice: random.Random, before: Any = None) -> Any:
         return {dice.choice(("value", "total_tokens", "", "a.b", "stringValue")): before}
     if how == 4:
         return json.dumps(before, default=str)
-    return dice.choice(ODD)
+    # A copy: what is put into a document may be changed there again.
+    return copy.deepcopy(dice.choice(ODD))
 
 
 def mutated_record(record: dict[str, Any], others: Sequence[dict[str, Any]], dice: random.Random) -> str:
