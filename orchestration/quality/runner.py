@@ -136,16 +136,16 @@ class _Session:
 
 
 def _share_query(spec: ShareAtMost) -> str:
-    """One row: the share of all rows, and the workspace that is furthest above its limit, if one is."""
+    """One row: the share of all rows, and the workspaces that are furthest above their limit, a line each, if any are."""
     return (
         "with by_workspace as ("
         f"select workspace_id, count(*) filter (where {spec.column}) as found, count({spec.column}) as asked "
         "from {batch} group by workspace_id), "
-        f"above as (select * from by_workspace where asked >= {spec.workspace_rows} "
-        f"and found > {spec.workspace_share} * asked order by found / asked desc, workspace_id limit 1) "
+        f"above as (select * from by_workspace where asked >= {spec.workspace_rows} and found > {spec.workspace_share} * asked "
+        f"order by found / asked desc, workspace_id limit {MAX_EXAMPLES}) "
         "select cast(coalesce(sum(found), 0) as bigint) as found_rows, cast(coalesce(sum(asked), 0) as bigint) as asked_rows, "
-        "(select workspace_id from above) as worst_workspace, (select found from above) as worst_found_rows, "
-        "(select asked from above) as worst_asked_rows from by_workspace"
+        "(select string_agg(concat('workspace_id=', workspace_id, ': ', found, ' of ', asked), chr(10) "
+        "order by found / asked desc, workspace_id) from above) as worst_workspaces from by_workspace"
     )
 
 
@@ -208,14 +208,10 @@ def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], spec: Sha
         "allowed_share": spec.share,
     }
     message = f"{_sentence(rule)}: {found:,} of {asked:,} rows ({share:.2%}, allowed {spec.share:.2%})"
-    if counts["worst_workspace"] is not None:
-        workspace = printable(counts["worst_workspace"], 60)
-        worst_found, worst_asked = int(counts["worst_found_rows"]), int(counts["worst_asked_rows"])
-        details["example_1"] = f"workspace_id={workspace}"
-        message += (
-            f", for example workspace_id={workspace}: {worst_found:,} of {worst_asked:,} "
-            f"({worst_found / worst_asked:.2%}, allowed {spec.workspace_share:.2%} of one workspace)"
-        )
+    if worst := counts["worst_workspaces"]:
+        examples = [printable(line, 100) for line in str(worst).splitlines()[:MAX_EXAMPLES]]
+        details |= {f"example_{number}": text for number, text in enumerate(examples, start=1)}
+        message += f", for example {examples[0]} (allowed {spec.workspace_share:.2%} of one workspace)"
     return CheckResult(rule.name, rule.severity, passed, 0 if passed else max(found, 1), message, details)
 
 

@@ -111,7 +111,8 @@ def _swap_input_and_output(row: Row) -> None:
 
 def _times(factor: int) -> Callable[[Row], None]:
     def change(row: Row) -> None:
-        row["provider_cost_usd"] = f"{Decimal(row['provider_cost_usd']) * factor:f}"
+        if "provider_cost_usd" in row:
+            row["provider_cost_usd"] = f"{Decimal(row['provider_cost_usd']) * factor:f}"
 
     return change
 

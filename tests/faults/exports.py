@@ -109,7 +109,12 @@ def _as_house(export: Export, dice: Random) -> Export:
         row |= {"status": "failed", "error_message": "the model was not there"}
     lost = dict(export.calls[1])
     export.spans.append(
-        lost | {"run_id": "req_lost", "span_id": f"{dice.getrandbits(64):016x}", "parent_span_id": None}
+        lost
+        | {
+            "run_id": f"req_lost_{export.day}",
+            "span_id": f"{dice.getrandbits(64):016x}",
+            "parent_span_id": None,
+        }
     )
     return export
 
