@@ -8,7 +8,7 @@ are planted into copies of the clean candidate.
 from __future__ import annotations
 
 import shutil
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,8 +24,8 @@ from orchestration.quality.results import CheckResult, Severity
 from orchestration.quality.suites import declared_rules
 from orchestration.warehouse import dbt, runner
 from orchestration.warehouse.manifest import parsed, read_manifest
-from tests.faults.corpus import EXPORT_FAULTS, BuildFault, ExportFault, Fault, TimeFault
-from tests.faults.exports import HOUSE, NOW, TONIGHT, Export, clean, history
+from tests.faults.corpus import EXPORT_FAULTS, BuildFault, ExportFault, Fault
+from tests.faults.exports import HOUSE, NOW, TONIGHT, clean, history
 from tests.warehouse_fixture import Warehouse
 
 WORKSPACES = [f"ws_{number:02d}" for number in range(15)]
@@ -68,7 +68,7 @@ def where(check: str, manifest_names: Iterable[str]) -> tuple[str, Severity]:
     raise LookupError(f"there is no check {check}")
 
 
-def tests_of_dbt(warehouse: Warehouse) -> list[str]:
+def blocking_data_tests(warehouse: Warehouse) -> list[str]:
     """Names of the data tests that block."""
     nodes = read_manifest(warehouse.settings)["nodes"].values()
     return [
@@ -124,7 +124,9 @@ class Candidate:
         self._warehouse = warehouse
         self._clean = folder / "clean.duckdb"
         shutil.copyfile(warehouse.settings.candidate_path, self._clean)
-        self._faulty = folder / "faulty.duckdb"
+        # dbt's SQL names its database by the candidate's name.
+        self._faulty = folder / "faulty" / warehouse.settings.candidate_path.name
+        self._faulty.parent.mkdir(exist_ok=True)
         self._tests = self._compiled()
 
     def _compiled(self) -> dict[str, str]:
@@ -166,22 +168,6 @@ class Candidate:
         return audit(self._warehouse.settings, self.plant(faults), [TONIGHT], as_of=as_of)
 
 
-def rounds(faults: Iterable[BuildFault]) -> list[list[BuildFault]]:
-    """Faults of different checks and tables together: what one changes, no other touches or is judged by."""
-    made: list[list[BuildFault]] = []
-    used: list[set[str]] = []
-    by_check: defaultdict[str, int] = defaultdict(int)
-    for fault in faults:
-        place = by_check[fault.check]
-        by_check[fault.check] += 1
-        while len(made) <= place:
-            made.append([])
-            used.append(set())
-        made[place].append(fault)
-        used[place].add(fault.check)
-    return made
-
-
 def finds(fault: Fault, results: Iterable[CheckResult], workspace: str = "") -> bool:
     """Whether the fault's own check failed, and names the workspace where there is one."""
     return any(
@@ -190,6 +176,3 @@ def finds(fault: Fault, results: Iterable[CheckResult], workspace: str = "") -> 
         and (not workspace or names_workspace(result, workspace))
         for result in results
     )
-
-
-__all__ = ["Candidate", "Ground", "TimeFault", "finds", "nights", "rounds", "tests_of_dbt", "where"]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.landing_helpers import Night, run, span
+from tests.landing_helpers import Night, Row, run, span
 from tests.property.exports import FORMS, TYPES, Form, columns_of, plain_lines, typed_parquet, with_new_keys
 from tests.property.mutations import TEXT_FILES, is_json, mutated_bytes, mutated_cells, mutated_record
 
@@ -63,17 +63,23 @@ def mutated_lines(form: Form, dice: random.Random) -> bytes:
 
 def damaged_file(form: Form, dice: random.Random) -> bytes:
     """A small file that is wrong as a whole, or in its bytes."""
-    records = form.records()
-    rows, how = dice.choices(records, k=12), dice.randrange(4)
-    if not form.is_table:
-        lines = [line.encode() for line in plain_lines(rows)]
-        if how == 0:
-            broken = [mutated_bytes(line, dice) if number % 3 else line for number, line in enumerate(lines)]
-            return form.compress(b"\n".join(broken) + b"\n")
-        if how == 1:
-            return form.compress(dice.choice(TEXT_FILES)(b"\n".join(lines) + b"\n"))
-        return mutated_bytes(form.encode(plain_lines(rows)), dice)
-    columns = columns_of(records)
+    rows, how = dice.choices(form.records(), k=12), dice.randrange(4)
+    if how > 1:
+        whole = form.table(rows) if form.is_table else form.encode(plain_lines(rows))
+        return mutated_bytes(whole, dice)
+    return _damaged_table(form, rows, how, dice) if form.is_table else _damaged_lines(form, rows, how, dice)
+
+
+def _damaged_lines(form: Form, rows: list[Row], how: int, dice: random.Random) -> bytes:
+    lines = [line.encode() for line in plain_lines(rows)]
+    if how == 0:
+        lines = [mutated_bytes(line, dice) if number % 3 else line for number, line in enumerate(lines)]
+    text = b"\n".join(lines) + b"\n"
+    return form.compress(text if how == 0 else dice.choice(TEXT_FILES)(text))
+
+
+def _damaged_table(form: Form, rows: list[Row], how: int, dice: random.Random) -> bytes:
+    columns = columns_of(rows)
     if how == 0:
         # Another head: columns that are missing, doubled but for case, renamed.
         names = {
@@ -83,11 +89,9 @@ def damaged_file(form: Form, dice: random.Random) -> bytes:
         return form.table(
             [{names[key]: value for key, value in row.items() if key not in left_out} for row in rows]
         )
-    if how == 1 and form.suffix == "parquet":
-        return typed_parquet(rows, {name: dice.choice(TYPES) for name in dice.sample(columns_of(rows), k=3)})
-    if how == 1:
-        return dice.choice(TEXT_FILES)(form.table(rows))
-    return mutated_bytes(form.table(rows), dice)
+    if form.suffix == "parquet":
+        return typed_parquet(rows, {name: dice.choice(TYPES) for name in dice.sample(columns, k=3)})
+    return dice.choice(TEXT_FILES)(form.table(rows))
 
 
 def land(files: Iterable[tuple[str, bytes]]) -> Counter[str]:
