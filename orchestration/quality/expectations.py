@@ -27,7 +27,7 @@ class ExpectNoRows(UnexpectedRowsExpectation):  # type: ignore[misc] # untyped t
 
 
 class ExpectShareAtMost(UnexpectedRowsExpectation):  # type: ignore[misc]
-    """Succeeds when `found_rows` is at most `share` of `asked_rows`, columns of the query's only row, and it names no `worst_workspaces`."""
+    """Succeeds when `found_rows` is at most `share` of `asked_rows`, columns of the query's only row, which names no `worst_workspaces`."""
 
     share: float
 

@@ -95,7 +95,7 @@ def _again_under_new_ids(export: Export) -> None:
         again = copy.deepcopy(rows)
         for row in again:
             row["run_id"] = row["run_id"][:-4] + "beef"
-        rows += again
+        rows.extend(again)
 
 
 def _calls_again(export: Export) -> None:

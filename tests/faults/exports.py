@@ -195,11 +195,12 @@ def _spans(dice: Random, run: Row, started: datetime) -> Iterator[Row]:
     run["reported_total_tokens"] = total
 
 
-def history(workspaces: list[str]) -> Iterator[Export]:
-    """The exports of all days before tonight's."""
-    for workspace in workspaces:
-        for number in range(HISTORY_DAYS):
-            yield clean(workspace, FIRST_DAY + timedelta(days=number))
+def drop_history(warehouse: Warehouse, workspaces: list[str]) -> None:
+    """Write the exports of all days before tonight's, as two files: they are not what is judged."""
+    days = [FIRST_DAY + timedelta(days=number) for number in range(HISTORY_DAYS)]
+    exports = [clean(workspace, day) for workspace in workspaces for day in days]
+    warehouse.drop("history/runs.jsonl", [row for export in exports for row in export.runs])
+    warehouse.drop("history/spans.jsonl", [row for export in exports for row in export.spans])
 
 
 def zipped(rows: list[Row]) -> bytes:

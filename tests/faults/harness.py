@@ -25,7 +25,7 @@ from orchestration.quality.suites import declared_rules
 from orchestration.warehouse import dbt, runner
 from orchestration.warehouse.manifest import parsed, read_manifest
 from tests.faults.corpus import EXPORT_FAULTS, BuildFault, ExportFault, Fault
-from tests.faults.exports import HOUSE, NOW, TONIGHT, clean, history
+from tests.faults.exports import HOUSE, NOW, TONIGHT, clean, drop_history
 from tests.warehouse_fixture import Warehouse
 
 WORKSPACES = [f"ws_{number:02d}" for number in range(15)]
@@ -89,8 +89,7 @@ class Ground:
     def build(cls, warehouse: Warehouse) -> Ground:
         """Publish the history."""
         warehouse.clear()
-        for export in history([*WORKSPACES, HOUSE]):
-            export.drop(warehouse)
+        drop_history(warehouse, [*WORKSPACES, HOUSE])
         warehouse.land()
         warehouse.build(with_tests=False)
         warehouse.publish(suites=False)
@@ -149,7 +148,8 @@ class Candidate:
                 for statement in fault.sql:
                     row = connection.execute(statement.format(night=f"date '{TONIGHT}'")).fetchone()
                     if statement.startswith(("update", "delete", "insert")):
-                        assert row and row[0] > 0, f"{fault.name} was not planted: {statement}"
+                        changed = row[0] if row else 0
+                        assert changed > 0, f"{fault.name} was not planted: {statement}"
         return self._faulty
 
     def failing_tests(self, faults: Sequence[BuildFault], names: Iterable[str]) -> set[str]:

@@ -51,8 +51,8 @@ ODD: tuple[Any, ...] = (
 """Values that some reader somewhere has stumbled over."""
 
 BYTES = (
-    b"\n", b"\r", b"\r\n", b"\x00", b"\xff", b"\xc3", b"\xed\xa0\x80", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b";", b"\t", b"\x01",
-    b"\xef\xbb\xbf", b"1e999", b'""', b"\\u", b"\\ud800", b"\xf0\x9f", b"-", b"NaN", b"\x1f\x8b", b"PAR1",
+    b"\n", b"\r", b"\r\n", b"\x00", b"\xff", b"\xc3", b"\xed\xa0\x80", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b";", b"\t",
+    b"\x01", b"\xef\xbb\xbf", b"1e999", b'""', b"\\u", b"\\ud800", b"\xf0\x9f", b"-", b"NaN", b"\x1f\x8b", b"PAR1",
 )  # fmt: skip
 
 
