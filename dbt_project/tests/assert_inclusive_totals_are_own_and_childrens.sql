@@ -3,6 +3,7 @@
 {{ config(meta={'dagster': {'ref': {'name': 'fct_run_usage'}}}) }}
 
 {%- set names = token_measures() + money_measures() %}
+{%- set counts = unpriced_measures() + ['tool_call_count'] %}
 
 with parents as (
 
@@ -30,6 +31,9 @@ summed as (
         max(children.descendant_run_count) as largest_descendant_run_count,
         count(*) as child_run_count,
         sum(children.descendant_run_count + 1) as descendant_run_count,
+        {%- for name in counts %}
+            sum(children.total_{{ name }}) as {{ name }},
+        {%- endfor %}
         {%- for name in names %}
             sum(children.{{ inclusive(name) }}) as {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
@@ -55,6 +59,9 @@ where
     and (
         parents.child_run_count is distinct from summed.child_run_count
         or parents.descendant_run_count is distinct from summed.descendant_run_count
+        {%- for name in counts %}
+        or parents.total_{{ name }} is distinct from parents.{{ name }} + summed.{{ name }}
+        {%- endfor %}
         {%- for name in names %}
         or parents.{{ inclusive(name) }} is distinct from parents.own_{{ name }} + summed.{{ name }}
         {%- endfor %}
