@@ -65,6 +65,7 @@ format: install
 
 docs: install
 	$(BIN)/python -m orchestration.docs
+	$(BIN)/python -m tests.faults.table
 
 # The home lies in the data folder, so that the UI shows the runs of the command line wherever that folder is.
 ui: install
