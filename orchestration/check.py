@@ -89,7 +89,13 @@ def _check_file(
         # Sums of dates whose runs and calls were dropped have nothing to be compared with.
         dates = _dates_with_detail(settings, scratch)
         if dates is not None:
-            plan = replace(plan, is_full_build=False, new_batches=(), requested_dates=tuple(dates))
+            plan = replace(
+                plan,
+                is_full_build=False,
+                new_batches=(),
+                requested_dates=tuple(dates),
+                detail_from_date=min(dates, default=None),
+            )
         candidate.write_plan(scratch, settings, plan, manifests or [])
 
         def on_node(name: str, done: int, total: int) -> None:
