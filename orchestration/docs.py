@@ -1,8 +1,8 @@
 """The generated documentation: `python -m orchestration.docs` writes it, `--check` exits with 1 where a file is stale.
 
 Each fact has one home in the code (contract, settings, command line, dbt models, schema `meta`) and is only worded there; this module
-places it. Whole files are generated, and the blocks between `<!-- generated: NAME -->` and `<!-- end -->` in docs/operations.md and
-docs/money.md.
+places it. Whole files are generated, and the blocks between `<!-- generated: NAME -->` and `<!-- end -->` in docs/operations.md,
+docs/money.md and docs/checks.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -23,12 +24,19 @@ from orchestration.pricing import price_file, rate_card
 from orchestration.pricing.files import Column
 from orchestration.pricing.meters import MEASURED
 from orchestration.publication import books
+from orchestration.quality import thresholds as thresholds_module
+from orchestration.quality.reconciliation import IDENTITIES
+from orchestration.quality.suites import declared_rules
+from orchestration.quality.thresholds import DEFAULT_THRESHOLDS
 from orchestration.settings import ENVIRONMENT_PREFIX, REPOSITORY, Settings, WorkspaceSettings, load
 from orchestration.warehouse.manifest import read_manifest
 
 EXAMPLE = "credit_usage.example.toml"
 OPERATIONS = "docs/operations.md"
 MONEY = "docs/money.md"
+CHECKS = "docs/checks.md"
+OF_THE_TESTS = "faults"
+"""A block of docs/checks.md that the tests write (`tests/faults/table.py`): the product knows nothing of them."""
 SCHEMAS = {
     "facts": "The border between warehouse and reports: spans, runs and two daily sums of them.",
     "dimensions": "What is known of workspaces.",
@@ -60,6 +68,8 @@ def generated(settings: Settings) -> dict[str, str]:
         "price-columns": column_table(price_file.COLUMNS),
         "rate-columns": column_table(rate_card.COLUMNS),
         "rate-card": rate_table(),
+        "rules": rule_table(),
+        "thresholds": threshold_table(),
     }
     return {
         "docs/contract.md": contract.markdown(),
@@ -68,10 +78,12 @@ def generated(settings: Settings) -> dict[str, str]:
         EXAMPLE: example(),
         **{
             name: _BLOCK.sub(
-                lambda found: f"{found[1]}\n{blocks[found[2]]}\n{found[3]}",
+                lambda found: (
+                    found[0] if found[2] == OF_THE_TESTS else f"{found[1]}\n{blocks[found[2]]}\n{found[3]}"
+                ),
                 (REPOSITORY / name).read_text(encoding="utf-8"),
             )
-            for name in (OPERATIONS, MONEY)
+            for name in (OPERATIONS, MONEY, CHECKS)
         },
     }
 
@@ -88,9 +100,9 @@ def stale(settings: Settings) -> list[str]:
 # -- settings ------------------------------------------------------------------------------------------------------------------
 
 
-def field_comments(class_name: str) -> dict[str, str]:
-    """The `#:` comment above each field of a class in `settings.py`, as one line."""
-    source = Path(settings_module.__file__).read_text(encoding="utf-8")
+def field_comments(class_name: str, module: ModuleType = settings_module) -> dict[str, str]:
+    """The `#:` comment above each field of a class in `settings.py`, or another module, as one line."""
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
     lines = source.splitlines()
     found: dict[str, str] = {}
     for node in ast.parse(source).body:
@@ -220,6 +232,37 @@ def rate_table() -> str:
         for rate in rate_card.read(None)
     ]
     return _table(("service", "charge type", "per, applies", "from", "before", "credits"), rows)
+
+
+# -- checks ----------------------------------------------------------------------------------------------------------------------
+
+
+def rule_table() -> str:
+    """Every rule of the suites and every identity, in the order in which they run."""
+    rows = [
+        # Declared for no night in particular, they name the moment of none.
+        (
+            f"`{rule.name}`",
+            _THEN[rule.severity],
+            re.sub(r"2000-01-01( 00:00 UTC)?", "the night", rule.statement),
+        )
+        for rule in declared_rules()
+    ]
+    rows += [(f"`{identity.name}`", _THEN["blocking"], identity.statement) for identity in IDENTITIES]
+    return _table(("check", "a failure", "what must hold"), rows)
+
+
+_THEN = {"blocking": "blocks", "warning": "warns"}
+
+
+def threshold_table() -> str:
+    """Every limit with its reason. Fields that share a comment share their reason."""
+    reasons = field_comments("Thresholds", thresholds_module)
+    rows, reason = [], ""
+    for name, text in reasons.items():
+        reason = text or reason
+        rows.append((f"`{name}`", f"{getattr(DEFAULT_THRESHOLDS, name):,}", reason if text else "as above"))
+    return _table(("limit", "value", "unit, severity, reason"), rows)
 
 
 # -- command line --------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
             settle_seconds=0.0,
             known=lake.known_hashes(),
             cache_path=settings.lake_dir / "seen.json",
+            remember=False,
         )
         waiting_files = len(new) + sum(item.deferred for item in skipped)
     applied = set(publication.applied_batches) if publication else set()

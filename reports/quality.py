@@ -25,6 +25,7 @@ _EXAMPLE = ", for example "
 """What follows in a check's message names rows, perhaps of another workspace."""
 _GROUPS = (
     ("reconcile__", "Reconciliation"),
+    ("landing_files__", "Landing files"),
     ("fct_", "Facts"),
     ("mart_analytics__", "Analytics"),
     ("mart_logs__", "Logs"),

@@ -156,7 +156,7 @@ select
     case when is_unpriced then 'unpriced' when is_call then 'priced' end as price_status,
     case when is_unpriced then 'no_price' end as unpriced_reason,
     case when is_call then 'rated' end as credit_source,
-    case when is_call then 0.5::decimal(38, 12) end as computed_provider_cost_usd,
+    case when is_call then coalesce(provider_cost_usd, 0.005) end::decimal(38, 12) as computed_provider_cost_usd,
     case when is_call then 1::decimal(38, 6) end as computed_task_credits,
     wallet_cost_usd,
     external_cost_usd,
@@ -209,7 +209,11 @@ select
     image_cost_usd as own_image_generation_cost_usd,
     {total},
     total_tokens as reported_total_tokens,
-    null::varchar as quality_flags
+    null::varchar as quality_flags,
+    'p1' as resource_id,
+    'default' as api_key_name,
+    'ada' as collaborator,
+    'user_1' as user_id
 from own
 order by usage_date, workspace_id, run_id
 """
@@ -301,6 +305,21 @@ create table marts.mart_analytics__top_users as
     select usage_date, workspace_id, user_id, run_count, total_tokens, unpriced_call_count, unpriced_total_tokens, {money},
         1::bigint as cost_rank, 1::bigint as request_rank, 1::bigint as token_rank
     from marts.mart_users__activity;
+create table plan.landing_files (
+    batch_seq integer, is_new boolean, path varchar, source_format varchar, status varchar, reason varchar,
+    rows_read bigint, rows_loaded bigint, rows_duplicate bigint, rows_superseded bigint, rows_quarantined bigint
+);
+insert into plan.landing_files values (1, true, 'a.jsonl', 'native', 'loaded', null, 10, 9, 1, 0, 0);
+create table dimensions.dim_price as
+    select 'catalogue' as source, 'prices 1' as source_version, date '2026-02-01' as checked_at;
+create table facts.fct_usage_daily as
+    select usage_date, workspace_id, is_orphan as is_unattributed, charge_type, service, provider, model, is_model_call,
+        {span_counts}, {sums}
+    from facts.fct_span_usage where billing_role = 'call' group by all;
+create table facts.fct_pricing_daily as
+    select usage_date, workspace_id, provider, model, null::varchar as response_model, price_status, unpriced_reason,
+        count(*) as call_count
+    from facts.fct_span_usage where is_model_call group by all;
 create table marts.mart_analytics__anomalies (
     usage_date date, workspace_id varchar, dimension varchar, dimension_key varchar, dimension_name varchar, measure varchar,
     direction varchar, actual decimal(38, 6), expected decimal(38, 6), at_stake_usd decimal(38, 6)
@@ -343,7 +362,9 @@ where run_type = '{run_type}'
 def build(path: Path, *, runs: int = 150) -> Path:
     """Write a clean warehouse file with `runs` × 6 spans over three dates and two workspaces."""
     with duckdb.connect(str(path)) as connection:
-        connection.execute("create schema facts; create schema marts")
+        connection.execute(
+            "create schema facts; create schema marts; create schema plan; create schema dimensions"
+        )
         connection.execute(_SPANS.format(first=FIRST_DATE, runs=runs, token_columns=", ".join(TOKENS[:-1])))
         both = [*TOKENS, *MONEY]
         parts = {

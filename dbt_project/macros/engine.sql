@@ -27,6 +27,15 @@
     arg_max({{ value }}, row({{ version_at }}, {{ batch_seq }}))
 {%- endmacro %}
 
+{#- Condition: a text is one of the same sample of one in `parts`, whatever row it stands in. -#}
+{% macro is_in_sample(text, parts) -%}
+    {{ adapter.dispatch("is_in_sample", "credit_usage")(text, parts) }}
+{%- endmacro %}
+
+{% macro duckdb__is_in_sample(text, parts) -%}
+    hash({{ text }}) % {{ parts }} = 0
+{%- endmacro %}
+
 {#- Seconds since midnight of a UTC timestamp. -#}
 {% macro second_of_day(utc_timestamp) -%}
     (extract(hour from {{ utc_timestamp }}) * 3600 + extract(minute from {{ utc_timestamp }}) * 60 + extract(second from {{ utc_timestamp }}))

@@ -7,6 +7,7 @@ import hashlib
 import dagster as dg
 
 from orchestration import hooks
+from orchestration.defs import dead_runs
 from orchestration.defs.common import TOLD_TAG, failure_of
 from orchestration.hooks import News
 from orchestration.settings import Settings
@@ -35,11 +36,17 @@ def build_job() -> dg.UnresolvedAssetJobDefinition:  # type: ignore[name-defined
 
 def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """The nightly schedule; cron and time zone are settings."""
+
+    def start(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        dead_runs.close_if_idle(context.instance, settings)
+        return dg.RunRequest()
+
     return dg.ScheduleDefinition(
         name="nightly_schedule",
         job_name=NIGHTLY,
         cron_schedule=settings.schedule_cron,
         execution_timezone=settings.schedule_time_zone,
+        execution_fn=start,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Runs the nightly job. Turn it on here, or run `credit-usage nightly` from cron instead.",
     )
@@ -120,6 +127,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
         state = hashlib.sha256(repr(listing).encode()).hexdigest()
         if not listing or state == context.cursor:
             return dg.SkipReason("nothing new in the landing folder")
+        dead_runs.close_if_idle(context.instance, settings)
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state)], cursor=state)
 
     return landing_sensor

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from orchestration import night
-from orchestration.defs.common import POOL, stop, take_lock
+from orchestration.defs.common import POOL, RAW_SPANS, stop, take_lock
 from orchestration.publication.publish import keep_failed
 from orchestration.quality import reconciliation, suites
 from orchestration.quality.results import CheckResult, blocking_failures
@@ -57,7 +57,11 @@ def build_quality(settings: Settings, model_names: Sequence[str]) -> dg.AssetChe
 
 
 def _asset_of(check_name: str, model_names: Sequence[str]) -> dg.AssetKey:
-    """The model a check is named after: the longest model name that the check's name begins with."""
+    """The model a check is named after: the longest model name that the check's name begins with. Landing files are what the raw assets
+    are made of.
+    """
+    if check_name.startswith("landing_files__"):
+        return RAW_SPANS
     return dg.AssetKey(max((name for name in model_names if check_name.startswith(name)), key=len))
 
 

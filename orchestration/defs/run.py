@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from sqlalchemy.exc import OperationalError
 
 from orchestration import progress
+from orchestration.defs import dead_runs
 from orchestration.defs.build import build_definitions
 from orchestration.defs.common import TOLD_TAG, failure_of
 from orchestration.defs.jobs import NIGHTLY
@@ -81,7 +83,8 @@ def run_nightly(
         warnings.simplefilter("ignore")
         with progress.stage("define"):
             job = build_definitions(settings).resolve_job_def(NIGHTLY)
-        with instance(settings) as opened:
+        with _telling_a_full_disk(settings), instance(settings) as opened:
+            dead_runs.close(opened)
             result = job.execute_in_process(
                 instance=opened,
                 raise_on_error=False,
@@ -105,6 +108,18 @@ def run_nightly(
                     if event.asset_key is not None and event.partition is None
                 },
             )
+
+
+@contextmanager
+def _telling_a_full_disk(settings: Settings) -> Iterator[None]:
+    """Within the block, records that cannot be written end in one line: each event is written, so a full disk is often met here."""
+    try:
+        yield
+    except OperationalError as error:
+        raise RuntimeError(
+            f"Dagster cannot keep its records in {settings.dagster_dir}: {error.orig}. What is published is whole: make room there, "
+            "and start the night again"
+        ) from error
 
 
 def _failure(result: ExecuteInProcessResult) -> tuple[str, bool]:

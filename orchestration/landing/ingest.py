@@ -21,7 +21,7 @@ from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, R
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
 from orchestration.landing.foreign import ForeignRows
 from orchestration.landing.formats import Layout, SourceFormat
-from orchestration.landing.lake import COUNTS, FileEntry, Lake, LakeError, Manifest, Part
+from orchestration.landing.lake import COUNTS, FileEntry, Lake, LakeError, Manifest, Part, refuse_newer
 from orchestration.sql import identifier, literal, string_list
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class _Batch:
     def __init__(
         self, settings: Settings, lake: Lake, batch_seq: int, manifests: list[Manifest], revision: int = 0
     ) -> None:
+        refuse_newer(manifests)
         self.revision = revision
         self.settings = settings
         self.lake = lake

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration import durable
+from orchestration.landing.contract import CONTRACT_VERSION
 
 MANIFEST_VERSION = 1
 COUNTS = ("rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined")
@@ -287,6 +288,14 @@ class Lake:
             folders.add(quarantine.parent)
         for folder in sorted({*folders, self.root}, key=lambda path: len(path.parts), reverse=True):
             durable.sync_folder(folder)
+
+
+def refuse_newer(manifests: Sequence[Manifest]) -> None:
+    """Raise LakeError where batches were landed by a later contract version, whose rows would be misread."""
+    if newer := [str(m.batch_seq) for m in manifests if m.contract_version > CONTRACT_VERSION]:
+        raise LakeError(
+            f"batches {', '.join(newer)} of the lake were written by a newer version: use that one, this one would misread them"
+        )
 
 
 def _require_version(path: Path, version: int) -> None:

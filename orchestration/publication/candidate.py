@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration import durable, sql
 from orchestration.landing import conform
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, SPANS
-from orchestration.landing.lake import Manifest
+from orchestration.landing.lake import COUNTS, Manifest, refuse_newer
 from orchestration.pricing import tables as pricing
 from orchestration.settings import REPOSITORY
 
@@ -212,7 +212,11 @@ def make_plan(
     full: bool = False,
     today: date | None = None,
 ) -> Plan:
-    """Decide what to build from what is published and what is in the lake; with `today` also whether detail has become too old."""
+    """Decide what to build from what is published and what is in the lake; with `today` also whether detail has become too old.
+
+    Raises LakeError for a lake of a later version.
+    """
+    refuse_newer(manifests)
     published = read_manifest(settings)
     last = published or read_manifest_beside(settings)
     batches = tuple(manifest.batch_seq for manifest in manifests)
@@ -435,6 +439,7 @@ def _write_plan(
             "select unnest(?), unnest(?), unnest(?)::date, unnest(?), unnest(?), unnest(?)",
             columns,
         )
+    _write_landing_files(connection, manifests, new)
     if plan.requested_dates:
         connection.execute("insert into plan.requested_dates select unnest(?)", [list(plan.requested_dates)])
     for entity in ENTITIES:
@@ -454,6 +459,34 @@ def _write_plan(
     if plan.is_repricing:
         names, known = names | {item.names for item in known}, []
     pricing.write(connection, pricing.build(settings, pricing.read_files(settings), names, known))
+
+
+def _write_landing_files(
+    connection: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest], new: set[int]
+) -> None:
+    """Every landing file with its books, for the audit: what of the new ones did not become rows."""
+    counts = ", ".join(f"{name} bigint" for name in COUNTS)
+    connection.execute(
+        "create table plan.landing_files (batch_seq integer, is_new boolean, path varchar, source_format varchar, status varchar, "
+        f"reason varchar, {counts})"
+    )
+    files = [
+        (
+            manifest.batch_seq,
+            manifest.batch_seq in new,
+            entry.path,
+            entry.source_format,
+            entry.status,
+            entry.reason,
+            *(getattr(entry, name) for name in COUNTS),
+        )
+        for manifest in manifests
+        for entry in manifest.files
+    ]
+    if files:
+        columns = [list(column) for column in zip(*files, strict=True)]
+        marks = ", ".join("unnest(?)" for _ in columns)
+        connection.execute(f"insert into plan.landing_files select {marks}", columns)
 
 
 def touched_dates(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[date]:

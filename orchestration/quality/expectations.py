@@ -27,7 +27,7 @@ class ExpectNoRows(UnexpectedRowsExpectation):  # type: ignore[misc] # untyped t
 
 
 class ExpectShareAtMost(UnexpectedRowsExpectation):  # type: ignore[misc]
-    """Succeeds when `found_rows` is at most `share` of `asked_rows`, columns of the query's only row."""
+    """Succeeds when `found_rows` is at most `share` of `asked_rows`, columns of the query's only row, which names no `worst_workspaces`."""
 
     share: float
 
@@ -40,6 +40,6 @@ class ExpectShareAtMost(UnexpectedRowsExpectation):  # type: ignore[misc]
         (row,) = metrics["unexpected_rows_query.table"]
         found, asked = int(row["found_rows"]), int(row["asked_rows"])
         return {
-            "success": found <= self.share * asked,
-            "result": {"observed_value": found, "details": {"found_rows": found, "asked_rows": asked}},
+            "success": found <= self.share * asked and row["worst_workspaces"] is None,
+            "result": {"observed_value": found, "details": dict(row)},
         }

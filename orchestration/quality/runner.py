@@ -138,21 +138,29 @@ class _Session:
         meta = {"rule": rule.name}
         spec: Expectation = rule.expectation
         match spec:
-            case ShareAtMost(column, share):
+            case ShareAtMost(_, share):
                 return self._expectations.ExpectShareAtMost(
-                    unexpected_rows_query=(
-                        f"select count(*) filter (where {column}) as found_rows, "
-                        f"count({column}) as asked_rows "
-                        "from {batch}"
-                    ),
-                    share=share,
-                    meta=meta,
+                    unexpected_rows_query=_share_query(spec), share=share, meta=meta
                 )
             case NoRows(condition, shown):
                 query = _no_rows_query(condition, shown)
             case NoResult(query):
                 pass
         return self._expectations.ExpectNoRows(unexpected_rows_query=query, meta=meta)
+
+
+def _share_query(spec: ShareAtMost) -> str:
+    """One row: the share of all rows, and the workspaces that are furthest above their limit, a line each, if any are."""
+    return (
+        "with by_workspace as ("
+        f"select workspace_id, count(*) filter (where {spec.column}) as found, count({spec.column}) as asked "
+        "from {batch} group by workspace_id), "
+        f"above as (select * from by_workspace where asked >= {spec.workspace_rows} and found > {spec.workspace_share} * asked "
+        f"order by found / asked desc, workspace_id limit {MAX_EXAMPLES}) "
+        "select cast(coalesce(sum(found), 0) as bigint) as found_rows, cast(coalesce(sum(asked), 0) as bigint) as asked_rows, "
+        "(select string_agg(concat('workspace_id=', workspace_id, ': ', found, ' of ', asked), chr(10) "
+        "order by found / asked desc, workspace_id) from above) as worst_workspaces from by_workspace"
+    )
 
 
 def _no_rows_query(condition: str, shown: Sequence[str]) -> str:
@@ -186,7 +194,7 @@ def _translate(rule: Rule, outcome: Any) -> CheckResult:
         return check_error(rule.name, error)
     found: Mapping[str, Any] = outcome.result["details"]
     if isinstance(rule.expectation, ShareAtMost):
-        return _share_result(rule, bool(outcome.success), found, rule.expectation.share)
+        return _share_result(rule, bool(outcome.success), found, rule.expectation)
     return _rows_result(rule, found["rows"])
 
 
@@ -203,7 +211,7 @@ def _raised(info: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], allowed: float) -> CheckResult:
+def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], spec: ShareAtMost) -> CheckResult:
     """A rule over a share of rows: what was seen is told whether it passed or not."""
     found, asked = int(counts["found_rows"]), int(counts["asked_rows"])
     share = found / asked if asked else 0.0
@@ -211,10 +219,14 @@ def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], allowed: 
         "rows": asked,
         "unexpected_rows": found,
         "unexpected_share": round(share, 6),
-        "allowed_share": allowed,
+        "allowed_share": spec.share,
     }
-    message = f"{_sentence(rule)}: {found:,} of {asked:,} rows ({share:.2%}, allowed {allowed:.2%})"
-    return CheckResult(rule.name, rule.severity, passed, 0 if passed else found, message, details)
+    message = f"{_sentence(rule)}: {found:,} of {asked:,} rows ({share:.2%}, allowed {spec.share:.2%})"
+    if worst := counts["worst_workspaces"]:
+        examples = [printable(line, 100) for line in str(worst).splitlines()[:MAX_EXAMPLES]]
+        details |= {f"example_{number}": text for number, text in enumerate(examples, start=1)}
+        message += f", for example {examples[0]} (allowed {spec.workspace_share:.2%} of one workspace)"
+    return CheckResult(rule.name, rule.severity, passed, 0 if passed else max(found, 1), message, details)
 
 
 def _rows_result(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> CheckResult:

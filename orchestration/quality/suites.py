@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 from orchestration.landing.contract import SPANS as LANDED_SPANS
+from orchestration.quality import history
 from orchestration.quality.database import dates_predicate
 from orchestration.quality.results import Severity
 from orchestration.quality.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -74,10 +75,14 @@ PERCENTILES = ("latency_p50_ms", "latency_p90_ms", "latency_p95_ms", "latency_p9
 
 @dataclass(frozen=True)
 class ShareAtMost:
-    """A boolean column is true on at most this share of the rows on which it is not NULL."""
+    """A boolean column is true on at most this share of the rows on which it is not NULL, and of a single workspace's on at most
+    `workspace_share`, where there are `workspace_rows` of them.
+    """
 
     column: str
     share: float
+    workspace_share: float
+    workspace_rows: int
 
 
 @dataclass(frozen=True)
@@ -153,8 +158,16 @@ class _Table:
         statement = f"{column} is one of {', '.join(values)}"
         return self.no_rows(f"{column}_known", severity, statement, f"{column} not in ({listed})", column)
 
-    def share(self, what: str, statement: str, column: str, share: float) -> Rule:
-        return self.rule(what, "warning", statement, ShareAtMost(column, share))
+    def share(self, what: str, statement: str, column: str, share: float, limits: Thresholds) -> Rule:
+        one = min(share * limits.workspace_share_factor, 1.0)
+        return self.rule(
+            what, "warning", statement, ShareAtMost(column, share, one, limits.min_workspace_rows)
+        )
+
+    def no_result(self, what: str, severity: Severity, statement: str, query: str) -> Rule:
+        # Great Expectations prints to standard output where a query does not name the batch at all.
+        named = query if "{batch}" in query else f"{query} /* not only {{batch}} */"
+        return self.rule(what, severity, statement, NoResult(named))
 
     def volume(self, dates: Sequence[date] | None) -> Rule:
         """A touched date without a row may be right (its data moved), but somebody should know."""
@@ -192,20 +205,24 @@ def build_suites(
     if as_of is not None and as_of.tzinfo is not None:
         as_of = as_of.astimezone(UTC).replace(tzinfo=None)  # as the timestamps of the file are
     return [
+        _landing_suite(thresholds),
+        _price_suite(as_of, thresholds),
         _span_suite(dates, as_of, thresholds),
         _call_suite(dates, thresholds),
-        _run_suite(dates, thresholds),
-        _total_cost_suite(dates),
+        _run_suite(dates, as_of, thresholds),
+        _daily_suite(dates, thresholds),
+        _total_cost_suite(dates, as_of, thresholds),
         _service_costs_suite(dates, thresholds),
         _model_costs_suite(dates, thresholds),
         _token_usage_suite(dates),
-        _model_observability_suite(dates),
+        _model_observability_suite(dates, thresholds),
         _trace_performance_suite(dates),
         _span_performance_suite(dates),
         _tool_usage_suite(dates),
         _top_users_suite(dates),
         _anomalies_suite(thresholds),
         _budgets_suite(),
+        _unpriced_usage_suite(dates, thresholds),
         _histogram_suite(dates, "model_latency_histogram", ("provider", "model"), "call_count"),
         _histogram_suite(dates, "run_latency_histogram", ("run_type",), "run_count"),
         _histogram_suite(dates, "span_latency_histogram", ("span_name", "span_kind"), "span_count"),
@@ -216,6 +233,113 @@ def declared_rules(*, with_freshness: bool = True) -> list[Rule]:
     """Every rule by name and severity, without opening a file: what an orchestrator declares beforehand."""
     as_of = datetime(2000, 1, 1, tzinfo=UTC) if with_freshness else None  # the name matters, not the time
     return [rule for suite in build_suites(dates=None, as_of=as_of) for rule in suite.rules]
+
+
+def _landing_suite(limits: Thresholds) -> Suite:
+    """Of the files that no publication holds yet: what of them did not become rows. Where there is no lake, there is no file."""
+    table = _Table("plan.landing_files", ("path",))
+
+    def rules() -> Iterator[Rule]:
+        yield table.no_rows(
+            "readable",
+            "warning",
+            "every landing file can be read",
+            "status <> 'loaded'",
+            "source_format",
+            "reason",
+        )
+        yield table.no_rows(
+            "has_rows", "warning", "a landing file has rows", "status = 'loaded' and rows_read = 0"
+        )
+        yield table.no_rows(
+            "quarantined_share",
+            "warning",
+            f"at most {limits.max_quarantined_file_share:.0%} of a landing file's rows are quarantined",
+            f"rows_quarantined > {limits.max_quarantined_file_share} * rows_read",
+            "rows_read",
+            "rows_quarantined",
+        )
+        yield table.no_rows(
+            "brings_news",
+            "warning",
+            "a landing file brings a row that was not known before",
+            "rows_read > 0 and rows_loaded = 0 and rows_quarantined < rows_read",
+            "rows_read",
+            "rows_duplicate",
+            "rows_superseded",
+        )
+
+    return Suite(table.table, f"select * from {table.table} where is_new", tuple(rules()))
+
+
+def _price_suite(as_of: datetime | None, limits: Thresholds) -> Suite:
+    table = _Table("dimensions.dim_price", ("source",))
+
+    def rules() -> Iterator[Rule]:
+        if as_of is None:
+            return
+        oldest = as_of - timedelta(days=limits.max_price_age_days)
+        yield table.no_result(
+            "checked_lately",
+            "warning",
+            f"a price of the catalogue was checked within the {limits.max_price_age_days} days before {as_of:%Y-%m-%d}",
+            "select source, source_version, cast(max(checked_at) as varchar) as newest_checked_at from {batch} "
+            "where source = 'catalogue' group by source, source_version "
+            f"having max(checked_at) < date '{oldest:%Y-%m-%d}'",
+        )
+
+    return Suite(table.table, f"select * from {table.table}", tuple(rules()))
+
+
+def _daily_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
+    """Days against the weeks before; the batch is the whole table, because history is not touched."""
+    table = _Table(history.DAILY, ("workspace_id",))
+
+    def rules() -> Iterator[Rule]:
+        yield table.no_result(
+            "tokens_per_call_usual",
+            "warning",
+            f"input and output tokens per call are within {limits.usual_tokens_factor:g} times what they were in the weeks before, "
+            "and no class is gone",
+            history.tokens_per_call(dates, limits),
+        )
+        yield table.no_result(
+            "cost_per_token_usual",
+            "warning",
+            f"a model's cost per token is within {limits.usual_cost_per_token_factor:g} times what it was in the weeks before",
+            history.cost_per_token(dates, limits, limits.usual_cost_per_token_factor),
+        )
+        yield table.no_result(
+            "cost_per_token_possible",
+            "blocking",
+            f"a model's cost per token is within {limits.max_cost_factor:g} times what it was in the weeks before",
+            history.cost_per_token(dates, limits, limits.max_cost_factor),
+        )
+        yield table.no_result(
+            "null_shares_usual",
+            "warning",
+            "no field of calls or runs is left empty far more often than in the weeks before",
+            history.null_shares(dates, limits),
+        )
+        yield table.no_result(
+            "payer_usual",
+            "warning",
+            f"at most {limits.max_payer_share_shift:.0%} of a workspace's calls are paid by another than in the weeks before",
+            history.payers(dates, limits),
+        )
+
+    return Suite(table.table, f"select * from {table.table}", tuple(rules()))
+
+
+def _unpriced_usage_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
+    table = _mart("unpriced_usage", "provider", "model")
+    rule = table.no_result(
+        "no_new_unpriced_model",
+        "warning",
+        "no model without a price is new in the last days",
+        history.new_unpriced_models(limits),
+    )
+    return table.suite(dates, iter((rule,)))
 
 
 def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Thresholds) -> Suite:
@@ -308,18 +432,21 @@ def _span_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Th
             "spans whose run never arrived are rare",
             "is_orphan",
             limits.max_orphan_span_share,
+            limits,
         )
         yield table.share(
             "missing_parent_share",
             "spans whose parent span never arrived are rare",
             "is_parent_missing",
             limits.max_missing_parent_share,
+            limits,
         )
         yield table.share(
             "flagged_share",
             "spans with quality flags are rare",
             "has_quality_flags",
             limits.max_flagged_share,
+            limits,
         )
         # The share above hides few among many; each fault has its own cause, so each is counted by name.
         for flag, meaning in LANDED_SPANS.flags.items():
@@ -399,23 +526,49 @@ def _call_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
             f"greatest({', '.join(TOKENS)}) > {limits.max_call_tokens}",
             *TOKENS,
         )
+        factor, least = limits.max_cost_factor, limits.min_calls_for_cost_unit
+        yield table.no_result(
+            "call_cost_unit",
+            "blocking",
+            f"most calls of a workspace's day report a cost within {factor:g} times their price, in USD and not in another unit",
+            "select workspace_id, cast(usage_date as varchar) as usage_date, count(*) as calls, "
+            "count(*) filter (where is_cost_off) as calls_off, "
+            "cast(sum(reported_provider_cost_usd) as varchar) as reported_usd, "
+            "cast(sum(computed_provider_cost_usd) as varchar) as priced_usd "
+            "from {batch} where is_cost_off is not null group by workspace_id, usage_date "
+            f"having count(*) >= {least} and 2 * count(*) filter (where is_cost_off) > count(*) order by usage_date, workspace_id",
+        )
+        yield table.no_result(
+            "no_twin_calls",
+            "warning",
+            "calls of one run with the same times, model and tokens are rare: they are one call under several ids",
+            "select workspace_id, cast(usage_date as varchar) as usage_date, count(*) as calls, "
+            "count(*) - count(distinct seen) as twin_calls from (select workspace_id, usage_date, "
+            "hash(run_id, started_at, ended_at, model, input_tokens, output_tokens) as seen "
+            "from {batch} where is_model_call and ended_at > started_at and total_tokens > 0) group by workspace_id, usage_date "
+            f"having count(*) >= {least} and count(*) - count(distinct seen) > {limits.max_twin_call_share} * count(*) "
+            "order by usage_date, workspace_id",
+        )
         yield table.share(
             "unpriced_share",
             "calls with a provider charge to expect but without a price are rare",
             "is_unpriced",
             limits.max_unpriced_call_share,
+            limits,
         )
         yield table.share(
             "unknown_usage_share",
             "model calls that report no token count are rare",
             "is_model_usage_unknown",
             limits.max_unknown_usage_share,
+            limits,
         )
         yield table.share(
             "unknown_service_share",
             "billed calls that do not say their service are rare",
             "is_service_unknown",
             limits.max_unknown_service_share,
+            limits,
         )
 
     suite = table.suite(
@@ -424,6 +577,9 @@ def _call_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
         (
             # NULL where the question does not arise, so that the share is one of the calls concerned.
             "cost_source = 'unpriced' as is_unpriced",
+            "case when reported_provider_cost_usd > 0 and computed_provider_cost_usd > 0 then "
+            "cast(reported_provider_cost_usd as double) / cast(computed_provider_cost_usd as double) "
+            f"not between 1 / {limits.max_cost_factor} and {limits.max_cost_factor} end as is_cost_off",
             "case when is_model_call then coalesce(is_usage_unknown, false) end as is_model_usage_unknown",
             "coalesce(service, '') in ('', 'Unknown') as is_service_unknown",
         ),
@@ -431,7 +587,7 @@ def _call_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
     return Suite(suite.table, f"{suite.query} and billing_role = 'call'", suite.rules)
 
 
-def _run_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
+def _run_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Thresholds) -> Suite:
     table = _Table("facts.fct_run_usage", ("workspace_id", "run_id"))
     own_tokens = tuple(f"own_{name}" for name in TOKENS)
     own_money = tuple(f"own_{name}" for name in MONEY)
@@ -513,6 +669,27 @@ def _run_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
             "started_at",
             "usage_date",
         )
+        off = limits.max_start_off_id_minutes
+        yield table.no_result(
+            "started_at_matches_id",
+            "warning",
+            f"most runs of a workspace's day start within {off} minutes of the time that is in their id",
+            "select workspace_id, cast(usage_date as varchar) as usage_date, count(*) as run_count, "
+            "cast(median(minutes_off_id) as bigint) as minutes_off "
+            "from {batch} where minutes_off_id is not null group by workspace_id, usage_date "
+            f"having count(*) >= {limits.min_rows_for_majority} "
+            f"and 2 * count(*) filter (where abs(minutes_off_id) >= {off}) > count(*) order by usage_date, workspace_id",
+        )
+        if as_of is not None:
+            begun = as_of - timedelta(hours=limits.stuck_run_hours)
+            # The newest days of a batch are not over; a batch of old dates is judged whole.
+            yield table.share(
+                "stuck_share",
+                f"runs that began more than {limits.stuck_run_hours:g} hours before {as_of:%Y-%m-%d %H:%M} UTC and go on are rare",
+                f"case when started_at < timestamp '{begun:%Y-%m-%d %H:%M}:00' then status in ('queued', 'running') end",
+                limits.max_stuck_run_share,
+                limits,
+            )
         yield table.no_rows(
             "cost_usual",
             "warning",
@@ -525,24 +702,35 @@ def _run_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
             "runs whose parent run never arrived are rare",
             "is_parent_missing",
             limits.max_missing_parent_share,
+            limits,
         )
         yield table.share(
-            "spanless_share", "runs without any span are rare", "is_spanless", limits.max_spanless_run_share
+            "spanless_share",
+            "runs without any span are rare",
+            "is_spanless",
+            limits.max_spanless_run_share,
+            limits,
         )
         yield table.share(
             "unfinished_share",
             "completed runs without a completion time are rare",
             "is_unfinished",
             limits.max_unfinished_completed_share,
+            limits,
         )
         yield table.share(
             "reported_tokens_mismatch_share",
             "runs whose reported total differs from the counted tokens are rare",
             "is_reported_tokens_mismatch",
             limits.max_reported_tokens_mismatch_share,
+            limits,
         )
         yield table.share(
-            "flagged_share", "runs with quality flags are rare", "has_quality_flags", limits.max_flagged_share
+            "flagged_share",
+            "runs with quality flags are rare",
+            "has_quality_flags",
+            limits.max_flagged_share,
+            limits,
         )
 
     return table.suite(
@@ -550,6 +738,9 @@ def _run_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
         rules(),
         (
             "span_count = 0 as is_spanless",
+            # `req_` and a UUIDv7 without dashes: its first 48 bits are the time of the request (domain of the platform).
+            "case when regexp_matches(run_id, '^req_[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$') "
+            "then (epoch_ms(started_at) - cast('0x' || substr(run_id, 5, 12) as bigint)) / 60000 end as minutes_off_id",
             "case when status = 'completed' then completed_at is null end as is_unfinished",
             # Exports differ in whether their total includes child runs: only a total that fits neither is a
             # mismatch.
@@ -583,7 +774,7 @@ def _measure_rules(table: _Table, *more_columns: str) -> Iterator[Rule]:
     )
 
 
-def _total_cost_suite(dates: Sequence[date] | None) -> Suite:
+def _total_cost_suite(dates: Sequence[date] | None, as_of: datetime | None, limits: Thresholds) -> Suite:
     table = _mart("total_cost")
     unattributed = {
         "unattributed_call_count": "call_count",
@@ -598,6 +789,12 @@ def _total_cost_suite(dates: Sequence[date] | None) -> Suite:
 
     def rules() -> Iterator[Rule]:
         yield table.volume(dates)
+        yield table.no_result(
+            "volume_usual",
+            "warning",
+            f"a workspace has between {limits.min_usual_volume:g} and {limits.max_usual_volume:g} times the runs of such a weekday",
+            history.volume(dates, as_of, limits),
+        )
         yield from _measure_rules(table, "run_count", "failed_run_count", *unattributed)
         yield table.no_rows(
             "parts_within_whole",
@@ -697,7 +894,7 @@ def _increasing(columns: Sequence[str]) -> str:
     return " or ".join(f"{low} > {high}" for low, high in pairwise(columns))
 
 
-def _model_observability_suite(dates: Sequence[date] | None) -> Suite:
+def _model_observability_suite(dates: Sequence[date] | None, limits: Thresholds) -> Suite:
     table = _mart("model_observability", "provider", "model")
 
     def rules() -> Iterator[Rule]:
@@ -714,6 +911,12 @@ def _model_observability_suite(dates: Sequence[date] | None) -> Suite:
             "latency percentiles are not negative and do not decrease from p50 to p99",
             f"latency_p50_ms < 0 or {_increasing(PERCENTILES)}",
             *PERCENTILES,
+        )
+        yield table.no_result(
+            "latency_usual",
+            "warning",
+            f"a model's median latency is within {limits.usual_latency_factor:g} times what it was in the weeks before",
+            history.latency(dates, limits),
         )
         yield table.no_rows(
             "counts_nested",

@@ -27,9 +27,9 @@ class Thresholds:
     #: Tokens of one call, blocking. The largest context windows are ten million; a hundred times that is no
     #: call.
     max_call_tokens: int = 1_000_000_000
-    #: Milliseconds, warning. A span longer than a day is usually seconds read as milliseconds, times a
-    #: thousand.
-    max_usual_span_duration_ms: int = 86_400_000
+    #: Milliseconds, warning. A step may wait overnight or over a weekend for a person; a span of more than a week is usually
+    #: seconds read as milliseconds, times a thousand.
+    max_usual_span_duration_ms: int = 7 * 86_400_000
     #: Milliseconds, warning. Workflows may wait for people, but not for a month.
     max_usual_run_duration_ms: int = 30 * 86_400_000
     #: USD per million tokens, warning. Dearest listed price is 600; image tokens and minimum charges go above
@@ -67,6 +67,58 @@ class Thresholds:
     #: Hours, warning. Clocks of callers are off by minutes, time zones by hours; beyond a day it is a wrong
     #: clock.
     future_hours: float = 24.0
+
+    #: Warning. Shares are judged of all rows and of each workspace: one export of many that lost its runs would drown. A single
+    #: workspace may have so many times the share, because few rows make large shares, and is judged from so many rows on.
+    workspace_share_factor: int = 5
+    min_workspace_rows: int = 30
+    #: Warning, per landing file. Of a sound export no line is quarantined; one in a hundred is more than the odd broken line.
+    max_quarantined_file_share: float = 0.01
+    #: Days and weeks that a day is compared with. Four weeks hold each weekday four times; with less than ten days of usage, two of a
+    #: weekday, nothing is said. Volume knows its weekday and looks six weeks back.
+    history_days: int = 28
+    min_history_days: int = 10
+    history_weeks: int = 6
+    min_history_weeks: int = 2
+    #: Warning. Runs of a workspace against its weekday: half is an export that was cut or a day that is missing, and an export that
+    #: came twice under new ids is double. Below that many runs, and within so many standard deviations of counting, it is chance.
+    min_usual_volume: float = 0.5
+    max_usual_volume: float = 1.8
+    min_runs_for_volume: int = 20
+    volume_sigmas: float = 4.0
+    #: Days, warning. How long a day without runs is told, as an anomaly is.
+    missing_day_days: int = 7
+    #: Calls of a day, warning. Fewer say nothing about what is usual.
+    min_calls_for_history: int = 30
+    #: Warning. Tokens per call and class against the weeks before: a prompt may double, input and output that were swapped differ by
+    #: five and more.
+    usual_tokens_factor: float = 4.0
+    #: Warning. Below that many tokens per call a class that is gone is no loss.
+    min_usual_class_tokens: int = 10
+    #: Warning. Cost per token of a model against the weeks before: caching and tiers move it by two or three.
+    usual_cost_per_token_factor: float = 5.0
+    #: Blocking. No price, discount or markup is fifty times another: it is cents (100), micro-dollars or another currency. Judged
+    #: against the weeks before, and of calls that report a cost against their price, where more than half of a day's are so far off.
+    max_cost_factor: float = 50.0
+    min_calls_for_cost_unit: int = 20
+    #: Warning. Median latency of a model against the weeks before: a bad day is three times slower, seconds for milliseconds a thousand.
+    usual_latency_factor: float = 20.0
+    #: Warning. By so much may the share of calls or runs that do not say a field grow: a quarter more is an exporter that lost it.
+    max_null_share_growth: float = 0.25
+    #: Warning. Who pays is settled by the workspace; when more than half of its calls change sides, a setting or an export did.
+    max_payer_share_shift: float = 0.5
+    #: Minutes, warning. A run id of the platform holds the time of the request; time zones differ by half an hour and more.
+    max_start_off_id_minutes: int = 25
+    #: Runs, or spans, of a day, warning. From so many on a majority means something.
+    min_rows_for_majority: int = 10
+    #: Warning. Calls of one run with the same times, model and tokens are one call under several ids; parallel calls end at times of
+    #: their own.
+    max_twin_call_share: float = 0.2
+    #: Hours and share, warning. A run is over within days; many that run for ever are exports that lost the second version of runs.
+    stuck_run_hours: float = 24.0
+    max_stuck_run_share: float = 0.05
+    #: Days, warning. Providers change prices every few months; a catalogue of half a year ago lacks models and cuts.
+    max_price_age_days: int = 180
 
     def __post_init__(self) -> None:
         for item in fields(self):
