@@ -362,7 +362,9 @@ where run_type = '{run_type}'
 def build(path: Path, *, runs: int = 150) -> Path:
     """Write a clean warehouse file with `runs` × 6 spans over three dates and two workspaces."""
     with duckdb.connect(str(path)) as connection:
-        connection.execute("create schema facts; create schema marts; create schema plan; create schema dimensions")
+        connection.execute(
+            "create schema facts; create schema marts; create schema plan; create schema dimensions"
+        )
         connection.execute(_SPANS.format(first=FIRST_DATE, runs=runs, token_columns=", ".join(TOKENS[:-1])))
         both = [*TOKENS, *MONEY]
         parts = {
