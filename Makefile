@@ -6,19 +6,20 @@ STAMP := $(VENV)/.installed
 # uv installs the locked environment in seconds; pip takes over where uv cannot be had.
 UV_VERSION := 0.13.9
 
-.PHONY: help install demo test test-quick soak lint format docs ui bench lock accept screenshots clean
+.PHONY: help install demo test test-quick soak lint format docs ui bench bench-quick lock accept screenshots clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        install, generate 30 days of sample exports, run the night on them"
 	@echo "make test        install, lint, run the whole suite"
 	@echo "make test-quick  unit tests only"
-	@echo "make soak        the property tests with many more examples, 100,000 mutated lines and files, every planted fault"
+	@echo "make soak        many more examples, 100,000 mutated lines and files, every planted fault, nights that are killed, readers"
 	@echo "make lint        ruff, mypy, sqlfluff"
 	@echo "make format      apply ruff's and sqlfluff's fixes"
 	@echo "make docs        regenerate the generated documentation"
 	@echo "make ui          the Dagster UI on http://127.0.0.1:3000"
-	@echo "make bench       generate, run and time a night of 100,000 runs"
+	@echo "make bench       the night beside hand-written SQL and beside itself, as ratios (an hour or more)"
+	@echo "make bench-quick the same on little data, against the committed ratios (minutes)"
 	@echo "make accept      accept the golden files as they now come out"
 	@echo "make screenshots  pictures of every page of the data folder's site, and of the README"
 	@echo "make lock        compile requirements.lock anew"
@@ -44,11 +45,13 @@ test: install lint
 test-quick: install
 	$(BIN)/python -m pytest tests/unit -n 2
 
-# What `make test` tries briefly: deliveries, mutated lines and files, usage bodies, nights, programs that call models, planted faults.
+# What `make test` tries briefly: deliveries, mutated lines and files, usage bodies, nights, programs that call models, planted faults;
+# then nights that are killed and readers during publications, which print their figures.
 soak: install
 	CREDIT_USAGE_PROPERTY_EXAMPLES=200 CREDIT_USAGE_FUZZ_CASES=104000 CREDIT_USAGE_NIGHT_EXAMPLES=4 CREDIT_USAGE_CALL_PROGRAMS=3000 \
 	CREDIT_USAGE_FAULT_NIGHTS=all \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup tests/property tests/integration/test_one_call_one_bill.py tests/faults
+	$(BIN)/python -m tests.soak
 
 lint: install
 	$(BIN)/ruff check .
@@ -71,7 +74,11 @@ ui: install
 		$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 bench: install
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.ratios --days 30 --history 60 --repairs
+
+# Warns where a ratio moved by more than a fifth. Processor seconds, because the machine may be shared. `--write benchmarks/ratios.json` accepts.
+bench-quick: install
+	$(BIN)/python -m benchmarks.ratios --days 2 --history 8 --runs-per-day 2000 --repeat 1 --cpu --against benchmarks/ratios.json
 
 lock: install
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header \

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(
             json.dumps(
-                {"machine": _machine(), **books, "measurements": [asdict(cost) for cost in costs]}, indent=2
+                {"machine": machine(), **books, "measurements": [asdict(cost) for cost in costs]}, indent=2
             )
         )
     else:
@@ -92,7 +92,7 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[Cost], dict
         data = folder / f"data-{number + 1}"
         shutil.rmtree(data, ignore_errors=True)
         for name, arriving in zip(NIGHTS, (days[: options.days], [], days[options.days :]), strict=True):
-            _drop(arriving, data / "landing")
+            drop(arriving, data / "landing")
             measured, document = nightly(name, data, options)
             costs += measured
             books["nights"][name] = {
@@ -120,7 +120,7 @@ def generate(target: Path, options: argparse.Namespace) -> Cost:
         str(options.runs_per_day),
         options.format,
     ]
-    output, seconds, cpu_seconds, peak = _process([sys.executable, "-c", code, *arguments], os.environ.copy())
+    output, seconds, cpu_seconds, peak = process([sys.executable, "-c", code, *arguments], os.environ.copy())
     aged = time.time() - _HOUR_SECONDS
     for path in target.rglob("*"):
         os.utime(path, (aged, aged))
@@ -139,7 +139,7 @@ def nightly(name: str, data: Path, options: argparse.Namespace) -> tuple[list[Co
     if options.memory_limit:
         environment["CREDIT_USAGE_MEMORY_LIMIT"] = options.memory_limit
     command = [sys.executable, "-m", "orchestration.cli", "nightly", "--json"]
-    output, seconds, cpu_seconds, peak = _process(command, environment)
+    output, seconds, cpu_seconds, peak = process(command, environment)
     document = json.loads(output)
     rows = document["rows"]["rows_read"]
     stages = [
@@ -157,7 +157,7 @@ def nightly(name: str, data: Path, options: argparse.Namespace) -> tuple[list[Co
     return [*stages, outside, Cost(name, "whole process", seconds, cpu_seconds, peak, rows)], document
 
 
-def _process(command: Sequence[str], environment: dict[str, str]) -> tuple[str, float, float, int]:
+def process(command: Sequence[str], environment: dict[str, str]) -> tuple[str, float, float, int]:
     """Run a command: its output, wall and processor seconds, highest resident memory; with children."""
     environment = {**environment, "PYTHONPATH": str(REPOSITORY)}
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -177,7 +177,7 @@ def _process(command: Sequence[str], environment: dict[str, str]) -> tuple[str, 
     return text, seconds, usage.ru_utime + usage.ru_stime, peak
 
 
-def _drop(days: Sequence[Path], landing: Path) -> None:
+def drop(days: Sequence[Path], landing: Path) -> None:
     """Hard links where the filesystem can: the product never changes a landing file."""
     landing.mkdir(parents=True, exist_ok=True)
     for day in days:
@@ -188,24 +188,24 @@ def _drop(days: Sequence[Path], landing: Path) -> None:
 
 
 def _print_table(costs: Sequence[Cost], books: dict[str, Any]) -> None:
-    machine = _machine()
+    told = machine()
     print(
-        f"{machine['cores']} cores, {machine['system']}, "
-        f"Python {machine['python']}, DuckDB {machine['duckdb']}\n"
+        f"{told['cores']} cores, {told['system']}, "
+        f"Python {told['python']}, DuckDB {told['duckdb']}\n"
         f"{books['days']} days of {books['runs_per_day']:,} runs, "
         f"{books['input_bytes'] / 1e6:,.0f} MB of landing files; "
         f"memory limit {books['memory_limit'] or 'as set'}; medians"
     )
     for night in ("input", *NIGHTS):
         book = books["nights"].get(night)
-        told = (
+        night_told = (
             f": {book['rows_read']:,} rows, {book['dates_touched']} dates, "
             f"published file {book['published_bytes'] / 1e6:,.0f} MB"
             if book
             else ""
         )
         print(
-            f"\n{night}{told}\n"
+            f"\n{night}{night_told}\n"
             f"  {'stage':<14}{'seconds':>9}{'cpu s':>9}{'rows/s':>11}{'peak MB':>9}   min to max s"
         )
         for stage in ("generate", *STAGES, "between", "whole process"):
@@ -226,7 +226,7 @@ def _print_row(stage: str, found: Sequence[Cost]) -> None:
     )
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     import duckdb  # noqa: PLC0415 - only its version, after the measuring
 
     return {

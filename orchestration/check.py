@@ -10,13 +10,15 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration import night, progress
+from orchestration import night, progress, sql
 from orchestration.landing.ingest import IngestReport
 from orchestration.landing.lake import Lake, Manifest
 from orchestration.landing.quarantine import read_quarantine
+from orchestration.pricing import ledger
 from orchestration.publication import candidate
 from orchestration.quality.audit import audit
 from orchestration.quality.results import CheckResult, printable
@@ -84,6 +86,10 @@ def _check_file(
     candidate.copy_file(database, scratch)
     try:
         plan = candidate.make_plan(settings, manifests or [], full=True)
+        # Sums of dates whose runs and calls were dropped have nothing to be compared with.
+        dates = _dates_with_detail(settings, scratch)
+        if dates is not None:
+            plan = replace(plan, is_full_build=False, new_batches=(), requested_dates=tuple(dates))
         candidate.write_plan(scratch, settings, plan, manifests or [])
 
         def on_node(name: str, done: int, total: int) -> None:
@@ -100,9 +106,19 @@ def _check_file(
             on_node=on_node,
         )
         as_of = night.now() if manifests is not None else None
-        return [*(night.as_check(node) for node in nodes), *audit(settings, scratch, None, as_of=as_of)]
+        return [*(night.as_check(node) for node in nodes), *audit(settings, scratch, dates, as_of=as_of)]
     finally:
         shutil.rmtree(scratch.parent, ignore_errors=True)
+
+
+def _dates_with_detail(settings: Settings, database: Path) -> list[date] | None:
+    """The dates whose runs and calls a warehouse file has; None where it has those of all dates."""
+    with sql.connect(settings, database, read_only=True) as connection:
+        since = ledger.detail_from(connection)
+        if since is None:
+            return None
+        query = "select usage_date from marts.mart_analytics__total_cost where usage_date >= ? group by all order by all"
+        return [row[0] for row in connection.execute(query, [since]).fetchall()]
 
 
 def _landing_results(settings: Settings, report: IngestReport, names: dict[str, str]) -> list[CheckResult]:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from orchestration import cli_check, cli_money, cli_night, cli_repair, collector, progress
+from orchestration import cli_check, cli_extract, cli_money, cli_night, cli_repair, collector, progress
 from orchestration.cli_shared import (
     GOOD,
     LOCK_HELD,
@@ -102,14 +102,15 @@ def cli(debug: bool) -> None:
     "--full", is_flag=True, help="Build everything anew from the lake instead of only the touched dates."
 )
 @wait_option
+@cli_night.log_option
 @json_option
-def nightly(full: bool, wait: float, as_json: bool) -> None:
+def nightly(full: bool, wait: float, log_format: str | None, as_json: bool) -> None:
     """Land new files, rebuild the touched dates, audit, publish, render.
 
     Safe to run at any time and any number of times: what is known is not loaded again, and when a blocking check fails yesterday's
     publication stays as it is.
     """
-    cli_night.run(load(), as_json=as_json, full=full, wait_seconds=wait)
+    cli_night.run(load(), as_json=as_json, full=full, wait_seconds=wait, log_format=log_format)
 
 
 @cli.command()
@@ -118,12 +119,19 @@ def nightly(full: bool, wait: float, as_json: bool) -> None:
     "--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last usage date, included."
 )
 @wait_option
+@cli_night.log_option
 @json_option
-def backfill(first: datetime, last: datetime, wait: float, as_json: bool) -> None:
+def backfill(first: datetime, last: datetime, wait: float, log_format: str | None, as_json: bool) -> None:
     """Rebuild a range of usage dates from the lake, audit and publish them."""
     if last < first:
         raise click.UsageError(f"--to {last:%Y-%m-%d} lies before --from {first:%Y-%m-%d}")
-    cli_night.run(load(), as_json=as_json, backfill=(first.date(), last.date()), wait_seconds=wait)
+    cli_night.run(
+        load(),
+        as_json=as_json,
+        backfill=(first.date(), last.date()),
+        wait_seconds=wait,
+        log_format=log_format,
+    )
 
 
 @cli.command()
@@ -376,6 +384,8 @@ def status(as_json: bool) -> None:
     click.echo(f"Unreadable    {document['unreadable_files']} files")
     if document["retracted_files"]:
         click.echo(f"Retracted     {document['retracted_files']} files")
+    if document["looked_at"]:
+        click.echo(f"Looked        {document['looked_at']}: nothing to do, so nothing was run")
     for run in document["runs"]:
         click.echo(
             f"Run           {run['started_at']}  {run['status']:<8} {run['seconds']:>7.1f} s  {run['run_id']}"
@@ -521,7 +531,9 @@ def sample(
 cli.add_command(cli_money.prices)
 cli.add_command(cli_money.reconcile)
 cli.add_command(cli_check.check)
+cli.add_command(cli_extract.publish)
 cli.add_command(cli_repair.doctor)
+cli.add_command(cli_repair.forget)
 cli.add_command(cli_repair.retract)
 cli.add_command(cli_repair.rebuild)
 

@@ -290,6 +290,11 @@ def reconcile(
     if provider:
         theirs = [line for line in theirs if line.provider == ledger.provider_name(provider)]
     with _published(settings, workspace_id) as connection:
+        since = ledger.detail_from(connection)
+        if since is not None and period[0] < since:
+            raise click.UsageError(
+                f"{file} begins on {period[0]}; calls are kept from {since} on (keep_detail_days): leave out what is older"
+            )
         ours = ledger.our_lines(connection, *period, by=by, workspace_id=workspace_id, providers=providers)
     differences = invoice.compare(ours, theirs)
     totals = invoice.total(differences)

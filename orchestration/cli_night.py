@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestration import progress
+from orchestration import hooks, logs, progress
 from orchestration.cli_shared import DATA_FAILED, USAGE_ERROR, print_json, show_progress
+from orchestration.hooks import News
+from orchestration.settings import LOG_FORMATS
 
 if TYPE_CHECKING:
-    from orchestration.defs.run import NightResult
+    from orchestration.night import NightResult
     from orchestration.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+
+log_option = click.option(
+    "--log-format",
+    type=click.Choice(LOG_FORMATS),
+    help="How the log on standard error is written; the setting `log_format` where this is left out.",
+)
 
 
 def run(
@@ -21,28 +35,78 @@ def run(
     *,
     as_json: bool,
     extra: Callable[[], dict[str, Any]] = dict,
+    log_format: str | None = None,
     **options: Any,
 ) -> None:
     """Run the nightly job with a progress bar, say how it ended, and exit accordingly. `extra` is asked for more keys at the end."""
     from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
 
+    log_format = log_format or settings.log_format
     # Before Dagster is imported: a second run should not wait seconds to hear that it is one.
     ensure_lock(settings.data_dir, wait_seconds=options.pop("wait_seconds", 0.0))
-    with show_progress(quiet=as_json) as listener, progress.listening(listener), progress.stages() as stages:
-        listener("Starting", 0, 1)
-        with progress.stage("start"):
-            from orchestration.defs.run import run_nightly  # noqa: PLC0415
+    quiet = as_json or log_format == "json"
+    started = time.monotonic()
+    with logs.written(log_format, quiet=as_json):
+        try:
+            with (
+                show_progress(quiet=quiet) as listener,
+                progress.listening(listener),
+                progress.stages() as stages,
+            ):
+                listener("Starting", 0, 1)
+                result = None if any(options.values()) else _without_news(settings)
+                if result is None:
+                    with progress.stage("start"):
+                        from orchestration.defs.run import run_nightly  # noqa: PLC0415
 
-        result = run_nightly(settings, **options)
-        if result.success:
-            _render_if_missing(settings, listener)
-    document = {**summary(settings, result, stages), **extra()}
+                    result = run_nightly(settings, **options)
+                if result.success:
+                    _render_if_missing(settings, listener)
+            document = {**summary(settings, result, stages), **extra()}
+        except Exception as error:
+            _tell(settings, News(success=False, error=str(error)), started)
+            raise
+        names = ("run_id", "published", "publication_id", "dates_touched", "warnings", "rows")
+        news = News(
+            success=result.success,
+            error=result.failure,
+            data_failed=result.data_failed,
+            **{name: document[name] for name in names},
+        )
+        _tell(settings, news, started)
     if as_json:
         print_json(document)
     else:
         _print_summary(document)
     if not result.success:
         raise click.exceptions.Exit(DATA_FAILED if result.data_failed else USAGE_ERROR)
+
+
+def _tell(settings: Settings, news: News, started: float) -> None:
+    """The last line of the log, and the news to whom the settings name."""
+    news = replace(news, seconds=round(time.monotonic() - started, 3))
+    how = "ended well" if news.success else f"failed: {hooks.without_secrets(settings, news.error)}"
+    document = news.as_json(settings)
+    level = logging.INFO if news.success else logging.ERROR
+    logs.log(_logger, level, "night", f"the night {how} ({news.seconds:.1f} s)", **{
+        "status": document.pop("event"), **document,
+    })  # fmt: skip
+    hooks.tell(settings, news)
+
+
+def _without_news(settings: Settings) -> NightResult | None:
+    """The end of a night that has nothing to do, without Dagster, whose import alone takes seconds; None where there is something."""
+    from orchestration import night  # noqa: PLC0415
+
+    with progress.stage("look"):
+        report = night.look(settings)
+    if report is None:
+        return None
+    landed = {
+        "known_files": len(report.known_files),
+        "deferred_files": sum(item.deferred for item in report.skipped),
+    }
+    return night.NightResult(None, True, "", False, {"raw_runs": landed})
 
 
 def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
@@ -84,6 +148,7 @@ def summary(settings: Settings, result: NightResult, stages: Sequence[progress.S
                 "seconds": round(item.seconds, 3),
                 "cpu_seconds": round(item.cpu_seconds, 3),
                 "peak_memory_bytes": item.peak_memory_bytes,
+                "counts": dict(item.counts),
             }
             for item in stages
         ],

@@ -20,12 +20,14 @@ from orchestration.cli_shared import (
 from orchestration.settings import Settings, load
 
 if TYPE_CHECKING:
+    from orchestration.landing.erasure import Erasure
     from orchestration.landing.retraction import Retraction
     from orchestration.publication.preview import Preview
 
 
 @click.command()
 @wait_option
+@cli_night.log_option
 @json_option
 @click.option(
     "--from-lake",
@@ -33,14 +35,14 @@ if TYPE_CHECKING:
     required=True,
     help="Say that you mean it: nothing of what is published is kept.",
 )
-def rebuild(from_lake: bool, wait: float, as_json: bool) -> None:
+def rebuild(from_lake: bool, wait: float, log_format: str | None, as_json: bool) -> None:
     """Build everything anew from the lake, audit, publish, render.
 
     The same as `credit-usage nightly --full`. Its rows equal those of any sequence of nights, so readers see a difference only where the
     published file was wrong.
     """
     del from_lake
-    cli_night.run(load(), as_json=as_json, full=True, wait_seconds=wait)
+    cli_night.run(load(), as_json=as_json, full=True, wait_seconds=wait, log_format=log_format)
 
 
 @click.command()
@@ -133,6 +135,76 @@ def _retract(
     )
     if not as_json:
         _print_changes(_changes(settings))
+
+
+@click.command()
+@click.option(
+    "--user", "user_id", required=True, metavar="ID", help="The user's id, as given or as its hash is shown."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@wait_option
+@json_option
+def forget(user_id: str, dry_run: bool, yes: bool, wait: float, as_json: bool) -> None:
+    """Erase a user everywhere, the lake included, and publish what is left. It cannot be undone.
+
+    Runs, calls and amounts stay, as those of one user `forgotten`, so that no total changes. What goes is the id, and of the user's runs
+    and spans the metadata, attributes, sessions and error messages; quarantined lines that name the user; and every kept file that still
+    does: earlier publications, candidates that failed. Rows of the user that land later lose the same, also from files that are landed
+    already. The landing folder is yours: delete what names the user there.
+    """
+    settings = load()
+    if as_json and not (yes or dry_run):
+        raise click.UsageError("--json asks nothing: add --yes or --dry-run")
+    if not user_id.strip():
+        raise click.UsageError("--user must not be empty")
+    _forget(settings, user_id, dry_run=dry_run, yes=yes, wait=wait, as_json=as_json)
+
+
+def _forget(
+    settings: Settings, user_id: str, *, dry_run: bool, yes: bool, wait: float, as_json: bool
+) -> None:
+    from orchestration.landing import erasure  # noqa: PLC0415
+    from orchestration.landing.lake import Lake  # noqa: PLC0415
+    from orchestration.night import clear_for_forgetting, now  # noqa: PLC0415
+    from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
+
+    ensure_lock(settings.data_dir, wait_seconds=wait)
+    made = erasure.prepare(settings, user_id, write=False, now=now())
+    if not as_json:
+        _print_erasure(made)
+    if dry_run:
+        if as_json:
+            print_json({"forgotten": _erasure_document(made)})
+        else:
+            click.echo("Nothing was changed.")
+        return
+    if not yes:
+        click.confirm("Forget this user for good, and publish what is left?", abort=True, err=True)
+    made = erasure.prepare(settings, user_id, now=now())
+    Lake(settings.lake_dir).commit_revision(made.revision)
+    clear_for_forgetting(settings)
+    cli_night.run(settings, as_json=as_json, extra=lambda: {"forgotten": _erasure_document(made)})
+
+
+def _erasure_document(made: Erasure) -> dict[str, Any]:
+    return {
+        "runs": made.runs,
+        "run_rows": made.rows_by_entity["runs"],
+        "span_rows": made.rows_by_entity["spans"],
+        "lines_in_quarantine": made.lines_in_quarantine,
+        "batches": made.batches,
+    }
+
+
+def _print_erasure(made: Erasure) -> None:
+    rows = made.rows_by_entity
+    click.echo(
+        f"Forget     {made.runs:,} runs: {rows['runs']:,} rows of runs, {rows['spans']:,} of spans, "
+        f"{made.lines_in_quarantine:,} lines in quarantine, in {len(made.batches):,} batches"
+    )
+    if not made.batches:
+        click.echo("No row names this user. Rows that land later will not, either.", err=True)
 
 
 @click.command()

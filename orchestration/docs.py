@@ -162,7 +162,7 @@ def _workspace_defaults() -> dict[str, str]:
 
 
 def _shown(name: str, default: Any) -> str:
-    if default is None:
+    if default is None or default == "":
         return "unset"
     if isinstance(default, bool):
         return str(default).lower()
@@ -178,7 +178,7 @@ def example() -> str:
     meanings = field_comments("Settings")
     for name, default in _defaults().items():
         value = f'"{_shown(name, default)}"' if isinstance(default, str | Path) else _shown(name, default)
-        value = '""' if default is None else value
+        value = '""' if default is None or default == "" else value
         lines += ["", *_comment(meanings[name]), f"# {name} = {value}"]
     lines += ["", *_comment(meanings["sources"]), "[[sources]]", 'service_name = "checkout"']
     lines += ['workspace_id = "ws_acme"', 'charge_type = "personal"']
@@ -364,7 +364,7 @@ def _models(manifest: Mapping[str, Any], schema: str) -> Iterator[tuple[str, str
             continue
         comment = str(node["raw_code"]).partition("\n")[0].removeprefix("--").strip()
         described = " ".join(str(node["description"] or comment).split())
-        kind = "View" if node["config"]["materialized"] == "view" else "Table"
+        kind = "View" if node["config"]["materialized"].endswith("view") else "Table"
         rows = [
             (
                 column["name"] + ("*" if _never_null(column) else ""),

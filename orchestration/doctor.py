@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from orchestration.landing import erasure, privacy
 from orchestration.landing.contract import CONTRACT_VERSION
 from orchestration.landing.lake import Lake, LakeError
 from orchestration.night import now
@@ -70,6 +71,7 @@ def examine(settings: Settings) -> list[Finding]:
         _disk,
         _lock,
         _lake,
+        _users,
         _published,
         _clock,
         _leftovers,
@@ -208,6 +210,28 @@ def _lake(settings: Settings) -> Iterator[Finding]:
     yield Finding("lake", "ok", told + (f", {len(retracted)} files retracted" if retracted else ""))
 
 
+def _users(settings: Settings) -> Iterator[Finding]:
+    """Whether users are the same from night to night, and those who were forgotten are gone."""
+    lake = Lake(settings.lake_dir)
+    manifests = lake.manifests()
+    told = "ids are hashed" if settings.user_id_salt else "ids are as given"
+    if manifests and manifests[-1].user_id_salt_mark != privacy.mark_of_salt(settings.user_id_salt):
+        before = "hashed with another salt" if manifests[-1].user_id_salt_mark else "kept as given"
+        advice = (
+            "set `user_id_salt` as it was, or land everything anew: the same user counts as two otherwise"
+        )
+        yield Finding("users", "warn", f"{told}; those of the last batch were {before}", advice)
+    elif privacy.forgotten(lake).digests and any(erasure.stale_files(lake)):
+        yield Finding(
+            "users",
+            "fail",
+            "files of the lake may still name users who are forgotten",
+            "run `credit-usage nightly`",
+        )
+    else:
+        yield Finding("users", "ok", told)
+
+
 def _published(settings: Settings) -> Iterator[Finding]:
     try:
         manifest = candidate.read_manifest(settings)
@@ -220,14 +244,15 @@ def _published(settings: Settings) -> Iterator[Finding]:
         yield Finding("published file", "warn", "nothing is published", "run `credit-usage nightly`")
         return
     told = f"{manifest['publication_id']} of {manifest['published_at']}"
-    if candidate.is_changed_by_hand(settings):
+    if candidate.is_changed_by_hand(settings, thorough=True):
         advice = "run `credit-usage nightly`: it is rebuilt from the lake"
         yield Finding("published file", "fail", f"{told} is not the file that was published", advice)
     elif manifest["fingerprint"] != candidate.fingerprint(settings):
         advice = "nothing to do: the next night builds everything anew"
         yield Finding("published file", "warn", f"{told} was built by other models or settings", advice)
     else:
-        yield Finding("published file", "ok", told)
+        since = manifest.get("detail_from_date")
+        yield Finding("published file", "ok", f"{told}, runs and calls from {since} on" if since else told)
 
 
 def _clock(settings: Settings) -> Iterator[Finding]:

@@ -5,14 +5,16 @@ these; nothing here knows of either. State between stages is in files beside the
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration import durable, progress, sql
-from orchestration.landing.ingest import IngestReport, ingest
-from orchestration.landing.lake import Lake, Manifest
+from orchestration.landing import erasure
+from orchestration.landing.ingest import IngestReport, ingest, survey
+from orchestration.landing.lake import COUNTS, Lake, Manifest
 from orchestration.publication import candidate, preview, publish
 from orchestration.publication.candidate import Plan
 from orchestration.publication.preview import Preview
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from orchestration.settings import Settings
 
 
+logger = logging.getLogger(__name__)
+
+LOOKED = "looked.json"
+"""When a night last found nothing to do; beside the candidate."""
+
+
 class AuditFailedError(RuntimeError):
     """Blocking checks failed: nothing was published. `failed` holds them; the candidate is kept for inspection."""
 
@@ -35,6 +43,19 @@ class AuditFailedError(RuntimeError):
         shown = "; ".join(f"{check.name}: {check.message}" for check in self.failed[:5])
         more = f" and {len(self.failed) - 5} more" if len(self.failed) > 5 else ""  # noqa: PLR2004
         super().__init__(f"{len(self.failed)} blocking checks failed: {shown}{more}. Nothing was published.")
+
+
+@dataclass(frozen=True)
+class NightResult:
+    """How a night ended. `failure` is the first failed stage's message, empty on success; `data_failed` says that a blocking check
+    found bad data. `materialized` holds the metadata of each built asset, by name; `run_id` is None where there was nothing to run.
+    """
+
+    run_id: str | None
+    success: bool
+    failure: str
+    data_failed: bool
+    materialized: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -55,10 +76,40 @@ def now() -> datetime:
 
 def land(settings: Settings) -> IngestReport:
     """Land whatever is new as one batch."""
-    with progress.stage("land"):
+    with progress.stage("land") as counts:
         _clean_temp(settings)
         publish.repair(settings)
-        return ingest(settings, now=now(), progress=progress.report)
+        _finish_forgetting(settings)
+        report = ingest(settings, now=now(), progress=progress.report)
+        counts |= {
+            "new_files": len(report.manifest.files) if report.manifest else 0,
+            "known_files": len(report.known_files),
+            "unreadable_files": len(report.unreadable),
+        }
+        counts |= {name: report.manifest.total(name) if report.manifest else 0 for name in COUNTS}
+        return report
+
+
+def look(settings: Settings) -> IngestReport | None:
+    """What landing would report where a night has nothing to do; None where there is something to land, build or put right.
+
+    A tenth of a second where the Dagster job takes five to say the same. The caller holds the lock.
+    """
+    try:
+        report = survey(settings)
+        if report is None or not settings.published_path.exists():
+            return None
+        publish.repair(settings)
+        _finish_forgetting(settings)
+        plan = candidate.make_plan(settings, Lake(settings.lake_dir).manifests(), today=now().date())
+    except (RuntimeError, ValueError, LookupError, OSError) as error:
+        # The job meets it again, says what to do, and is on record as failed.
+        logger.info("something stands in the way of a look: %s", error)
+        return None
+    if not plan.is_empty:
+        return None
+    durable.write_json(settings.warehouse_dir / LOOKED, {"looked_at": now().isoformat(timespec="seconds")})
+    return report
 
 
 def dates_between(first: date, last: date) -> list[date]:
@@ -70,9 +121,12 @@ def prepare(
     settings: Settings, *, run_id: str, requested_dates: Sequence[date] = (), full: bool = False
 ) -> Plan:
     """Plan the build and make the candidate, unless there is nothing to do. A candidate left from before is discarded."""
-    with progress.stage("prepare"):
+    with progress.stage("prepare") as counts:
         manifests = Lake(settings.lake_dir).manifests()
-        plan = candidate.make_plan(settings, manifests, requested_dates=requested_dates, full=full)
+        plan = candidate.make_plan(
+            settings, manifests, requested_dates=requested_dates, full=full, today=now().date()
+        )
+        counts |= {"new_batches": len(plan.new_batches), "full_build": int(plan.is_full_build)}
         for name in ("build.json", "audit.json", "plan.json"):
             (settings.warehouse_dir / name).unlink(missing_ok=True)
         if not plan.is_empty:
@@ -81,6 +135,22 @@ def prepare(
                 settings.warehouse_dir / "plan.json", {"run_id": run_id, "plan": plan.as_json()}
             )
         return plan
+
+
+def clear_for_forgetting(settings: Settings) -> None:
+    """Remove what still names a user who was forgotten just now, but for the published file and its pages: the next night makes those anew.
+
+    Safe to repeat; each night does the same.
+    """
+    _finish_forgetting(settings)
+    candidate.discard(settings)
+    _clean_temp(settings)
+
+
+def _finish_forgetting(settings: Settings) -> None:
+    """What may be left to do where users were forgotten, because of a crash or a kept file."""
+    erasure.sweep(settings)
+    publish.forget_older(settings)
 
 
 def current_plan(settings: Settings, run_id: str | None = None) -> Plan | None:
@@ -95,12 +165,17 @@ def current_plan(settings: Settings, run_id: str | None = None) -> Plan | None:
 
 def build(settings: Settings) -> Build:
     """Build every model over the touched dates and run every data test. Results are kept; failing tests do not raise."""
-    with progress.stage("build"):
+    with progress.stage("build") as counts:
         nodes = dbt.invoke(
             settings,
             dbt.NIGHTLY_ARGS,
             on_node=lambda name, done, total: progress.report(f"Building {name}", done, total),
         )
+        counts |= {
+            "models": sum(node.resource_type == "model" for node in nodes),
+            "tests": sum(node.resource_type == "test" for node in nodes),
+            "failed": sum(node.is_blocking_failure for node in nodes),
+        }
     checks = tuple(
         as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure
     )
@@ -134,9 +209,10 @@ def audit(settings: Settings) -> list[CheckResult]:
     if plan is None:
         raise LookupError("there is no candidate to audit: run the nightly job")
     progress.report("Auditing the candidate", 0, 1)
-    with progress.stage("audit"):
+    with progress.stage("audit") as counts:
         dates = None if plan.is_full_build else touched(settings, plan)
         results = run_audit(settings, settings.candidate_path, dates, as_of=now())
+        counts |= {"checks": len(results), "failed": len(blocking_failures(results))}
     durable.write_json(settings.warehouse_dir / "audit.json", json.loads(to_json(results)))
     progress.report("Auditing the candidate", 1, 1)
     return results
@@ -159,8 +235,12 @@ def release(settings: Settings) -> Publication:
     if failed := blocking_failures(checks):
         raise AuditFailedError(failed, publish.keep_failed(settings))
     progress.report("Publishing", 0, 1)
-    with progress.stage("publish"):
+    with progress.stage("publish") as counts:
         publication = publish.publish(settings, plan, Lake(settings.lake_dir).manifests(), checks, now=now())
+        counts |= {
+            "dates": len(publication.touched_dates),
+            "warnings": publication.manifest["checks"]["warnings"],
+        }
     for name in ("build.json", "audit.json", "plan.json"):
         (settings.warehouse_dir / name).unlink(missing_ok=True)
     progress.report("Publishing", 1, 1)

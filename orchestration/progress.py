@@ -9,9 +9,11 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from orchestration import logs
 
 Listener = Callable[[str, int, int], None]
 
@@ -28,6 +30,9 @@ class Stage:
     seconds: float
     cpu_seconds: float
     peak_memory_bytes: int
+    #: What was counted: rows, files, dates.
+    counts: Mapping[str, int] = field(default_factory=dict)
+    failed: bool = False
 
 
 def report(label: str, done: int, total: int) -> None:
@@ -47,24 +52,43 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Measure the block as one stage. Its cost goes to `stages` and to the log, also when it fails."""
+def stage(name: str) -> Iterator[dict[str, int]]:
+    """Measure the block as one stage; it fills the counts. Its cost goes to `stages` and to the log, also when it fails."""
     started, cpu_started = time.perf_counter(), time.process_time()
+    counts: dict[str, int] = {}
+    failed = True
     try:
-        yield
+        yield counts
+        failed = False
     finally:
         finished = Stage(
-            name, time.perf_counter() - started, time.process_time() - cpu_started, _peak_memory_bytes()
+            name,
+            time.perf_counter() - started,
+            time.process_time() - cpu_started,
+            _peak_memory_bytes(),
+            counts,
+            failed,
         )
         for collected in _stage_lists:
             collected.append(finished)
-        _logger.info(
-            "stage %s finished in %.2f s (%.2f s of processor time, peak memory %.0f MB)",
-            finished.name,
-            finished.seconds,
-            finished.cpu_seconds,
-            finished.peak_memory_bytes / 1e6,
-        )
+        _log(finished)
+
+
+def _log(finished: Stage) -> None:
+    told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in finished.counts.items())
+    logs.log(
+        _logger,
+        logging.ERROR if finished.failed else logging.INFO,
+        "stage",
+        f"{finished.name} {'failed after' if finished.failed else 'took'} {finished.seconds:.1f} s"
+        + (f": {told}" if told else ""),
+        stage=finished.name,
+        status="failed" if finished.failed else "ok",
+        seconds=round(finished.seconds, 3),
+        cpu_seconds=round(finished.cpu_seconds, 3),
+        peak_memory_bytes=finished.peak_memory_bytes,
+        **finished.counts,
+    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -111,6 +112,9 @@ class Settings:
     threads: int = 0
     #: How many earlier publications are kept for `credit-usage rollback`, the current one not counted.
     keep_publications: int = 3
+    #: Days of which single runs and calls are published, counted back from the night; 0 keeps all. Daily figures stay of all days,
+    #: and the lake keeps everything, so that late rows of old days still count.
+    keep_detail_days: int = 0
     #: Seconds. A landing file modified more recently than this is watched for that long; one that still
     #: changes waits for the next night.
     settle_seconds: float = 2.0
@@ -137,6 +141,22 @@ class Settings:
     keep_content: bool = False
     #: Characters of each kept text.
     content_max_characters: int = 4000
+    #: How nights write their log to standard error: `text`, or `json` with one object a line.
+    log_format: str = "text"
+    #: URL that gets a JSON document by POST when a night failed. Without one, nothing is sent anywhere.
+    on_failure_webhook: str = field(default="", repr=False)
+    #: Command that gets that document on its standard input; run without a shell.
+    on_failure_command: str = ""
+    #: The same when a night ended well.
+    on_success_webhook: str = field(default="", repr=False)
+    #: The same when a night ended well.
+    on_success_command: str = ""
+    #: Seconds that a webhook or command may take. Whatever becomes of it, the night stays as it ended.
+    hook_timeout_seconds: float = 10.0
+    #: Salt with which the ids of tracked users are hashed as they land (HMAC-SHA-256), with what else in metadata, attributes and
+    #: errors tells the person. At least 16 characters, kept secret; unset, ids are kept as they are given. It holds for files that land
+    #: from then on: another salt makes other users.
+    user_id_salt: str = field(default="", repr=False)
     #: Whose spans of foreign sources are: the tables `[[sources]]` of the settings file. Of those that fit, the first that names a
     #: thing decides it. They hold for files that land from then on.
     sources: tuple[SourceMapping, ...] = ()
@@ -219,6 +239,10 @@ _USER_FILES = ("price_file", "rate_file")
 _CRON_FIELDS = 5
 _MEMORY_LIMIT = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
 _CREDIT_PRICE_BELOW = 1_000_000
+_SHORTEST_SALT = 16
+SECRETS = ("user_id_salt", "on_failure_webhook", "on_success_webhook")
+"""Settings whose values are shown nowhere: URLs of webhooks are passwords, too."""
+LOG_FORMATS = ("text", "json")
 _BUDGET_BELOW = 10**12
 
 
@@ -315,6 +339,8 @@ def _read(named: Path | None) -> tuple[_File, dict[str, Any]]:
 
 def _convert(name: str, value: Any, source: str | _Place) -> Any:
     kind = _SCALARS[name]
+    if name in SECRETS and not isinstance(value, str):
+        raise SettingsError(f"{source}: '{name}' must be {_KINDS[kind]} (its value is not shown)")
     if name in _USER_FILES and value == "":
         return None
     if kind is bool:
@@ -340,11 +366,18 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     if not _MEMORY_LIMIT.match(settings.memory_limit):
         where = f"{sources['memory_limit']}: 'memory_limit'"
         raise SettingsError(f"{where} must look like '2GB', got {settings.memory_limit!r}")
-    for name in ("threads", "keep_publications", "settle_seconds", "content_max_characters"):
+    for name in (
+        "threads",
+        "keep_publications",
+        "keep_detail_days",
+        "settle_seconds",
+        "content_max_characters",
+    ):
         if getattr(settings, name) < 0:
             raise SettingsError(
                 f"{sources[name]}: '{name}' must not be negative, got {getattr(settings, name)}"
             )
+    _validate_secrets_and_hooks(settings, sources)
     if settings.freshness_hours <= 1 / 60:
         where = f"{sources['freshness_hours']}: 'freshness_hours'"
         raise SettingsError(f"{where} must be more than a minute, got {settings.freshness_hours}")
@@ -364,6 +397,32 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             raise SettingsError(f"{sources[name]}: '{name}' must name a file, and there is none: {path}")
+
+
+def _validate_secrets_and_hooks(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
+    """The same of what must not be shown, and of how others hear of a night."""
+    if 0 < len(settings.user_id_salt) < _SHORTEST_SALT:
+        where = f"{sources['user_id_salt']}: 'user_id_salt'"
+        raise SettingsError(
+            f"{where} must have at least {_SHORTEST_SALT} characters (its value is not shown)"
+        )
+    for name in ("on_failure_webhook", "on_success_webhook"):
+        url = getattr(settings, name)
+        if url and not re.fullmatch(r"https?://[^\s/]+\S*", url):
+            raise SettingsError(
+                f"{sources[name]}: '{name}' must be a URL with http or https (its value is not shown)"
+            )
+    for name in ("on_failure_command", "on_success_command"):
+        try:
+            shlex.split(getattr(settings, name))
+        except ValueError as error:
+            raise SettingsError(f"{sources[name]}: '{name}' is no command: {error}") from error
+    if settings.log_format not in LOG_FORMATS:
+        where = f"{sources['log_format']}: 'log_format'"
+        raise SettingsError(f"{where} must be one of {', '.join(LOG_FORMATS)}, got {settings.log_format!r}")
+    if settings.hook_timeout_seconds <= 0:
+        where = f"{sources['hook_timeout_seconds']}: 'hook_timeout_seconds'"
+        raise SettingsError(f"{where} must be more than 0, got {settings.hook_timeout_seconds}")
 
 
 def _time_zone(name: Any, where: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration import sql
+from orchestration.landing import privacy
 from orchestration.landing.files import discover
 from orchestration.landing.lake import COUNTS, Lake
-from orchestration.night import now
+from orchestration.night import LOOKED, now
 from orchestration.publication.publish import read_publication
 
 if TYPE_CHECKING:
@@ -29,11 +31,13 @@ def read_status(settings: Settings) -> dict[str, Any]:
             settle_seconds=0.0,
             known=lake.known_hashes(),
             cache_path=settings.lake_dir / "seen.json",
+            remember=False,
         )
         waiting_files = len(new) + sum(item.deferred for item in skipped)
     applied = set(publication.applied_batches) if publication else set()
     through = publication.manifest["data_through_at"] if publication else None
     age_hours = (now() - datetime.fromisoformat(through)).total_seconds() / 3600 if through else None
+    runs = _runs(settings)
     return {
         "published": None
         if publication is None
@@ -57,8 +61,26 @@ def read_status(settings: Settings) -> dict[str, Any]:
             entry.status == "unreadable" for manifest in manifests for entry in manifest.files
         ),
         "retracted_files": len(lake.retracted()),
-        "runs": _runs(settings),
+        "looked_at": _looked_at(settings),
+        "runs": runs,
+        "last_run": _last_run(runs),
+        "forgotten_ids": len(privacy.forgotten(lake).digests),
     }
+
+
+def _last_run(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The newest run with its age: what a monitor asks first. None where there was none yet."""
+    if not runs:
+        return None
+    since = runs[0]["ended_at"] or runs[0]["started_at"]
+    age_hours = (now() - datetime.fromisoformat(since)).total_seconds() / 3600 if since else None
+    return {**runs[0], "age_hours": age_hours}
+
+
+def _looked_at(settings: Settings) -> str | None:
+    """When `credit-usage nightly` last found nothing to do, and therefore ran nothing."""
+    path = settings.warehouse_dir / LOOKED
+    return str(json.loads(path.read_text(encoding="utf-8"))["looked_at"]) if path.exists() else None
 
 
 def read_totals(settings: Settings) -> list[dict[str, Any]]:

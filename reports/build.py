@@ -19,7 +19,7 @@ from reports import columns as col
 from reports import context as ctx
 from reports import pages, quality
 from reports import queries as q
-from reports.writer import SiteWriter, chunk, chunk_data, slug, to_json
+from reports.writer import SiteWriter, chunk, chunk_data, has_leftovers, slug, to_json
 
 if TYPE_CHECKING:
     import jinja2
@@ -155,11 +155,13 @@ class _Build:
     def run(self) -> int:
         """Write everything; the number of HTML pages."""
         days = self.published.usage_days()
+        detail_from = self.published.detail_from()
         for workspace in self.published.workspaces():
             folder = slug(workspace.workspace_id)
             if any(other.slug == folder for other in self.data.values()):
                 raise RuntimeError(f"two workspaces share the folder {folder!r}")
             data = pages.WorkspaceData(workspace, folder, self.published.published_at())
+            data.detail_from = detail_from
             if found := days.get(workspace.workspace_id):
                 data.usage_days = found[0], found[-1]
                 data.month_names = sorted({day.isoformat()[:7] for day in found})
@@ -431,9 +433,9 @@ class _Build:
 
 
 def is_rendered(published: Path, site_dir: Path) -> bool:
-    """Whether the site shows exactly this publication, to the end."""
+    """Whether the site shows exactly this publication, to the end, and nothing of a killed build is left."""
     path = site_dir / _STAMPS
-    if not path.exists():
+    if not path.exists() or has_leftovers(site_dir):
         return False
     with q.Published(published) as source:
         return path.read_text(encoding="utf-8") == f"{STAMPS_PREFIX}{to_json(source.publication())};\n"

@@ -161,6 +161,7 @@ class LogPage:
     first_day: str
     last_day: str
     is_empty: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)

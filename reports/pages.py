@@ -50,6 +50,8 @@ class WorkspaceData:
     unpriced_models: list[q.Row] = field(default_factory=list)
     budgets: list[dict[str, Any]] = field(default_factory=list)
     anomalies: list[dict[str, Any]] = field(default_factory=list)
+    detail_from: date | None = None
+    """First day whose single runs are published; None where those of all days are."""
     usage_days: tuple[date, date] | None = None
     """First and last day with usage."""
     fixed_range: tuple[date, date] | None = None
@@ -321,6 +323,9 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
         first_day=days[0][0] if days else "",
         last_day=days[-1][0] if days else "",
         is_empty=not days,
+        note=""
+        if data.detail_from is None
+        else f"Single runs are kept from {fmt.day(data.detail_from)} on; of earlier days the daily figures stay, in Analytics.",
     )
 
 

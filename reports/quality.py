@@ -81,6 +81,7 @@ class Publication:
     previous: tuple[str, str, datetime] | None = None
     newest_activity: dict[str, datetime] = field(default_factory=dict)
     sums: dict[str, list[q.Row]] = field(default_factory=dict)
+    detail_from: date | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class View:
     groups: tuple[CheckGroup, ...]
     sums: Rows
     sums_verdict: str
+    sums_days: str
     landing: Rows
     landing_note: str
     quarantine: Rows
@@ -124,6 +126,7 @@ def read(published: q.Published) -> Publication:
         previous=published.previous_publication(),
         newest_activity=published.newest_activity(),
         sums=published.sums(),
+        detail_from=published.detail_from(),
     )
 
 
@@ -175,6 +178,7 @@ def view(
     calls = sum(row[4] for row in unpriced)
     changed, changes_note = _changes((publication.changes or {}).get(workspace_id, []))
     previous = publication.previous
+    days = f"since {fmt.day(publication.detail_from)}" if publication.detail_from else "over all days"
     return View(
         badge=verdict,
         tiles=(
@@ -192,7 +196,7 @@ def view(
                 "Yes" if is_equal else "No",
                 "",
                 f"{len(sums.rows)} sums, equal to the last digit" if is_equal else "see the table below",
-                "cost, tokens and credits over all days",
+                f"cost, tokens and credits {days}",
             ),
             Tile(
                 "Newest usage",
@@ -219,9 +223,15 @@ def view(
         failing=failing,
         groups=_groups(publication.checks),
         sums=sums,
-        sums_verdict="Every surface adds up to the same, to the last digit."
-        if is_equal
-        else "These do not add up.",
+        sums_verdict=(
+            "Every surface adds up to the same, to the last digit." if is_equal else "These do not add up."
+        )
+        + (
+            f" Of days before {fmt.day(publication.detail_from)} only daily figures are kept."
+            if publication.detail_from
+            else ""
+        ),
+        sums_days="all days" if publication.detail_from is None else days,
         landing=_landing(publication.landing, clock),
         landing_note=_landing_note(publication),
         quarantine=_quarantine(publication.quarantine.get(workspace_id, [])),

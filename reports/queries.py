@@ -867,27 +867,36 @@ class Published:
         rows = self._all(f"select workspace_id, max(newest_at) from ({sources}) group by 1")
         return {str(w): datetime.combine(at.date(), at.time(), UTC) for w, at in rows if at is not None}
 
+    def detail_from(self) -> date | None:
+        """The first day whose single runs and calls are published; None where those of all days are."""
+        if "detail_from_date" not in self._columns_of("publication", "meta"):
+            return None
+        rows = self._all("select detail_from_date from meta.publication")
+        return rows[0][0] if rows else None
+
     def sums(self) -> dict[str, list[Row]]:
-        """workspace_id → rows (name, cost, tokens, credits) of everything that must add up to the same, over all days. Log rows
-        tell inclusive credits only, so theirs are None.
+        """workspace_id → rows (name, cost, tokens, credits) of everything that must add up to the same, over all days of which runs and
+        calls are published. Log rows tell inclusive credits only, so theirs are None.
         """
-        total = "marts.mart_analytics__total_cost"
+        since = self.detail_from() or date.min
+        where = f"where usage_date >= date '{since.isoformat()}'"
+        total = f"marts.mart_analytics__total_cost {where}"
         plain = "sum(total_cost_usd), sum(total_tokens), sum(task_credits)"
         lost = f"select workspace_id, sum(unattributed_total_cost_usd), sum(unattributed_total_tokens), sum(unattributed_task_credits) from {total} group by 1"
         own = "sum(own_cost_usd + image_generation_cost_usd), sum(own_total_tokens + own_image_tokens), null"
         logs = " union all ".join(
-            f"select workspace_id, {own} from marts.mart_logs__{kind}_runs group by 1"
+            f"select workspace_id, {own} from marts.mart_logs__{kind}_runs {where} group by 1"
             for kind in col.LOG_KINDS.values()
         )
         sources = {
             "total": f"select workspace_id, {plain} from {total} group by 1",
-            "services": f"select workspace_id, {plain} from marts.mart_analytics__service_costs group by 1",
-            "models": f"""select workspace_id, {plain} from marts.mart_analytics__model_costs group by 1 union all
-                select workspace_id, {plain} from marts.mart_analytics__service_costs where not is_model_call group by 1""",
-            "breakdown": f"select workspace_id, {plain} from marts.mart_analytics__usage_breakdown group by 1",
+            "services": f"select workspace_id, {plain} from marts.mart_analytics__service_costs {where} group by 1",
+            "models": f"""select workspace_id, {plain} from marts.mart_analytics__model_costs {where} group by 1 union all
+                select workspace_id, {plain} from marts.mart_analytics__service_costs {where} and not is_model_call group by 1""",
+            "breakdown": f"select workspace_id, {plain} from marts.mart_analytics__usage_breakdown {where} group by 1",
             "logs": f"{logs} union all {lost}",
-            "users": f"select workspace_id, {plain} from marts.mart_analytics__top_users group by 1 union all {lost}",
-            "spans": f"select workspace_id, {plain} from marts.mart_details__spans group by 1",
+            "users": f"select workspace_id, {plain} from marts.mart_analytics__top_users {where} group by 1 union all {lost}",
+            "spans": f"select workspace_id, {plain} from marts.mart_details__spans {where} group by 1",
         }
         found: dict[str, list[Row]] = {}
         for name, source in sources.items():

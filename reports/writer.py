@@ -82,6 +82,16 @@ def _source_of(source: str, names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join([source, *sorted(names)]).encode()).hexdigest()
 
 
+def _next_dir(site_dir: Path) -> Path:
+    """Where the next site is made, beside the one that readers see."""
+    return site_dir.with_name(f".{site_dir.name}-next")
+
+
+def has_leftovers(site_dir: Path) -> bool:
+    """Whether a build that was killed left something beside the site."""
+    return bool(swap.leftovers(_next_dir(site_dir.resolve())))
+
+
 class SiteWriter:
     """One build of the site: made beside the one that readers see, in its place at once when it is whole.
 
@@ -101,12 +111,11 @@ class SiteWriter:
         self._old_source: str | None = None
         self._files: set[str] = set()
         self._made: set[Path] = set()
+        self._new_dir = _next_dir(site_dir)
+        swap.make_good(self._new_dir, site_dir)
         self._old_files, self._old_fingerprints = self._read_manifest()
         for name in self._old_files:
             self._target(name)  # a manifest that leads outside stops the build before anything is done
-        self._new_dir = site_dir.with_name(f".{site_dir.name}-next")
-        if self._new_dir.exists():  # left by a build that was killed
-            shutil.rmtree(self._new_dir)
         self._new_dir.mkdir(parents=True)
 
     def _read_manifest(self) -> tuple[set[str], Mapping[str, Mapping[str, Any]]]:

@@ -6,7 +6,7 @@ What belongs here: the record and the one rule. The kernel is not asked: a test 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,16 @@ class DiskCalls:
             if Path(target).parent.stat().st_ino not in after:
                 found.append(f"{target}: its name was never forced to the disk")
         return found
+
+    def late(self, commit: str, paths: Iterable[Path]) -> list[str]:
+        """Files and folders that were not forced to the disk before the file `commit`, which speaks of them, got its name."""
+        (at,) = (
+            n
+            for n, (kind, _, target) in enumerate(self.calls)
+            if kind == "rename" and Path(target).name == commit
+        )
+        before = {inode for kind, inode, _ in self.calls[:at] if kind == "sync"}
+        return sorted(str(path) for path in paths if path.stat().st_ino not in before)
 
     def targets(self) -> set[str]:
         """Names of the files that were renamed into place."""

@@ -59,6 +59,12 @@
     {{ return(rows | length > 0 and rows[0][0]) }}
 {%- endmacro %}
 
+{#- The first date whose runs and calls are in the file that this night starts from, as a literal; none where those of all dates are. -#}
+{% macro detail_from() -%}
+    {%- set rows = plan_rows_once("plan", "night", "select cast(detail_from_date as varchar) from plan.night") -%}
+    {{ return("date '" ~ rows[0][0] ~ "'" if rows | length > 0 and rows[0][0] is not none and not is_full_build() else none) }}
+{%- endmacro %}
+
 {#- Predicate: the column's date is rebuilt tonight. `true` on a full build. -#}
 {% macro touched(column) -%}
     {%- if is_full_build() -%}

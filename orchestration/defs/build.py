@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.defs.jobs import build_job, build_schedule, build_sensor
+from orchestration.defs.jobs import build_job, build_news_sensors, build_schedule, build_sensor
 from orchestration.defs.landing import build_landing
 from orchestration.defs.publication import build_publication
 from orchestration.defs.quality import build_quality
@@ -24,5 +24,5 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         asset_checks=[build_quality(chosen, [key.path[-1] for key in model_keys])],
         jobs=[build_job()],
         schedules=[build_schedule(chosen)],
-        sensors=[build_sensor(chosen)],
+        sensors=[build_sensor(chosen), *build_news_sensors(chosen)],
     )

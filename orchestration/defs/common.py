@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -15,6 +15,8 @@ from orchestration.settings import Settings, SettingsError
 DATA_PLATFORM = ["team:data-platform"]
 ANALYTICS = ["team:analytics"]
 POOL = "warehouse"
+TOLD_TAG = "credit_usage/told_by"
+"""Tag of a run whose end is told by the command that runs it."""
 
 RAW_RUNS = dg.AssetKey("raw_runs")
 RAW_SPANS = dg.AssetKey("raw_spans")
@@ -44,6 +46,21 @@ def telling_wrong_settings() -> Iterator[None]:
         yield
     except (UserFileError, SettingsError) as error:
         stop(str(error))
+
+
+def failure_of(events: Iterable[dg.DagsterEvent]) -> tuple[str, bool] | None:
+    """The first failed stage's message, and whether bad data caused it; None where no stage failed."""
+    for event in events:
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            told = data.user_failure_data.metadata.get("data_failed")
+            return str(data.user_failure_data.description), bool(told is not None and told.value)
+        if data.error is not None:
+            error = data.error
+            while error.cause is not None:
+                error = error.cause
+            return f"{event.step_key}: {error.message.strip()}", False
+    return None
 
 
 def stop(message: str, *, data_failed: bool = False) -> NoReturn:

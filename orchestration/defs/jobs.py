@@ -6,6 +6,10 @@ import hashlib
 
 import dagster as dg
 
+from orchestration import hooks
+from orchestration.defs import dead_runs
+from orchestration.defs.common import TOLD_TAG, failure_of
+from orchestration.hooks import News
 from orchestration.settings import Settings
 
 NIGHTLY = "nightly"
@@ -32,14 +36,75 @@ def build_job() -> dg.UnresolvedAssetJobDefinition:  # type: ignore[name-defined
 
 def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """The nightly schedule; cron and time zone are settings."""
+
+    def start(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        dead_runs.close_if_idle(context.instance, settings)
+        return dg.RunRequest()
+
     return dg.ScheduleDefinition(
         name="nightly_schedule",
         job_name=NIGHTLY,
         cron_schedule=settings.schedule_cron,
         execution_timezone=settings.schedule_time_zone,
+        execution_fn=start,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Runs the nightly job. Turn it on here, or run `credit-usage nightly` from cron instead.",
     )
+
+
+def build_news_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Tell the settings' webhooks and commands how runs ended that Dagster started; those of the command line tell it themselves.
+
+    They run in Dagster's daemon, and are on where there is somebody to tell.
+    """
+    sensors: list[dg.SensorDefinition] = []
+
+    def tell(context: dg.RunStatusSensorContext, *, success: bool, error: str, data_failed: bool) -> None:
+        run = context.dagster_run
+        if TOLD_TAG in run.tags:
+            return
+        record = context.instance.get_run_record_by_id(run.run_id)
+        started, ended = (record.start_time, record.end_time) if record else (None, None)
+        seconds = ended - started if started and ended else 0.0
+        hooks.tell(
+            settings,
+            News(
+                success=success,
+                run_id=run.run_id,
+                error=error,
+                data_failed=data_failed,
+                seconds=round(seconds, 3),
+            ),
+        )
+
+    if settings.on_failure_webhook or settings.on_failure_command:
+
+        @dg.run_failure_sensor(
+            name="tell_failure",
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            description="Tells the webhook or command of the settings that a run failed, and why.",
+        )
+        def tell_failure(context: dg.RunFailureSensorContext) -> None:
+            error, data_failed = failure_of(context.get_step_failure_events()) or (
+                context.failure_event.message or "the run failed before its first stage",
+                False,
+            )
+            tell(context, success=False, error=error, data_failed=data_failed)
+
+        sensors.append(tell_failure)
+    if settings.on_success_webhook or settings.on_success_command:
+
+        @dg.run_status_sensor(
+            run_status=dg.DagsterRunStatus.SUCCESS,
+            name="tell_success",
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            description="Tells the webhook or command of the settings that a run ended well.",
+        )
+        def tell_success(context: dg.RunStatusSensorContext) -> None:
+            tell(context, success=True, error="", data_failed=False)
+
+        sensors.append(tell_success)
+    return sensors
 
 
 def build_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -62,6 +127,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
         state = hashlib.sha256(repr(listing).encode()).hexdigest()
         if not listing or state == context.cursor:
             return dg.SkipReason("nothing new in the landing folder")
+        dead_runs.close_if_idle(context.instance, settings)
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state)], cursor=state)
 
     return landing_sensor

@@ -133,8 +133,9 @@ def _render(settings: Settings) -> dict[str, Any]:
     """Render the site from the published file; what a person wants to know of it."""
     from reports.build import build_site  # noqa: PLC0415 - templates are compiled on import of Jinja2
 
-    with progress.stage("render"):
+    with progress.stage("render") as counts:
         result = build_site(settings.published_path, settings.site_dir, progress=progress.report)
+        counts |= {"pages": result.pages, "files_written": result.files_written}
     return {
         "pages": result.pages,
         "files_written": result.files_written,

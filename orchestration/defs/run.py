@@ -10,18 +10,21 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from sqlalchemy.exc import OperationalError
 
 from orchestration import progress
+from orchestration.defs import dead_runs
 from orchestration.defs.build import build_definitions
+from orchestration.defs.common import TOLD_TAG, failure_of
 from orchestration.defs.jobs import NIGHTLY
 from orchestration.defs.storage import storage_config
+from orchestration.night import NightResult
 from orchestration.publication.lock import run_lock
 from orchestration.settings import REPOSITORY, Settings
 
@@ -30,19 +33,6 @@ if TYPE_CHECKING:
 
 STORAGE_LINE = "base_dir: data/dagster"
 """The line of dagster.yaml that says where `dagster dev` keeps its runs, for the default data folder."""
-
-
-@dataclass(frozen=True)
-class NightResult:
-    """How a night ended. `failure` is the first failed stage's message, empty on success; `data_failed` says
-    that a blocking check found bad data. `materialized` holds the metadata of each built asset, by name.
-    """
-
-    run_id: str
-    success: bool
-    failure: str
-    data_failed: bool
-    materialized: dict[str, dict[str, Any]]
 
 
 @contextmanager
@@ -93,10 +83,12 @@ def run_nightly(
         warnings.simplefilter("ignore")
         with progress.stage("define"):
             job = build_definitions(settings).resolve_job_def(NIGHTLY)
-        with instance(settings) as opened:
+        with _telling_a_full_disk(settings), instance(settings) as opened:
+            dead_runs.close(opened)
             result = job.execute_in_process(
                 instance=opened,
                 raise_on_error=False,
+                tags={TOLD_TAG: "command line"},
                 run_config={
                     "ops": {"prepare_candidate": {"config": config}},
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -118,36 +110,54 @@ def run_nightly(
             )
 
 
+@contextmanager
+def _telling_a_full_disk(settings: Settings) -> Iterator[None]:
+    """Within the block, records that cannot be written end in one line: each event is written, so a full disk is often met here."""
+    try:
+        yield
+    except OperationalError as error:
+        raise RuntimeError(
+            f"Dagster cannot keep its records in {settings.dagster_dir}: {error.orig}. What is published is whole: make room there, "
+            "and start the night again"
+        ) from error
+
+
 def _failure(result: ExecuteInProcessResult) -> tuple[str, bool]:
     """The first failed stage's message, and whether bad data caused it."""
-    for event in result.get_step_failure_events():
-        data = event.step_failure_data
-        if data.user_failure_data is not None and data.user_failure_data.description:
-            told = data.user_failure_data.metadata.get("data_failed")
-            return str(data.user_failure_data.description), bool(told is not None and told.value)
-        if data.error is not None:
-            error = data.error
-            while error.cause is not None:
-                error = error.cause
-            return f"{event.step_key}: {error.message.strip()}", False
+    if told := failure_of(result.get_step_failure_events()):
+        return told
     return ("", False) if result.success else ("the run failed before its first stage", False)
 
 
 def last_runs(settings: Settings, limit: int) -> list[dict[str, Any]]:
-    """The latest runs, newest first: id, job, status, start and duration."""
+    """The latest runs, newest first: id, job, status, start, end, duration, and why one failed."""
     with instance(settings) as opened:
         records = opened.get_run_records(limit=limit)
+        failures = {
+            record.dagster_run.run_id: _why(opened, record.dagster_run.run_id)
+            for record in records
+            if record.dagster_run.status is dg.DagsterRunStatus.FAILURE
+        }
     runs = []
     for record in records:
         started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
-        seconds = record.end_time - record.start_time if record.start_time and record.end_time else 0.0
+        ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
         runs.append(
             {
                 "run_id": record.dagster_run.run_id,
                 "job": record.dagster_run.job_name,
                 "status": record.dagster_run.status.value.lower(),
                 "started_at": started.isoformat(timespec="seconds") if started else None,
-                "seconds": round(seconds, 1),
+                "ended_at": ended.isoformat(timespec="seconds") if ended else None,
+                "seconds": round((ended - started).total_seconds(), 1) if started and ended else 0.0,
+                "error": failures.get(record.dagster_run.run_id),
             }
         )
     return runs
+
+
+def _why(opened: dg.DagsterInstance, run_id: str) -> str:
+    """Why a run failed."""
+    logs = opened.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    told = failure_of(entry.dagster_event for entry in logs if entry.dagster_event)
+    return told[0] if told else "the run failed before its first stage, or was killed"

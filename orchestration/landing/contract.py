@@ -317,6 +317,9 @@ class Entity:
             flags[UNKNOWN_USAGE] = (
                 f"`{USAGE}` has none of the known shapes and says no cost: nothing was read from it"
             )
+        flags[MASKED_KEY] = (
+            "a text of the row looked like a secret key, of which the beginning and the end are kept"
+        )
         return flags
 
     @property
@@ -333,6 +336,8 @@ class Entity:
         return tuple(item.name for item in self.fields if item.required)
 
 
+MASKED_KEY = "masked_key"
+"""Flag of a row in which something looked like a secret key."""
 UNKNOWN_USAGE = "unknown_usage"
 """Flag of a row whose usage body has no known shape: its tokens are not zero, they are unknown."""
 

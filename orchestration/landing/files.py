@@ -46,17 +46,21 @@ _SHA256_DIGITS = 64
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What `stat` says of a file; equal fingerprints mean that nobody touched it in between."""
+    """What `stat` says of a file; equal fingerprints mean that nobody touched it in between.
+
+    `changed_ns` is the kernel's own time: a writer who sets the modification time back cannot set this one.
+    """
 
     size_bytes: int
     modified_ns: int
     inode: int
+    changed_ns: int
 
     @classmethod
     def of(cls, path: Path) -> Fingerprint:
         """The current fingerprint; raises OSError where the file is gone."""
         status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
 @dataclass(frozen=True)
@@ -84,20 +88,20 @@ _Candidate = tuple[Path, str, Format, Compression, Fingerprint]
 
 
 def discover(
-    landing_dir: Path, *, settle_seconds: float, known: set[str], cache_path: Path
+    landing_dir: Path, *, settle_seconds: float, known: set[str], cache_path: Path, remember: bool = True
 ) -> tuple[list[LandingFile], list[str], list[Skipped]]:
     """Files to read, names of files whose content is already known, and files left alone with the reason.
 
     New files come in the order in which later ones win ties: by modification time, then by name. `known`
     holds the SHA-256 of every file of every committed batch. `cache_path` remembers hashes by fingerprint, so
-    that a night costs what is new and not what is there; it may be deleted at any time.
+    that a night costs what is new and not what is there; it may be deleted at any time. Who only looks does not `remember`.
     """
     new: dict[str, LandingFile] = {}
     already: list[str] = []
     cache = _read_cache(cache_path)
     fresh_cache: dict[str, list[object]] = {}
     candidates, skipped = _candidates(landing_dir)
-    unseen = [c for c in candidates if c[1] not in cache or cache[c[1]][:3] != _key(c[4])]
+    unseen = [c for c in candidates if c[1] not in cache or cache[c[1]][:-1] != _key(c[4])]
     moving = _still_moving(unseen, settle_seconds)
     for path, name, file_format, compression, fingerprint in sorted(
         candidates, key=lambda c: (c[4].modified_ns, c[1])
@@ -107,7 +111,7 @@ def discover(
             continue
         entry = cache.get(name)
         try:
-            digest = str(entry[3]) if entry and entry[:3] == _key(fingerprint) else _sha256(path)
+            digest = str(entry[-1]) if entry and entry[:-1] == _key(fingerprint) else _sha256(path)
             if Fingerprint.of(path) != fingerprint:
                 raise FileNotFoundError
         except FileNotFoundError:
@@ -121,7 +125,7 @@ def discover(
             already.append(name)
         else:
             new[digest] = LandingFile(path, name, file_format, compression, fingerprint, digest)
-    if fresh_cache != cache:
+    if remember and fresh_cache != cache:
         _write_cache(cache_path, fresh_cache)
     return list(new.values()), already, skipped
 
@@ -262,7 +266,7 @@ def _sha256(path: Path) -> str:
 
 
 def _key(fingerprint: Fingerprint) -> list[object]:
-    return [fingerprint.size_bytes, fingerprint.modified_ns, fingerprint.inode]
+    return [fingerprint.size_bytes, fingerprint.modified_ns, fingerprint.inode, fingerprint.changed_ns]
 
 
 def _read_cache(path: Path) -> dict[str, list[object]]:
@@ -277,8 +281,8 @@ def _read_cache(path: Path) -> dict[str, list[object]]:
         name: entry
         for name, entry in document.items()
         if isinstance(entry, list)
-        and [type(value) for value in entry] == [int, int, int, str]
-        and len(str(entry[3])) == _SHA256_DIGITS
+        and [type(value) for value in entry] == [int, int, int, int, str]
+        and len(str(entry[-1])) == _SHA256_DIGITS
     }
 
 

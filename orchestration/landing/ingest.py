@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import sql
-from orchestration.landing import conform, dates, formats, readers, salvage, streams
+from orchestration.landing import conform, dates, formats, privacy, readers, salvage, streams
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, RUNS, Entity
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
 from orchestration.landing.foreign import ForeignRows
 from orchestration.landing.formats import Layout, SourceFormat
-from orchestration.landing.lake import COUNTS, FileEntry, Lake, LakeError, Manifest, Part
+from orchestration.landing.lake import COUNTS, FileEntry, Lake, LakeError, Manifest, Part, refuse_newer
 from orchestration.sql import identifier, literal, string_list
 
 if TYPE_CHECKING:
@@ -81,6 +81,29 @@ def ingest(
     """
     lake = Lake(settings.lake_dir)
     manifests = lake.manifests()
+    files, report = _look(settings, lake)
+    if not files:
+        return report
+    batch_seq = max((manifest.batch_seq for manifest in manifests), default=0) + 1
+    lake.remove_leftovers(batch_seq)
+    batch = _Batch(settings, lake, batch_seq, manifests)
+    try:
+        manifest = batch.run(files, report.skipped, progress, (now or datetime.now(UTC)).astimezone(UTC))
+    finally:
+        batch.close()
+    if manifest.files:
+        lake.commit(manifest)
+        report.manifest = manifest
+    return report
+
+
+def survey(settings: Settings) -> IngestReport | None:
+    """What `ingest` would report where no file is new; None where there is one."""
+    files, report = _look(settings, Lake(settings.lake_dir))
+    return None if files else report
+
+
+def _look(settings: Settings, lake: Lake) -> tuple[list[LandingFile], IngestReport]:
     settings.landing_dir.mkdir(parents=True, exist_ok=True)
     files, already, skipped = discover(
         settings.landing_dir,
@@ -88,20 +111,7 @@ def ingest(
         known=lake.known_hashes(),
         cache_path=settings.lake_dir / "seen.json",
     )
-    report = IngestReport(known_files=already, skipped=skipped)
-    if not files:
-        return report
-    batch_seq = max((manifest.batch_seq for manifest in manifests), default=0) + 1
-    lake.remove_leftovers(batch_seq)
-    batch = _Batch(settings, lake, batch_seq, manifests)
-    try:
-        manifest = batch.run(files, skipped, progress, (now or datetime.now(UTC)).astimezone(UTC))
-    finally:
-        batch.close()
-    if manifest.files:
-        lake.commit(manifest)
-        report.manifest = manifest
-    return report
+    return files, IngestReport(known_files=already, skipped=skipped)
 
 
 def revise(
@@ -138,6 +148,7 @@ class _Batch:
     def __init__(
         self, settings: Settings, lake: Lake, batch_seq: int, manifests: list[Manifest], revision: int = 0
     ) -> None:
+        refuse_newer(manifests)
         self.revision = revision
         self.settings = settings
         self.lake = lake
@@ -149,6 +160,7 @@ class _Batch:
         self.connection: duckdb.DuckDBPyConnection = sql.connect(settings)
         for macro in (*readers.MACROS, *conform.MACROS):
             self.connection.execute(macro)
+        self.privacy = privacy.Privacy(self.connection, settings, privacy.forgotten(lake))
         # A few open partition writers at a time keep memory flat however many dates a file spans.
         self.connection.execute("set partitioned_write_flush_threshold = 65536")
         self.entries: dict[int, FileEntry] = {}
@@ -190,6 +202,7 @@ class _Batch:
             CONTRACT_VERSION,
             [e for _, e in sorted(self.entries.items())],
             revision=self.revision,
+            user_id_salt_mark=privacy.mark_of_salt(self.settings.user_id_salt),
         )
         manifest.parts = [part for entity in ENTITIES for part in self._place(entity)]
         self._place_quarantine()
@@ -304,7 +317,8 @@ class _Batch:
     def _reason(self, error: Exception, file: LandingFile) -> str:
         """The first line of a message, with the landing file's name in place of our link to it."""
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        return re.sub(re.escape(str(self.scratch)) + r"/[^\s'\"]*", lambda _: file.name, first)
+        told = re.sub(re.escape(str(self.scratch)) + r"/[^\s'\"]*", lambda _: file.name, first)
+        return privacy.masked_text(told)
 
     @staticmethod
     def _changed(file: LandingFile) -> bool:
@@ -350,7 +364,7 @@ class _Batch:
         targets = []
         for entity in {entity.name: entity for _, entity, _ in passes}.values():
             targets.append(self._quarantine_file(unit, entity))
-            rejected = conform.rejected(entity, rows.select(entity, numbered=True))
+            rejected = self.privacy.of_rejected(conform.rejected(entity, rows.select(entity, numbered=True)))
             self.connection.execute(f"copy ({rejected}) to {literal(targets[-1])} (format parquet)")
         counted: dict[int, int] = dict(
             self.connection.execute(
@@ -380,7 +394,7 @@ class _Batch:
         folder.mkdir(parents=True)
         if not rows.may_have_usage:
             entity = entity.without_usage
-        typed = conform.typed(entity, text_rows, rows.source_format)
+        typed = self.privacy.applied(entity, conform.typed(entity, text_rows, rows.source_format))
         if not is_of_one_date:
             return self._execute_count(_copy_by_date(typed, folder))
         whole = folder / "whole.parquet"

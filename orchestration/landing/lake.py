@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration import durable
+from orchestration.landing.contract import CONTRACT_VERSION
 
 MANIFEST_VERSION = 1
 COUNTS = ("rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined")
@@ -72,6 +73,8 @@ class Manifest:
     manifest_version: int = MANIFEST_VERSION
     #: The revision of the lake that it comes from; 0 is the batch as it was landed.
     revision: int = 0
+    #: By which salt the ids of its users are hashed (`privacy.mark_of_salt`); empty where they are not.
+    user_id_salt_mark: str = ""
 
     def total(self, name: str) -> int:
         """Sum of one of COUNTS over the files."""
@@ -113,6 +116,11 @@ class Revision:
     #: Hashes of files that may lack rows now and could not be read again: they land anew when they are delivered.
     incomplete: tuple[str, ...] = ()
     batches: tuple[Manifest, ...] = ()
+    #: Of users who are forgotten from here on: digests of their ids, with the salt of all such digests, and the file below the lake that
+    #: lists the runs that were theirs.
+    forgotten: tuple[str, ...] = ()
+    forget_salt: str = ""
+    forgotten_runs: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The document that is stored."""
@@ -203,11 +211,18 @@ class Lake:
                 allowed=tuple(document["allowed"]),
                 incomplete=tuple(document["incomplete"]),
                 batches=tuple(_manifest(batch) for batch in document["batches"]),
+                forgotten=tuple(document.get("forgotten", ())),
+                forget_salt=document.get("forget_salt", ""),
+                forgotten_runs=document.get("forgotten_runs", ""),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LakeError(
                 f"{path}: this revision of the lake is damaged ({error}); restore it from a backup of the lake"
             ) from error
+
+    def revision_path(self, revision: int) -> Path:
+        """The document of a revision."""
+        return self.revisions_dir / f"{revision:04d}.json"
 
     def part_folder(self, entity: str, lake_date: str, batch_seq: int) -> Path:
         """Where the rows of a batch for one date go."""
@@ -233,11 +248,12 @@ class Lake:
 
     def remove_leftovers_of_revision(self, revision: int) -> None:
         """Remove parts that were written for a revision that was never committed."""
-        if (self.revisions_dir / f"{revision:04d}.json").exists():
+        if self.revision_path(revision).exists():
             raise LakeError(f"revision {revision} is committed already")
         for path in [
             *self.root.glob(f"*/lake_date=*/batch_seq=*/r{revision:04d}-*.parquet"),
             *self.root.glob(f"quarantine/*.r{revision:04d}.parquet"),
+            *self.revisions_dir.glob(f"{revision:04d}-*.parquet"),
         ]:
             path.unlink()
 
@@ -252,7 +268,9 @@ class Lake:
         """Make the revision hold: the parts of its batches to disk first, the document last."""
         for manifest in revision.batches:
             self._sync(manifest)
-        path = self.revisions_dir / f"{revision.revision:04d}.json"
+        if revision.forgotten_runs:
+            durable.sync_file(self.root / revision.forgotten_runs)
+        path = self.revision_path(revision.revision)
         durable.write_json(path, revision.as_json())
         return path
 
@@ -272,6 +290,14 @@ class Lake:
             durable.sync_folder(folder)
 
 
+def refuse_newer(manifests: Sequence[Manifest]) -> None:
+    """Raise LakeError where batches were landed by a later contract version, whose rows would be misread."""
+    if newer := [str(m.batch_seq) for m in manifests if m.contract_version > CONTRACT_VERSION]:
+        raise LakeError(
+            f"batches {', '.join(newer)} of the lake were written by a newer version: use that one, this one would misread them"
+        )
+
+
 def _require_version(path: Path, version: int) -> None:
     if version != MANIFEST_VERSION:
         raise LakeError(f"{path}: version {version} is not {MANIFEST_VERSION}; use the release that wrote it")
@@ -285,4 +311,5 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         files=[FileEntry(**entry) for entry in document["files"]],
         parts=[Part(**part) for part in document["parts"]],
         revision=document.get("revision", 0),
+        user_id_salt_mark=document.get("user_id_salt_mark", ""),
     )

@@ -605,12 +605,21 @@ def _majority(connection: duckdb.DuckDBPyConnection, relation: str) -> Entity:
 
 # -- tables ---------------------------------------------------------------------------------------------
 
+_HARMLESS_ROWS = 1_000_000
+"""What any Parquet file may have. Repeated values take no room, so a few bytes can stand for more rows than a night has time."""
+
 
 def _open_parquet(
     connection: duckdb.DuckDBPyConnection, source: Source, entity: Entity | None = None
 ) -> TextRows:
-    file_no, _ = source.files[0]
+    file_no, file = source.files[0]
     scan = f"read_parquet({literal(source.links[0])}, file_row_number = true)"
+    rows = connection.execute(f"select count(*) from {scan}").fetchone()
+    row_count = int(rows[0]) if rows else 0
+    if row_count > max(_HARMLESS_ROWS, file.fingerprint.size_bytes):
+        raise UnreadableFileError(
+            f"it says that it has {row_count:,} rows in {file.fingerprint.size_bytes:,} bytes: less than a byte for the ids of each"
+        )
     described = connection.execute(f"describe select * from {scan}").fetchall()
     columns = [(str(row[0]), str(row[1])) for row in described if row[0] != "file_row_number"]
     entity = entity or _entity_of_columns([name for name, _ in columns])
@@ -622,8 +631,7 @@ def _open_parquet(
     relation = (
         f"select {file_no}::integer as file_no, file_row_number + 1 as line_number, {texts} from {scan}"
     )
-    rows = connection.execute(f"select count(*) from {scan}").fetchone()
-    return TextRows({file_no: rows[0] if rows else 0}, entity, relation, lambda: relation, tuple(cells))
+    return TextRows({file_no: row_count}, entity, relation, lambda: relation, tuple(cells))
 
 
 def _is_nested(kind: str) -> bool:

@@ -18,6 +18,11 @@ from orchestration.landing.files import LandingFile
 MAX_LINE_BYTES = 64 << 20
 """The longest line that is read; twice the 30 MB that is promised."""
 
+MAX_EXPANSION = 200
+"""How many times its size a compressed file may become. Exports become 10 to 30 times theirs, the same row over and over about 150."""
+_HARMLESS_BYTES = 256 << 20
+"""What any file may become: a second of reading."""
+
 _READ_BYTES = 1 << 20
 # A zstd block of four bytes may stand for 128 KiB; feeding little at a time bounds what comes out at once.
 _ZSTD_READ_BYTES = 4096
@@ -82,15 +87,28 @@ def open_bytes(file: LandingFile) -> BinaryIO:
 
 
 def chunks(file: LandingFile) -> Iterator[bytes]:
-    """The decompressed bytes, piece by piece. Raises UnreadableFileError at damage or an early end."""
+    """The decompressed bytes, piece by piece. Raises UnreadableFileError at damage, an early end, or where a small file has no end."""
     if file.compression == "gzip":
-        yield from _gunzip(file)
+        yield from _bounded(file, _gunzip(file))
     elif file.compression == "zstd":
-        yield from _unzstd(file)
+        yield from _bounded(file, _unzstd(file))
     else:
         with file.path.open("rb") as stream:
             while data := stream.read(_READ_BYTES):
                 yield data
+
+
+def _bounded(file: LandingFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    most = max(_HARMLESS_BYTES, MAX_EXPANSION * file.fingerprint.size_bytes)
+    total = 0
+    for piece in pieces:
+        total += len(piece)
+        if total > most:
+            raise UnreadableFileError(
+                f"decompressed, it is more than {MAX_EXPANSION} times its {file.fingerprint.size_bytes:,} bytes: no export is that "
+                "repetitive; if it is one, send it uncompressed"
+            )
+        yield piece
 
 
 def _gunzip(file: LandingFile) -> Iterator[bytes]:

@@ -23,6 +23,17 @@ DATES = {"call-date": "cast(started_at as date)", "usage-date": "usage_date"}
 """By what a line is dated: the UTC date of the call, as providers bill, or the usage date of its run, as our pages do."""
 
 
+def detail_from(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The first date whose calls are published; None where those of all dates are."""
+    told = connection.execute(
+        "select count(*) from duckdb_columns() where schema_name = 'meta' and column_name = 'detail_from_date'"
+    ).fetchone()
+    if told is None or not told[0]:  # published by a version that kept everything
+        return None
+    row = connection.execute("select any_value(detail_from_date) from meta.publication").fetchone()
+    return row[0] if row else None
+
+
 def our_lines(
     connection: duckdb.DuckDBPyConnection,
     first: date,

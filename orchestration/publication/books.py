@@ -77,6 +77,11 @@ PUBLICATION = Table(
         Column("manifest", "varchar", "The manifest, as JSON; published/manifest.json is a copy of it."),
         Column("previous_publication_id", "varchar", "The publication before; NULL for the first."),
         Column("previous_published_at", "timestamp", "When that one was published (UTC)."),
+        Column(
+            "detail_from_date",
+            "date",
+            "First usage date whose single runs and calls are here, by `keep_detail_days`; NULL where those of all dates are.",
+        ),
     ),
 )
 BATCHES = Table(

@@ -12,14 +12,14 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration import sql
+from orchestration import durable, sql
 from orchestration.landing import conform
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, SPANS
-from orchestration.landing.lake import COUNTS, Manifest
+from orchestration.landing.lake import COUNTS, Manifest, refuse_newer
 from orchestration.pricing import tables as pricing
 from orchestration.settings import REPOSITORY
 
@@ -35,6 +35,8 @@ STORAGE_VERSION = "v1.2.0"
 
 MISSING = "the published file was missing or damaged"
 CHANGED_BY_HAND = "the published file is not the one that was published"
+
+_REMEMBERED = "published.json"
 
 # Linux: ask the filesystem to share blocks instead of copying them (btrfs, xfs).
 _FICLONE = 0x40049409
@@ -57,15 +59,29 @@ class Plan:
     is_repricing: bool
     #: Newest revision of the lake among the batches: what was taken out of them.
     lake_revision: int = 0
+    #: First date whose runs and calls the published file has, where it has not those of all dates; None on a full build.
+    detail_from_date: date | None = None
+    #: Runs and calls of some more dates are to be dropped.
+    is_dropping_detail: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Nothing to build: the published file already says all there is."""
-        return not (self.is_full_build or self.new_batches or self.requested_dates or self.is_repricing)
+        return not (
+            self.is_full_build
+            or self.new_batches
+            or self.requested_dates
+            or self.is_repricing
+            or self.is_dropping_detail
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the inverse."""
-        return {**asdict(self), "requested_dates": [day.isoformat() for day in self.requested_dates]}
+        return {
+            **asdict(self),
+            "requested_dates": [day.isoformat() for day in self.requested_dates],
+            "detail_from_date": self.detail_from_date.isoformat() if self.detail_from_date else None,
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Plan:
@@ -81,7 +97,13 @@ class Plan:
             prices=dict(document["prices"]),
             is_repricing=bool(document["is_repricing"]),
             lake_revision=int(document["lake_revision"]),
+            detail_from_date=_day(document["detail_from_date"]),
+            is_dropping_detail=bool(document["is_dropping_detail"]),
         )
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def fingerprint(settings: Settings) -> str:
@@ -145,11 +167,41 @@ def hash_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def is_changed_by_hand(settings: Settings) -> bool:
-    """Whether the published file has other bytes than those that were published."""
+def is_changed_by_hand(settings: Settings, *, thorough: bool = False) -> bool:
+    """Whether the published file has other bytes than those that were published.
+
+    Read again only where size, times or inode are not those that `remember_hash` saw; `thorough` reads it in any case.
+    """
     beside = read_manifest_beside(settings)
     recorded = (beside or {}).get("file_sha256")
-    return recorded is not None and hash_of(settings.published_path) != recorded
+    if recorded is None:
+        return False
+    known = {"file_sha256": recorded, "state": _state_of(settings.published_path)}
+    if not thorough and _read_remembered(settings) == known:
+        return False
+    if hash_of(settings.published_path) != recorded:
+        return True
+    remember_hash(settings, recorded)
+    return False
+
+
+def remember_hash(settings: Settings, digest: str) -> None:
+    """Note that the published file, as it lies there now, has this hash."""
+    document = {"file_sha256": digest, "state": _state_of(settings.published_path)}
+    durable.write_json(settings.warehouse_dir / _REMEMBERED, document)
+
+
+def _read_remembered(settings: Settings) -> Any:
+    try:
+        return json.loads((settings.warehouse_dir / _REMEMBERED).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _state_of(path: Path) -> list[int]:
+    """What changes with a file's content: size, time of the content, time of the entry (which nobody can set), inode."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def make_plan(
@@ -158,8 +210,13 @@ def make_plan(
     *,
     requested_dates: Sequence[date] = (),
     full: bool = False,
+    today: date | None = None,
 ) -> Plan:
-    """Decide what to build from what is published and what is in the lake."""
+    """Decide what to build from what is published and what is in the lake; with `today` also whether detail has become too old.
+
+    Raises LakeError for a lake of a later version.
+    """
+    refuse_newer(manifests)
     published = read_manifest(settings)
     last = published or read_manifest_beside(settings)
     batches = tuple(manifest.batch_seq for manifest in manifests)
@@ -179,11 +236,19 @@ def make_plan(
     elif not set(published["applied_batches"]) <= set(batches):
         reason = "a published batch is no longer in the lake"
     elif published.get("lake_revision", 0) != lake_revision:
-        reason = "landing files were retracted"
+        reason = "landing files were retracted, or users forgotten"
     elif has_foreign_sources(manifests) and not has_foreign_sources(
         [manifest for manifest in manifests if manifest.batch_seq in set(published["applied_batches"])]
     ):
         reason = "the first files of another format: what is published may have been seen by them, too"
+    detail_from = _day((published or {}).get("detail_from_date"))
+    is_repricing = published is not None and not reason and published.get("prices") != prices
+    if detail_from is not None and not reason:
+        if not 0 < settings.keep_detail_days <= (published or {}).get("keep_detail_days", 0):
+            reason = "detail of more days is to be kept"
+        elif is_repricing:
+            # Which dates change is told by their calls.
+            reason = "prices changed, maybe of days that have no detail any more"
     applied = () if published is None or reason else tuple(published["applied_batches"])
     return Plan(
         night_seq=(int(last["night_seq"]) if last else 0) + 1,
@@ -194,9 +259,28 @@ def make_plan(
         requested_dates=tuple(requested_dates),
         fingerprint=current,
         prices=prices,
-        is_repricing=published is not None and not reason and published.get("prices") != prices,
+        is_repricing=is_repricing and not reason,
         lake_revision=lake_revision,
+        detail_from_date=None if reason else detail_from,
+        is_dropping_detail=not reason and _has_old_detail(settings, published, today),
     )
+
+
+def first_detail_date(settings: Settings, today: date, newest: date) -> date | None:
+    """The first date whose runs and calls are kept on that day, None where all are: that of the newest date always are."""
+    if not settings.keep_detail_days:
+        return None
+    return min(today - timedelta(days=settings.keep_detail_days), newest)
+
+
+def _has_old_detail(settings: Settings, published: Mapping[str, Any] | None, today: date | None) -> bool:
+    """Whether the published file has runs of dates whose detail is not kept any more."""
+    dates = (published or {}).get("detail_dates")
+    if today is None or not dates:
+        return False
+    first, newest = map(date.fromisoformat, dates)
+    kept_from = first_detail_date(settings, today, newest)
+    return kept_from is not None and first < kept_from
 
 
 def has_foreign_sources(manifests: Sequence[Manifest]) -> bool:
@@ -230,6 +314,17 @@ def prepare(
         copy_file(settings.published_path, path)
     write_plan(path, settings, plan, manifests)
     return path
+
+
+def discard(settings: Settings) -> None:
+    """Remove a candidate and the files of checks and previews that were left over."""
+    for path in (
+        settings.candidate_path,
+        settings.candidate_path.with_name(settings.candidate_path.name + ".wal"),
+    ):
+        path.unlink(missing_ok=True)
+    for purpose in ("check", "preview"):
+        shutil.rmtree(scratch_path(settings, purpose).parent, ignore_errors=True)
 
 
 def write_plan(path: Path, settings: Settings, plan: Plan, manifests: Sequence[Manifest]) -> None:
@@ -296,13 +391,20 @@ def _write_plan(
     connection.execute(
         """
         create table plan.night (
-            night_seq integer, is_full_build boolean, contract_version integer, has_foreign_sources boolean
+            night_seq integer, is_full_build boolean, contract_version integer, has_foreign_sources boolean,
+            detail_from_date date
         )
         """
     )
     connection.execute(
-        "insert into plan.night values (?, ?, ?, ?)",
-        [plan.night_seq, plan.is_full_build, CONTRACT_VERSION, has_foreign_sources(manifests)],
+        "insert into plan.night values (?, ?, ?, ?, ?)",
+        [
+            plan.night_seq,
+            plan.is_full_build,
+            CONTRACT_VERSION,
+            has_foreign_sources(manifests),
+            plan.detail_from_date,
+        ],
     )
     connection.execute("create table plan.requested_dates (usage_date date)")
     declared = ", ".join(f"{name} {kind}" for name, kind in _WORKSPACE_COLUMNS.items())

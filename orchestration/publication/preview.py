@@ -173,6 +173,9 @@ def compare(
         # On a full build a date may have vanished, which no list of new dates would hold.
         where = "true" if plan.is_full_build else "usage_date in (select unnest($dates::date[]))"
         parameters = {} if plan.is_full_build else {"dates": dates}
+        # Of older dates the published file has no calls to compare with.
+        if since := (candidate.read_manifest(settings) or {}).get("detail_from_date"):
+            where += f" and usage_date >= date {sql.literal(since)}"
         ((calls_changed,),) = connection.execute(_calls_changed(where), parameters).fetchall()
         return Preview(
             publication_id=publication_id,

@@ -25,9 +25,11 @@ from orchestration.publication.candidate import (
     DamagedFileError,
     Plan,
     copy_file,
+    first_detail_date,
     hash_of,
     read_manifest,
     read_manifest_beside,
+    remember_hash,
     touched_dates,
 )
 from orchestration.quality.results import CheckResult
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 
 MAX_RAW_CHARACTERS = 1000
 """How much of a quarantined line the published file repeats; the lake keeps it whole."""
+
+
+_KEPT_ASIDE = ("failed.duckdb", "damaged.duckdb", "rollback.duckdb")
+"""Files in `warehouse/` that stay until somebody deletes them."""
 
 
 class PublicationError(RuntimeError):
@@ -77,7 +83,12 @@ def publish(
     candidate = settings.candidate_path
     with sql.connect(settings, candidate) as connection:
         dates = touched_dates(connection, plan)
-        manifest = _write_books(connection, settings, plan, manifests, checks, dates, published_at)
+        detail_from = _detail_from(connection, settings, plan, published_at.date())
+        manifest = _write_books(
+            connection, settings, plan, manifests, checks, dates, published_at, detail_from
+        )
+        if detail_from is not None:
+            _drop_detail(connection, detail_from)
         connection.execute("drop schema if exists staging cascade")
         connection.execute("drop schema if exists plan cascade")
         connection.execute("checkpoint")
@@ -90,7 +101,99 @@ def publish(
     durable.sync_folder(settings.published_dir)
     _write_manifest(settings, manifest, digest)
     _prune(settings)
+    forget_older(settings)
     return _publication(manifest)
+
+
+def _detail_from(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, plan: Plan, today: date
+) -> date | None:
+    """The first date whose runs and calls stay, None where those of all dates do."""
+    oldest, newest = _one_row(
+        connection, "select min(usage_date), max(usage_date) from marts.mart_analytics__total_cost"
+    )
+    if newest is None:
+        return None
+    kept_from = first_detail_date(settings, today, newest)
+    # What is gone is gone, also where the clock went back.
+    known = [day for day in (kept_from, plan.detail_from_date) if day is not None]
+    return max(known) if known and oldest < max(known) else None
+
+
+def _drop_detail(connection: duckdb.DuckDBPyConnection, detail_from: date) -> None:
+    """Leave out the single runs and calls of older dates. Marts that list them are views on these, daily figures tables of their own.
+
+    A run that another started, which stays, stays with it: by the clocks of exports a child may begin on the day before its parent.
+    """
+    connection.execute(
+        """
+        create or replace temp table stays as
+        with recursive stays as (
+            select children.workspace_id, children.run_id
+            from facts.fct_run_usage as children
+            inner join facts.fct_run_usage as parents
+                on children.workspace_id = parents.workspace_id and children.parent_run_id = parents.run_id
+            where children.usage_date < $since and parents.usage_date >= $since
+            union
+            select children.workspace_id, children.run_id
+            from facts.fct_run_usage as children
+            inner join stays
+                on children.workspace_id = stays.workspace_id and children.parent_run_id = stays.run_id
+            where children.usage_date < $since
+        )
+        from stays
+        """,
+        {"since": detail_from},
+    )
+    for table in ("facts.fct_span_usage", "facts.fct_run_usage", "intermediate.int_runs__derived"):
+        connection.execute(
+            f"delete from {table} where usage_date < ? and (workspace_id, run_id) not in (select workspace_id, run_id from stays)",
+            [detail_from],
+        )
+    connection.execute("drop table stays")
+    # The pages of the date change once, by losing its runs.
+    connection.execute(
+        "update meta.dates set build_key = '-' || left(build_key, 31) where usage_date < ? and not starts_with(build_key, '-')",
+        [detail_from],
+    )
+
+
+def _one_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    if row is None:
+        raise PublicationError(f"no row where one was sure: {query}")
+    return row
+
+
+def forget_older(settings: Settings) -> None:
+    """Remove the files of earlier publications and attempts that still name users who were forgotten since.
+
+    Safe to repeat. What is published now follows on the next night, which builds everything anew from the lake.
+    """
+    lake = Lake(settings.lake_dir)
+    forgotten = max((r.revision for r in lake.revisions() if r.forgotten and r.batches), default=0)
+    if not forgotten:
+        return
+    for path in history(settings):
+        if _lake_revision(settings, path) < forgotten:
+            path.unlink()
+    when = lake.revision_path(forgotten).stat().st_mtime_ns
+    for name in _KEPT_ASIDE:
+        path = settings.warehouse_dir / name
+        if path.exists() and path.stat().st_mtime_ns < when:
+            path.unlink()
+
+
+def _lake_revision(settings: Settings, path: Path) -> int:
+    """Which revision of the lake a publication was built from; -1 where the file does not say."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        with sql.connect(settings, path, read_only=True) as connection:
+            row = connection.execute("select manifest from meta.publication").fetchone()
+        return int(json.loads(row[0]).get("lake_revision", 0)) if row else -1
+    except (duckdb.Error, ValueError):
+        return -1
 
 
 def repair(settings: Settings) -> None:
@@ -114,6 +217,7 @@ def repair(settings: Settings) -> None:
 def _write_manifest(settings: Settings, manifest: dict[str, Any], digest: str) -> None:
     """The manifest beside the file: that inside it, and the hash of the file."""
     durable.write_json(settings.manifest_path, {**manifest, "file_sha256": digest})
+    remember_hash(settings, digest)
 
 
 def keep_failed(settings: Settings) -> Path | None:
@@ -136,6 +240,7 @@ def rollback(settings: Settings) -> Publication:
     Raises PublicationError when none is kept.
     """
     repair(settings)
+    forget_older(settings)
     current = read_manifest(settings)
     # Killed just before its rename, a night has already put the current publication into the history: that one is no way back.
     kept = [path for path in history(settings) if current is None or path.stem != current["publication_id"]]
@@ -201,6 +306,7 @@ def _write_books(
     checks: Sequence[CheckResult],
     dates: list[date],
     published_at: datetime,
+    detail_from: date | None,
 ) -> dict[str, Any]:
     """Schema `meta`: what this publication is, the batches and files behind it, quarantine and check results."""
     publication_id = f"{plan.night_seq:06d}"
@@ -227,6 +333,9 @@ def _write_books(
         "fingerprint": plan.fingerprint,
         "prices": dict(plan.prices),
         "lake_revision": plan.lake_revision,
+        "keep_detail_days": settings.keep_detail_days,
+        "detail_from_date": detail_from.isoformat() if detail_from else None,
+        "detail_dates": _detail_dates(connection, detail_from),
         "checks": {
             "passed": sum(check.passed for check in checks),
             "warnings": sum(not check.passed and check.severity == "warning" for check in checks),
@@ -238,7 +347,7 @@ def _write_books(
         for statement in table.ddl():
             connection.execute(statement)
     connection.execute(
-        "insert into meta.publication values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into meta.publication values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             publication_id,
             published_at.replace(tzinfo=None),
@@ -251,6 +360,7 @@ def _write_books(
             datetime.fromisoformat(previous["published_at"]).astimezone(UTC).replace(tzinfo=None)
             if previous
             else None,
+            detail_from,
         ],
     )
     if plan.reason != CHANGED_BY_HAND:  # which may not be read to its end
@@ -319,6 +429,18 @@ def _write_books(
         ],
     )
     return manifest
+
+
+def _detail_dates(connection: duckdb.DuckDBPyConnection, detail_from: date | None) -> list[str] | None:
+    """First and last date with runs or calls; None where there is none."""
+    first, last = _one_row(
+        connection,
+        "select min(usage_date), max(usage_date) from (select usage_date from facts.fct_run_usage union all "
+        "select usage_date from facts.fct_span_usage)",
+    )
+    if last is None:
+        return None
+    return [max(first, detail_from or first).isoformat(), last.isoformat()]
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -404,11 +404,11 @@ BUILD_FAULTS = (
     BuildFault("child lost in its parent's sheet", "a sheet leaves out a child run", "mart_details__child_runs__counts_every_direct_child",
                _view("marts.mart_details__child_runs", "delete from {table} where parent_usage_date = {night}")),
     _without_a_row("tool lost", "a tool is missing in its panel", "mart_analytics__tool_usage__equals_tool_spans", f"{_M}tool_usage"),
-    BuildFault("user twice", "a user's sum over all days holds tonight twice", "mart_users__summary__equals_own_of_tracked_runs",
+    BuildFault("user twice", "a user's sum over all days holds tonight twice", "mart_users__summary__equals_daily_of_tracked_users",
                ("update marts.mart_users__summary set total_cost_usd = total_cost_usd + 1 "
                 "where rowid = (select min(rowid) from marts.mart_users__summary)",)),
     BuildFault("old day rewritten", "a day that nothing touched is emptied while the candidate is built",
-               "mart_users__summary__equals_own_of_tracked_runs",
+               "assert_days_keep_their_runs",
                (f"delete from {_RUNS} where usage_date = {{night}} - 7",)),
 )  # fmt: skip
 

@@ -129,6 +129,7 @@ STATUS_KEYS = {
     "rows",
     "unreadable_files",
     "retracted_files",
+    "looked_at",
     "runs",
 }
 
@@ -213,6 +214,12 @@ def test_sql_can_read_the_published_file_and_nothing_else(published: Warehouse, 
         "set temp_directory = '/tmp'",
         "pragma enable_profiling = 'json'",
         "select getenv('HOME')",
+        f"select 1; attach '{tmp_path / 'other.duckdb'}' as other",
+        f"select * from sniff_csv('{secret}')",
+        f"explain analyze copy (select 1) to '{tmp_path / 'out.csv'}'",
+        "create secret s (type s3, key_id 'a', secret 'b')",
+        "import database '/tmp'",
+        "set lock_configuration = false",
     ]
     for attempt in attempts:
         ended = published.cli("sql", attempt, "--json")

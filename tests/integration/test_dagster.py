@@ -21,6 +21,7 @@ from orchestration.publication.lock import run_lock
 from orchestration.quality import reconciliation, suites
 from orchestration.settings import Settings
 from orchestration.warehouse.manifest import read_manifest
+from tests.integration.test_publication import held_by_another
 from tests.warehouse_fixture import Warehouse, at, call_row, digests, run_row
 
 pytestmark = pytest.mark.xdist_group("commands")
@@ -155,6 +156,25 @@ def test_sensor_starts_one_run_per_change(warehouse: Warehouse, definitions: dg.
     assert second.run_requests[0].run_key != first.run_requests[0].run_key, (
         "Dagster would take it for the same request"
     )
+
+
+def test_a_killed_run_does_not_hold_the_pool_for_ever(
+    warehouse: Warehouse, definitions: dg.Definitions
+) -> None:
+    """After a power cut every scheduled night waits behind the one that was cut off; or a run at work is called dead."""
+    schedule = definitions.resolve_schedule_def("nightly_schedule")
+    with instance(warehouse.settings) as opened:
+        killed = opened.add_run(dg.DagsterRun(job_name=NIGHTLY, status=dg.DagsterRunStatus.STARTED))
+        waits = opened.add_run(dg.DagsterRun(job_name=NIGHTLY, status=dg.DagsterRunStatus.QUEUED))
+
+        def tick() -> list[dg.DagsterRunStatus]:
+            with dg.build_schedule_context(instance=opened) as context:
+                assert len(schedule.evaluate_tick(context).run_requests or []) == 1
+            return [opened.get_run_by_id(run.run_id).status for run in (killed, waits)]  # type: ignore[union-attr]
+
+        with held_by_another(warehouse, 60):
+            assert tick() == [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED]
+        assert tick() == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.QUEUED]
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------------------

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -139,110 +136,6 @@ def test_a_candidate_without_a_whole_build_is_never_published(published: Warehou
     with pytest.raises(LookupError, match="not built to the end"):
         night.release(published.settings)
     assert seen_by_readers(published) == before
-
-
-# -- kills -----------------------------------------------------------------------------------------------------------------------
-
-
-def _killed(where: str) -> None:
-    """Body of a process that runs the nightly command and is killed at one place in it."""
-    from orchestration import cli, durable, progress
-    from orchestration.landing.lake import Lake
-
-    def die(*_: Any, **__: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def die_when(function: Callable[..., Any], fits: Callable[..., bool]) -> Callable[..., Any]:
-        return lambda *args, **kwargs: die() if fits(*args) else function(*args, **kwargs)
-
-    match where:
-        case "before the batch manifest":
-            Lake.commit = die  # type: ignore[method-assign]
-        case "after prepare":
-            night.build = die
-        case "while dbt builds":
-            progress.report = die_when(progress.report, lambda label, *_: label == "Building fct_run_usage")
-        case "between rename and manifest":
-            durable.write_json = die_when(durable.write_json, lambda path, _: path.name == "manifest.json")
-        case _:
-            raise AssertionError(where)
-    sys.argv = ["credit-usage", "nightly", "--json"]
-    cli.main()
-
-
-def run_killed(warehouse: Warehouse, where: str) -> int:
-    """Run `_killed` in a process of its own, started from one that has the imports behind it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["dagster", "dagster_dbt", "dbt.cli.main", "great_expectations", "tests.warehouse_fixture"]
-    )
-    process = context.Process(target=_in_environment, args=(warehouse.environment(), where))
-    process.start()
-    process.join(120)
-    if process.exitcode is None:
-        process.kill()
-    return process.exitcode or 0
-
-
-def _in_environment(environment: dict[str, str], where: str) -> None:
-    os.environ.update(environment)
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-        _killed(where)
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(_first_night: Path, _home: Path) -> Path:
-    """The data folder after an uninterrupted second night."""
-    warehouse = Warehouse(_home)
-    warehouse.restore(_first_night)
-    drop_fourth_day(warehouse)
-    assert warehouse.night(with_tests=False) is not None
-    warehouse.render()
-    return warehouse.save("uninterrupted")
-
-
-STAGES = [
-    "before the batch manifest",
-    "after prepare",
-    "while dbt builds",
-    "between rename and manifest",
-]
-
-
-@pytest.mark.parametrize("where", STAGES)
-def test_a_killed_night_is_made_good_by_the_next(
-    uninterrupted: Path, published: Warehouse, where: str
-) -> None:
-    """After a power cut readers see half a night, or the next night counts something twice or leaves something out."""
-    before = seen_by_readers(published)
-    drop_fourth_day(published)
-    assert run_killed(published, where) == -signal.SIGKILL, "the process was not killed where it should be"
-    renamed = where == "between rename and manifest"
-    after = seen_by_readers(published)
-    for name, digest in before.items():
-        if not (renamed and not name.startswith("site/")):
-            assert after[name] == digest, f"{name} changed although the night was killed {where}"
-    assert published.one("select count(*) from facts.fct_run_usage where run_id = 'req_4'") == int(renamed)
-
-    published.night(with_tests=where == "while dbt builds")
-    assert (
-        differences(
-            published, uninterrupted / "published" / "usage.duckdb", published.settings.published_path
-        )
-        == []
-    )
-    beside = json.loads(published.settings.manifest_path.read_text(encoding="utf-8"))
-    assert beside["publication_id"] == "000002", "the manifest beside the file is not that of the publication"
-    published.render()
-    expected, site = digests(uninterrupted / "site"), digests(published.settings.site_dir)
-    # The list of the site's files knows of which publication they are.
-    stamped = {
-        "assets/publication.js",
-        "index.html",
-        "site-manifest.json",
-        *(n for n in expected if n.endswith("/quality.html")),
-    }
-    assert {n for n in expected if expected[n] != site.get(n)} <= stamped, "the pages differ"
 
 
 def test_the_command_renders_what_a_killed_one_left_unrendered(published: Warehouse) -> None:
@@ -374,6 +267,27 @@ def test_nothing_new_publishes_nothing(published: Warehouse) -> None:
     )
     assert seen_by_readers(published) == before
     assert times(published.settings.site_dir) == moments, "pages were written again for nothing"
+    assert done.json()["run_id"] is None, "Dagster was started for nothing, which takes seconds"
+    assert (
+        published.cli("status", CREDIT_USAGE_NOW="2026-10-04T09:00:00+00:00").out.count("nothing to do") == 1
+    )
+    published.settings.published_path.touch()
+    before_touch = published.settings.published_path.stat().st_ino
+    assert published.cli("nightly", "--json").json()["run_id"] is None, (
+        "a touched file was taken for an edited one"
+    )
+    assert published.settings.published_path.stat().st_ino == before_touch
+
+
+def test_a_look_leaves_to_the_job_what_it_cannot_judge(published: Warehouse) -> None:
+    """A damaged file or a wrong price file is taken for a night without news, and nobody hears of it."""
+    price_file = published.settings.data_dir / "prices.csv"
+    price_file.write_text("model,meter,unit_price_usd\ngpt-4o,output,free\n", encoding="utf-8")
+    assert night.look(published.with_settings(price_file=price_file).settings) is None
+    assert night.look(published.settings) is not None
+    with sql.connect(published.settings, published.settings.published_path) as connection:
+        connection.execute("update facts.fct_run_usage set own_total_cost_usd = 0")
+    assert night.look(published.settings) is None, "an edited file stays published"
 
 
 # -- the lock ----------------------------------------------------------------------------------------------------------------------

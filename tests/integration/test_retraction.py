@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestration.landing.lake import Lake
-from tests.disk_calls import recorded
+from tests.disk_calls import DiskCalls, recorded
 from tests.warehouse_fixture import Warehouse, at, call_row, differences, digests, run_row
 
 pytestmark = pytest.mark.xdist_group("publication")
@@ -61,6 +61,15 @@ def landed(warehouse: Warehouse, numbers: tuple[int, ...], *, with_bad: bool) ->
         warehouse.land()
 
 
+def late_parts(disk: DiskCalls, lake: Lake) -> list[str]:
+    """Parts of the newest batch, and folders on the way to them, that were not on the disk when its manifest was."""
+    newest = lake.manifests()[-1]
+    parts = [lake.root / name for part in newest.parts for name in part.files]
+    assert parts, "the newest batch has no rows: nothing is proved"
+    folders = {folder for path in parts for folder in path.parents if folder.is_relative_to(lake.root)}
+    return disk.late(f"{newest.batch_seq:06d}.json", [*parts, *folders])
+
+
 def test_retraction_equals_a_lake_that_never_had_the_file(published: Warehouse, tmp_path: Path) -> None:
     """A bad file leaves rows behind, or takes rows of others with it, or comes back on the next night."""
     warehouse = published
@@ -83,6 +92,7 @@ def test_retraction_equals_a_lake_that_never_had_the_file(published: Warehouse, 
     )
     faults = disk.faults(settings.published_dir, settings.lake_dir / "batches")
     assert not faults, f"after a power loss a commit may lack what it commits: {faults}"
+    assert late_parts(disk, Lake(settings.lake_dir)) == [], "a power loss loses rows of a committed batch"
     assert differences(warehouse, warehouse.settings.published_path, never), "the bad file changes nothing"
     lake_before = digests(warehouse.settings.lake_dir)
     published_before = digests(warehouse.settings.published_dir)
@@ -110,7 +120,7 @@ def test_retraction_equals_a_lake_that_never_had_the_file(published: Warehouse, 
     (sha256,) = (f["sha256"] for f in dry.json()["retraction"]["files"])
     done = warehouse.cli("retract", sha256[:12], "--yes", "--json")
     assert done.code == 0, done.err + done.out
-    assert done.json()["full_build"] == "landing files were retracted"
+    assert done.json()["full_build"] == "landing files were retracted, or users forgotten"
     assert json.dumps(done.json()["changes"][0]["total_cost_usd_after"]) == json.dumps(
         change["total_cost_usd_after"]
     ), "the dry run promised another amount"

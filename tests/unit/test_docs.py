@@ -260,7 +260,7 @@ def test_anchors_lead_somewhere() -> None:
 
 def test_json_keys_are_documented(settings: Settings) -> None:
     """A key of `--json` is missing from the README's table of keys, or was removed from the output."""
-    from orchestration.defs.run import NightResult
+    from orchestration.night import NightResult
 
     rows = dict(
         re.findall(

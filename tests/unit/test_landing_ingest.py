@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -16,9 +17,11 @@ import pytest
 from orchestration import sql
 from orchestration.landing import dates, readers
 from orchestration.landing import ingest as ingest_module
+from orchestration.landing.contract import CONTRACT_VERSION
 from orchestration.landing.files import discover
 from orchestration.landing.ingest import IngestError, ingest
 from orchestration.landing.lake import LakeError
+from orchestration.publication import candidate
 from orchestration.settings import REPOSITORY
 from tests.landing_helpers import RUNS, Night, compressed, counts, jsonl, run, span
 
@@ -250,7 +253,7 @@ def test_bad_lines_in_files_that_are_read_together(night: Night) -> None:
 
 
 @pytest.mark.parametrize("companions", [0, 3])
-@pytest.mark.parametrize("fate", ["replaced", "appended", "deleted"])
+@pytest.mark.parametrize("fate", ["replaced", "appended", "deleted", "overwritten alike"])
 def test_a_file_that_changes_while_it_is_read(
     night: Night, monkeypatch: pytest.MonkeyPatch, fate: str, companions: int
 ) -> None:
@@ -266,7 +269,12 @@ def test_a_file_that_changes_while_it_is_read(
         rows = real(*arguments, **keywords)
         if not done:
             done = True
-            if fate == "appended":
+            if fate == "overwritten alike":  # as long as before, and its time is set back
+                time_ns = moving.stat().st_mtime_ns
+                with moving.open("r+b") as stream:
+                    stream.write(jsonl(span("odd")))
+                os.utime(moving, ns=(time_ns, time_ns))
+            elif fate == "appended":
                 with moving.open("ab") as stream:
                     stream.write(jsonl(span("more")))
             else:
@@ -282,7 +290,17 @@ def test_a_file_that_changes_while_it_is_read(
     assert bool(report.manifest) == bool(companions)
     night.land()
     ids = {row["span_id"] for row in night.rows()} - {"s0", "s1", "s2"}
-    assert ids == {"replaced": {"new", "newer"}, "appended": {"old", "more"}, "deleted": set()}[fate]
+    expected = {
+        "replaced": {"new", "newer"},
+        "appended": {"old", "more"},
+        "deleted": set(),
+        "overwritten alike": {"odd"},
+    }
+    assert ids == expected[fate]
+    landed = {entry.sha256 for manifest in night.lake.manifests() for entry in manifest.files}
+    assert fate == "deleted" or hashlib.sha256(moving.read_bytes()).hexdigest() in landed, (
+        "the manifest has the hash of another content than that which landed"
+    )
 
 
 # -- crashes
@@ -380,6 +398,19 @@ def test_a_manifest_of_a_later_release_stops_the_night(night: Night) -> None:
     path = night.lake.batches_dir / "000001.json"
     path.write_text(path.read_text().replace('"manifest_version": 1', '"manifest_version": 99'))
     with pytest.raises(LakeError, match="version 99 is not 1; use the release that wrote it"):
+        ingest(night.settings)
+
+
+def test_rows_of_a_later_contract_stop_the_night(night: Night) -> None:
+    """The manifest can be read, but its parts would be taken for those of this version."""
+    night.land(span())
+    path = night.lake.batches_dir / "000001.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "contract_version": CONTRACT_VERSION + 1}))
+    with pytest.raises(LakeError, match=r"batches 1 .* newer version"):
+        candidate.make_plan(night.settings, night.lake.manifests())
+    night.write("b.jsonl", [span("b")])
+    with pytest.raises(LakeError, match=r"batches 1 .* newer version"):
         ingest(night.settings)
 
 

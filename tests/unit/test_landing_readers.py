@@ -583,6 +583,32 @@ def test_a_bomb_is_measured_in_little_memory(tmp_path: Path, compression: str) -
         streams.measure(file)
 
 
+@pytest.mark.parametrize("compression", ["gz", "zst"])
+def test_a_bomb_of_short_lines_is_refused(
+    tmp_path: Path, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file of endless lines keeps the night busy, and its disk full."""
+    monkeypatch.setattr(streams, "_HARMLESS_BYTES", 1 << 20)
+    night = Night(tmp_path)
+    line = jsonl(span("s1", name="x" * 200))
+    night.write(f"bomb.jsonl.{compression}", compressed(line * 40_000, compression))
+    honest = [span(f"s{number}", name="x" * 200) for number in range(10_000)]
+    night.write(f"good.jsonl.{compression}", compressed(jsonl(*honest), compression))
+    report = night.land()
+    assert report.manifest
+    bomb, good = report.manifest.files
+    assert "more than 200 times its" in str(bomb.reason)
+    assert good.rows_loaded == 10_000, "an honest export of similar rows is taken for a bomb"
+
+
+def test_a_parquet_file_of_rows_without_bytes_is_refused(night: Night, tmp_path: Path) -> None:
+    """A few bytes that stand for a billion rows keep the night busy."""
+    row = "'s' as span_id, 'r' as run_id, 'w' as workspace_id, 'n' as name, 'tool' as kind, timestamp '2026-05-01' as started_at"
+    night.write("a.parquet", parquet_bytes(f"select {row} from range(1100000)", tmp_path))
+    reason = entry(night).reason
+    assert "it says that it has 1,100,000 rows in" in str(reason)
+
+
 # -- CSV -----------------------------------------------------------------------------------------------------
 
 

@@ -316,6 +316,71 @@ def test_swap_puts_the_new_in_the_place_of_the_old(
     assert (tmp_path / "current" / "file").read_text() == "new"
 
 
+@pytest.mark.parametrize(
+    ("has_exchange", "has_syncfs"), [(True, True), (True, False), (False, False)], ids=str
+)
+def test_the_site_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_exchange: bool, has_syncfs: bool
+) -> None:
+    """A power loss after the exchange leaves pages that are empty, or a site without a name."""
+    done: list[str] = []
+    exchange, fsync = swap._exchange, os.fsync
+
+    class Library:
+        """The system's, which says what it is asked."""
+
+        def __getattr__(self, name: str) -> object:
+            if name != "syncfs" or not has_syncfs:
+                raise AttributeError(name)
+            return lambda descriptor: done.append("everything") or 0
+
+    def record_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        inodes = {path.stat().st_ino: path for path in [tmp_path, *tmp_path.rglob("*")]}
+        done.append(inodes[os.fstat(descriptor).st_ino].relative_to(tmp_path).as_posix())
+
+    def record_exchange(one: Path, other: Path) -> bool:
+        done.append("name")
+        return has_exchange and exchange(one, other)
+
+    monkeypatch.setattr(swap, "_exchange", record_exchange)
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    for folder in ("new/sub", "current"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "file").write_text(folder)
+    real = swap.ctypes.CDLL
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            swap.ctypes, "CDLL", lambda name, **options: real(name, **options) if name else Library()
+        )
+        swap.into_place(tmp_path / "new", tmp_path / "current")
+    before, after = done[: done.index("name")], done[done.index("name") + 1 :]
+    assert set(before) == ({"everything"} if has_syncfs else {"new", "new/sub", "new/sub/file"})
+    assert after == ["."], "the exchange itself is not forced to the disk"
+    assert [path.name for path in tmp_path.iterdir()] == ["current"]
+
+
+def test_what_a_killed_build_left_is_removed(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a site, or the one before, lies beside the site for ever; or it stops the next build, where names cannot be exchanged."""
+    site = tmp_path / "site"
+    build_site(published, site)
+    monkeypatch.setattr(swap, "_exchange", lambda one, other: False)
+    for name in (".site-next", ".site-next-old"):
+        (tmp_path / name / "acme").mkdir(parents=True)
+    assert not build.is_rendered(published, site), "nobody would come to remove it"
+    build_site(published, site)
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    assert build.is_rendered(published, site)
+    (tmp_path / ".site-next-old" / "acme").mkdir(parents=True)
+    build_site(published, site, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    site.rename(tmp_path / ".site-next-old")  # killed between two renames
+    assert build_site(published, site).files_written == 0, "readers wait for a site that was there"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
 def test_nothing_of_another_workspace(site: Path) -> None:
     """No page or chunk of one workspace names anything of another."""
     hostile = writer.slug(HOSTILE)

@@ -353,9 +353,76 @@ dates as (
     select usage_date
     from {{ source('plan', 'requested_dates') }}
 
-)
+),
+
+{% if detail_from() is not none %}
+
+    -- Runs and calls of old dates were dropped. What is rebuilt needs its descendants' own amounts: where those lie on such a date, all
+    -- of that date is rebuilt, too, which opens the runs of that date.
+    opened as (
+
+        select
+            directory.workspace_id,
+            directory.run_id,
+            directory.usage_date
+        from directory
+        inner join dates on directory.usage_date = dates.usage_date
+
+        union distinct
+
+        select
+            reached.workspace_id,
+            reached.run_id,
+            reached.usage_date
+        from (
+            select
+                directory.workspace_id,
+                directory.run_id,
+                directory.usage_date
+            from opened
+            inner join directory
+                on
+                    opened.workspace_id = directory.workspace_id
+                    and opened.run_id = directory.parent_run_id
+
+            union all
+
+            select
+                directory.workspace_id,
+                directory.run_id,
+                directory.usage_date
+            from opened
+            inner join directory on opened.usage_date = directory.usage_date
+            where opened.usage_date < {{ detail_from() }}
+        ) as reached
+
+    ),
+
+    all_dates as (
+
+        select usage_date
+        from dates
+
+        union distinct
+
+        select usage_date
+        from opened
+        where usage_date < {{ detail_from() }}
+
+    )
+
+{% else %}
+
+    all_dates as (
+
+        select usage_date
+        from dates
+
+    )
+
+{% endif %}
 
 select distinct usage_date
-from dates
+from all_dates
 where usage_date is not null
 order by usage_date

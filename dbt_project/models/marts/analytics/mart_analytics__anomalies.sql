@@ -1,5 +1,5 @@
 -- Grain: one row per usage_date, workspace, dimension, its key, and measure that left its band. Not additive: dimensions overlap.
-{{ config(materialized='table') }}
+{{ config(materialized='lasting_table') }}
 
 with usage_daily as (
 

@@ -1,5 +1,5 @@
 -- Grain: one row per month and workspace with a monthly budget. Not additive over workspaces: each has its own budget.
-{{ config(materialized='table') }}
+{{ config(materialized='lasting_table') }}
 
 with daily as (
 

@@ -1,5 +1,5 @@
 -- Grain: one row per usage_date, workspace and combination of the seven dimensions of pages and is_model_call. Additive.
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 
 with usage_daily as (
 

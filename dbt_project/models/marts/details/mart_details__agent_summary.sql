@@ -1,5 +1,5 @@
 -- Grain: one row per agent run. total_* are inclusive of all descendant runs, so they are not additive over runs.
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 
 with runs as (
 

@@ -1,5 +1,5 @@
 -- Grain: one row per parent run and direct child run. total_* include the child's own descendants: not additive.
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 
 with child_runs as (
 

@@ -1,5 +1,5 @@
 -- Grain: one row per span. Measures are NULL on spans that are no call, so they are additive.
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 
 with spans as (
 

@@ -1,5 +1,5 @@
 -- Grain: one row per agent run. Own, image and child_runs parts add up to the totals; total_* are not additive.
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 
 with runs as (
 

@@ -1,5 +1,5 @@
 -- Grain: one row per usage_date, workspace and user_id (NULL: no tracked user). All measures are additive.
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 
 with user_daily as (
 

@@ -1,5 +1,5 @@
 -- Grain: one row per workspace and cost bucket that has a tracked user. Additive.
-{{ config(materialized='table') }}
+{{ config(materialized='lasting_table') }}
 
 with user_daily as (
 

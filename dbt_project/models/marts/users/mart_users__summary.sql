@@ -1,5 +1,5 @@
 -- Grain: one row per workspace and tracked user, over the whole history. Additive over users; first/last min/max.
-{{ config(materialized='table') }}
+{{ config(materialized='lasting_table') }}
 
 with user_daily as (
 
