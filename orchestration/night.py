@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 LOOKED = "looked.json"
 """When a night last found nothing to do; beside the candidate."""
+AT_WORK = "at-work"
+"""A night is at work, or was killed; beside the candidate, too."""
 
 
 class AuditFailedError(RuntimeError):
@@ -90,11 +93,27 @@ def land(settings: Settings) -> IngestReport:
         return report
 
 
+@contextmanager
+def at_work(settings: Settings) -> Iterator[None]:
+    """A file stands for the time of the block. Where it stands and nobody holds the lock, a night was killed: the next one is not cut
+    short, so that what was left is cleared away. The caller holds the lock.
+    """
+    mark = settings.warehouse_dir / AT_WORK
+    durable.make_folder(mark.parent)
+    mark.touch()
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
 def look(settings: Settings) -> IngestReport | None:
     """What landing would report where a night has nothing to do; None where there is something to land, build or put right.
 
     A tenth of a second where the Dagster job takes five to say the same. The caller holds the lock.
     """
+    if (settings.warehouse_dir / AT_WORK).exists():
+        return None
     try:
         report = survey(settings)
         if report is None or not settings.published_path.exists():

@@ -24,7 +24,7 @@ from orchestration.defs.build import build_definitions
 from orchestration.defs.common import TOLD_TAG, failure_of
 from orchestration.defs.jobs import NIGHTLY
 from orchestration.defs.storage import storage_config
-from orchestration.night import NightResult
+from orchestration.night import NightResult, at_work
 from orchestration.publication.lock import run_lock
 from orchestration.settings import REPOSITORY, Settings
 
@@ -83,7 +83,7 @@ def run_nightly(
         warnings.simplefilter("ignore")
         with progress.stage("define"):
             job = build_definitions(settings).resolve_job_def(NIGHTLY)
-        with _telling_a_full_disk(settings), instance(settings) as opened:
+        with at_work(settings), _telling_a_full_disk(settings), instance(settings) as opened:
             dead_runs.close(opened)
             result = job.execute_in_process(
                 instance=opened,

@@ -133,11 +133,11 @@ class _Watch:
             return done
 
         @contextlib.contextmanager
-        def watched_stage(name: str) -> Iterator[None]:
+        def watched_stage(name: str) -> Iterator[dict[str, int]]:
             self.enter(name)
             started = time.process_time()
-            with stage(name):
-                yield
+            with stage(name) as counts:
+                yield counts
             self.cpu_ms[name] = int((time.process_time() - started) * 1000)
             self.enter(f"after {name}")
 
