@@ -22,7 +22,7 @@ from tests.warehouse_fixture import Warehouse
 
 READERS = 10
 PATIENCE_SECONDS = 120.0
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.3
 """Of a reader between two queries: ten that never pause leave the publisher no processor."""
 _NUMBERED = (
     ("marts.mart_analytics__total_cost", "run_count"),
