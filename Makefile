@@ -13,7 +13,7 @@ help:
 	@echo "make demo        install, generate 30 days of sample exports, run the night on them"
 	@echo "make test        install, lint, run the whole suite"
 	@echo "make test-quick  unit tests only"
-	@echo "make soak        the property tests with many more examples, nights that are killed, readers during publications"
+	@echo "make soak        many more examples, 100,000 mutated lines and files, every planted fault, nights that are killed, readers"
 	@echo "make lint        ruff, mypy, sqlfluff"
 	@echo "make format      apply ruff's and sqlfluff's fixes"
 	@echo "make docs        regenerate the generated documentation"
@@ -45,11 +45,12 @@ test: install lint
 test-quick: install
 	$(BIN)/python -m pytest tests/unit -n 2
 
-# What `make test` tries briefly: deliveries, mutated files, usage bodies, nights, programs that call models; then nights that are killed
-# and readers during publications, which print their figures.
+# What `make test` tries briefly: deliveries, mutated lines and files, usage bodies, nights, programs that call models, planted faults;
+# then nights that are killed and readers during publications, which print their figures.
 soak: install
-	CREDIT_USAGE_PROPERTY_EXAMPLES=200 CREDIT_USAGE_FUZZ_CASES=2000 CREDIT_USAGE_NIGHT_EXAMPLES=4 CREDIT_USAGE_CALL_PROGRAMS=3000 \
-		$(BIN)/python -m pytest -n 2 --dist loadgroup tests/property tests/integration/test_one_call_one_bill.py
+	CREDIT_USAGE_PROPERTY_EXAMPLES=200 CREDIT_USAGE_FUZZ_CASES=104000 CREDIT_USAGE_NIGHT_EXAMPLES=4 CREDIT_USAGE_CALL_PROGRAMS=3000 \
+	CREDIT_USAGE_FAULT_NIGHTS=all \
+		$(BIN)/python -m pytest -n 2 --dist loadgroup tests/property tests/integration/test_one_call_one_bill.py tests/faults
 	$(BIN)/python -m tests.soak
 
 lint: install

@@ -31,7 +31,7 @@
     ] -%}
         {%- do columns.update({name: 'varchar'}) -%}
     {%- endfor -%}
-    {%- do columns.update({'started_at': 'timestamp', 'ended_at': 'timestamp', 'attempt': 'integer', 'units': 'bigint'}) -%}
+    {%- do columns.update({'started_at': 'timestamp', 'ended_at': 'timestamp', 'attempt': 'bigint', 'units': 'bigint'}) -%}
     {%- for name in ['cache_write_1h_tokens', 'image_input_tokens', 'web_search_count', 'reported_total_tokens'] -%}
         {%- do columns.update({name: 'bigint'}) -%}
     {%- endfor -%}

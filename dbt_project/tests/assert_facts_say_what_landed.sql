@@ -1,5 +1,5 @@
--- What a span says in the lake is what it says as a call in the fact, of one run in eight: a wrong model is wrong in many. Spans of
--- several versions, and calls that several spans tell of, are put together on the way and left out.
+-- What a span says in the lake is what it says as a call in the fact, of one run in eight: a wrong model is wrong in many. Spans
+-- of several versions, and calls that several spans tell of, are put together on the way and left out.
 {{ config(meta={'dagster': {'ref': {'name': 'fct_span_usage'}}}) }}
 
 {%- set classes = token_measures() | reject('equalto', 'total_tokens') | list %}
@@ -73,6 +73,6 @@ where
         or facts.reported_provider_cost_usd is distinct from landed_spans.reported_provider_cost_usd
         or facts.reported_task_credits is distinct from landed_spans.reported_task_credits
         {%- for class in classes %}
-        or facts.{{ class }} is distinct from landed_spans.{{ class }}
+            or facts.{{ class }} is distinct from landed_spans.{{ class }}
         {%- endfor %}
     )

@@ -1,5 +1,5 @@
--- A run's inclusive totals are its own amounts and the inclusive totals of its children: no child is missing, none counts twice. Runs
--- that name each other as parents are left out: each of them holds the other.
+-- A run's inclusive totals are its own amounts and the inclusive totals of its children: no child is missing, none counts twice.
+-- Runs that name each other as parents are left out: each of them holds the other.
 {{ config(meta={'dagster': {'ref': {'name': 'fct_run_usage'}}}) }}
 
 {%- set names = token_measures() + money_measures() %}
@@ -28,15 +28,15 @@ summed as (
     select
         children.workspace_id,
         children.parent_run_id,
-        max(children.descendant_run_count) as largest_descendant_run_count,
-        count(*) as child_run_count,
-        sum(children.descendant_run_count + 1) as descendant_run_count,
         {%- for name in counts %}
             sum(children.total_{{ name }}) as {{ name }},
         {%- endfor %}
         {%- for name in names %}
-            sum(children.{{ inclusive(name) }}) as {{ name }}{{ ',' if not loop.last }}
+            sum(children.{{ inclusive(name) }}) as {{ name }},
         {%- endfor %}
+        max(children.descendant_run_count) as largest_descendant_run_count,
+        count(*) as child_run_count,
+        sum(children.descendant_run_count + 1) as descendant_run_count
     from children
     where children.run_id <> children.parent_run_id
     group by
@@ -60,9 +60,9 @@ where
         parents.child_run_count is distinct from summed.child_run_count
         or parents.descendant_run_count is distinct from summed.descendant_run_count
         {%- for name in counts %}
-        or parents.total_{{ name }} is distinct from parents.{{ name }} + summed.{{ name }}
+            or parents.total_{{ name }} is distinct from parents.{{ name }} + summed.{{ name }}
         {%- endfor %}
         {%- for name in names %}
-        or parents.{{ inclusive(name) }} is distinct from parents.own_{{ name }} + summed.{{ name }}
+            or parents.{{ inclusive(name) }} is distinct from parents.own_{{ name }} + summed.{{ name }}
         {%- endfor %}
     )

@@ -1,5 +1,5 @@
--- Latency percentiles and the histograms beside them say the same: as many completed ones, and each percentile within the buckets of
--- the ranks that it lies between. One millisecond either way is rounding.
+-- Latency percentiles and the histograms beside them say the same: as many completed ones, and each percentile within the buckets
+-- of the ranks that it lies between. One millisecond either way is rounding.
 {{ config(meta={'dagster': {'ref': {'name': 'mart_analytics__model_observability'}}}) }}
 
 {%- set surfaces = [
@@ -52,11 +52,12 @@ with
         select
             {{ keys | join(', ') }},
             max(total_count) as total_count,
-            {%- for name, share in surface['percentiles'].items() %}
-                min(bucket_lower_ms) filter (where reached_count >= floor((total_count - 1) * {{ share }}) + 1) - 1 as {{ name }}_from,
-                min(bucket_upper_ms) filter (where reached_count >= ceil((total_count - 1) * {{ share }}) + 1) + 1 as {{ name }}_to
-                {{- ',' if not loop.last }}
-            {%- endfor %}
+        {%- for name, share in surface['percentiles'].items() %}
+            min(bucket_lower_ms) filter (where reached_count >= floor((total_count - 1) * {{ share }}) + 1)
+            - 1 as {{ name }}_from,
+            min(bucket_upper_ms) filter (where reached_count >= ceil((total_count - 1) * {{ share }}) + 1) + 1 as {{ name }}_to
+            {{- ',' if not loop.last }}
+        {%- endfor %}
         from buckets_{{ loop.index }}
         group by {{ keys | join(', ') }}
 
@@ -67,7 +68,7 @@ with
         select
             mart.usage_date,
             mart.workspace_id,
-            '{{ surface['keys'] | join(', ') }}' as keys
+            '{{ surface['keys'] | join(', ') }}' as mart_keys
         from {{ surface['mart'] }} as mart
         inner join expected_{{ loop.index }} as expected
             on
@@ -76,7 +77,7 @@ with
                 {%- endfor %}
         where
             {%- if surface['completed'] %}
-            mart.{{ surface['completed'] }} <> expected.total_count or
+                mart.{{ surface['completed'] }} <> expected.total_count or
             {%- endif %}
             {%- for name in surface['percentiles'] %}
                 {{ 'or ' if not loop.first }}mart.{{ name }} not between expected.{{ name }}_from and expected.{{ name }}_to
@@ -87,7 +88,7 @@ with
 
 {%- for surface in surfaces %}
 
-select *
-from differing_{{ loop.index }}
-{{ 'union all' if not loop.last }}
+    select *
+    from differing_{{ loop.index }}
+    {{ 'union all' if not loop.last }}
 {%- endfor %}

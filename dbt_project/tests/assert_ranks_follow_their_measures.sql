@@ -17,19 +17,21 @@ with users as (
     ('token_rank', 'total_tokens'),
 ] %}
 
-select
-    usage_date,
-    workspace_id,
-    '{{ rank }}' as wrong_rank
-from (
     select
         usage_date,
         workspace_id,
-        {{ measure }} as measure,
-        lag({{ measure }}) over (partition by usage_date, workspace_id order by {{ rank }}, {{ measure }} desc) as measure_before
-    from users
-) as ranked
-where measure > measure_before
+        '{{ rank }}' as wrong_rank
+    from (
+        select
+            usage_date,
+            workspace_id,
+            {{ measure }} as measure,
+            lag({{ measure }})
+                over (partition by usage_date, workspace_id order by {{ rank }} asc, {{ measure }} desc)
+                as measure_before
+        from users
+    ) as ranked
+    where measure > measure_before
 
-{{ 'union all' if not loop.last }}
+    {{ 'union all' if not loop.last }}
 {%- endfor %}

@@ -21,9 +21,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.quality.reconciliation import reconcile
 from tests.landing_helpers import Night, Row, run, span
 from tests.property.exports import FORMS, TYPES, Form, columns_of, plain_lines, typed_parquet, with_new_keys
 from tests.property.mutations import TEXT_FILES, is_json, mutated_bytes, mutated_cells, mutated_record
+from tests.warehouse_fixture import Warehouse
 
 CASES = int(os.environ.get("CREDIT_USAGE_FUZZ_CASES", "3200"))
 SEED = int(os.environ.get("CREDIT_USAGE_FUZZ_SEED", "1"))
@@ -94,6 +96,11 @@ def _damaged_table(form: Form, rows: list[Row], how: int, dice: random.Random) -
     return dice.choice(TEXT_FILES)(form.table(rows))
 
 
+def files_of_lines(dice: random.Random) -> list[tuple[str, bytes]]:
+    """A file of mutated lines in each form."""
+    return [(f"{place}.{form.suffix}", mutated_lines(form, dice)) for place, form in enumerate(FORMS)]
+
+
 def land(files: Iterable[tuple[str, bytes]]) -> Counter[str]:
     """One night of these files beside a good one: what came of them, after looking that nothing broke."""
     with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +133,7 @@ def test_mutated_exports_never_break_the_night(
     started = time.process_time()
     if what == "lines":
         cases = LINES * len(FORMS)
-        files = [(f"{place}.{form.suffix}", mutated_lines(form, dice)) for place, form in enumerate(FORMS)]
+        files = files_of_lines(dice)
     else:
         cases = DAMAGED_FILES
         forms = dice.sample(FORMS, k=DAMAGED_FILES)
@@ -148,3 +155,16 @@ def test_mutated_exports_never_break_the_night(
             print(
                 f"\nfuzz {what} {number}: {cases:,} cases; {told}; {time.process_time() - started:.0f} s of processor time"
             )
+
+
+@pytest.mark.xdist_group("publication")
+@pytest.mark.skipif(NIGHTS == 1, reason="a build costs half a minute: `make soak`")
+def test_what_lands_can_be_built(warehouse: Warehouse) -> None:
+    """A line that the contract lets through stops the build, or a sum that must agree does not: one poisoned row ends every night."""
+    dice = random.Random(f"{SEED}/build")
+    for name, content in files_of_lines(dice):
+        warehouse.drop_bytes(name, content)
+    warehouse.land()
+    warehouse.build(full=True)
+    results = reconcile(warehouse.settings.candidate_path, dates=None)
+    assert {result.name: result.message for result in results if not result.passed} == {}

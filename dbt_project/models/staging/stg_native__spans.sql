@@ -26,7 +26,7 @@ select
     started_at,
     ended_at,
     version_at,
-    cast(attempt as integer) as attempt,
+    attempt,
     input_tokens,
     cached_tokens,
     cache_write_tokens,
