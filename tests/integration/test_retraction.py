@@ -62,10 +62,10 @@ def landed(warehouse: Warehouse, numbers: tuple[int, ...], *, with_bad: bool) ->
 
 
 def late_parts(disk: DiskCalls, lake: Lake) -> list[str]:
-    """Parts of the newest batch, and folders on the way to them, that were not on the disk when its manifest was."""
-    newest = lake.manifests()[-1]
+    """Parts of the newest batch with rows, and folders on the way to them, that were not on the disk when its manifest was."""
+    newest = [manifest for manifest in lake.manifests() if manifest.parts][-1]
     parts = [lake.root / name for part in newest.parts for name in part.files]
-    assert parts, "the newest batch has no rows: nothing is proved"
+    assert parts, "no batch has rows: nothing is proved"
     folders = {folder for path in parts for folder in path.parents if folder.is_relative_to(lake.root)}
     return disk.late(f"{newest.batch_seq:06d}.json", [*parts, *folders])
 
