@@ -1,6 +1,6 @@
--- Latency percentiles and the histograms beside them say the same: each percentile lies within the buckets of the ranks that it is
--- between, and the histogram holds no more than completed (fewer, where some do not say when they ended). One millisecond either way
--- is rounding.
+-- Latency percentiles and the histograms beside them say the same: each percentile lies within the buckets of the ranks that it
+-- is between, and a histogram holds no more than completed (fewer, where some do not say when they ended). One millisecond either
+-- way is rounding.
 {{ config(meta={'dagster': {'ref': {'name': 'mart_analytics__model_observability'}}}) }}
 
 {%- set surfaces = [
