@@ -86,18 +86,26 @@ def _check_file(
     candidate.copy_file(database, scratch)
     try:
         plan = candidate.make_plan(settings, manifests or [], full=True)
-        # Sums of dates whose runs and calls were dropped have nothing to be compared with.
-        dates = _dates_with_detail(settings, scratch)
-        if dates is not None:
-            plan = replace(plan, is_full_build=False, new_batches=(), requested_dates=tuple(dates))
+        # Daily figures of dates whose runs and calls were dropped have nothing to be compared with.
+        since, dates = _dates_with_detail(settings, scratch)
+        if since is not None:
+            plan = replace(
+                plan,
+                is_full_build=False,
+                new_batches=(),
+                requested_dates=tuple(dates),
+                detail_from_date=since,
+            )
         candidate.write_plan(scratch, settings, plan, manifests or [])
 
         def on_node(name: str, done: int, total: int) -> None:
             progress.report(f"Checking {name}", done, total)
 
-        # Views on the lake, and the tables of touched dates (empty here), which no published file has.
+        # Views on the lake, and the tables of touched dates (empty here, unless detail was dropped), which no published file has.
         helpers = ["staging", "int_dates__touched", "int_dates__family"]
         dbt.invoke(settings, ["run", "--select", *helpers], database=scratch)
+        if since is not None:
+            _touch_no_older(settings, scratch, since)
         left_out = [] if manifests is not None else ["--exclude", _NEEDS_THE_LAKE]
         nodes = dbt.invoke(
             settings,
@@ -106,19 +114,28 @@ def _check_file(
             on_node=on_node,
         )
         as_of = night.now() if manifests is not None else None
-        return [*(night.as_check(node) for node in nodes), *audit(settings, scratch, dates, as_of=as_of)]
+        return [
+            *(night.as_check(node) for node in nodes),
+            *audit(settings, scratch, None if since is None else dates, as_of=as_of),
+        ]
     finally:
         shutil.rmtree(scratch.parent, ignore_errors=True)
 
 
-def _dates_with_detail(settings: Settings, database: Path) -> list[date] | None:
-    """The dates whose runs and calls a warehouse file has; None where it has those of all dates."""
+def _dates_with_detail(settings: Settings, database: Path) -> tuple[date | None, list[date]]:
+    """The first date of which a warehouse file has runs and calls, and all such dates; None and none where it has those of all."""
     with sql.connect(settings, database, read_only=True) as connection:
         since = ledger.detail_from(connection)
         if since is None:
-            return None
-        query = "select usage_date from marts.mart_analytics__total_cost where usage_date >= ? group by all order by all"
-        return [row[0] for row in connection.execute(query, [since]).fetchall()]
+            return None, []
+        query = "select distinct usage_date from marts.mart_analytics__total_cost where usage_date >= ? order by all"
+        return since, [row[0] for row in connection.execute(query, [since]).fetchall()]
+
+
+def _touch_no_older(settings: Settings, database: Path, since: date) -> None:
+    """A night would rebuild older dates where runs have descendants there; a check has only what was published."""
+    with sql.connect(settings, database) as connection:
+        connection.execute("delete from intermediate.int_dates__touched where usage_date < ?", [since])
 
 
 def _landing_results(settings: Settings, report: IngestReport, names: dict[str, str]) -> list[CheckResult]:

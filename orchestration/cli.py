@@ -90,6 +90,7 @@ def cli(debug: bool) -> None:
     Look:          open data/site/index.html, or `credit-usage sql "from marts.mart_analytics__total_cost"`.
     When in doubt: `credit-usage status`, `credit-usage quarantine`, `credit-usage check`, `credit-usage doctor`.
     Put it right:  `credit-usage retract FILE --dry-run`, `credit-usage rebuild --from-lake`, `credit-usage rollback`.
+    Give away:     `credit-usage publish --workspace ID --to DIR`; erase a user: `credit-usage forget --user ID`.
     Prices:        `credit-usage prices missing`, `credit-usage reprice --dry-run`, `credit-usage reconcile invoice.csv`.
     Try it first:  `credit-usage demo` generates 30 days of sample exports and runs the night on them.
 

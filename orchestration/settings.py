@@ -146,11 +146,11 @@ class Settings:
     #: URL that gets a JSON document by POST when a night failed. Without one, nothing is sent anywhere.
     on_failure_webhook: str = field(default="", repr=False)
     #: Command that gets that document on its standard input; run without a shell.
-    on_failure_command: str = ""
+    on_failure_command: str = field(default="", repr=False)
     #: The same when a night ended well.
     on_success_webhook: str = field(default="", repr=False)
     #: The same when a night ended well.
-    on_success_command: str = ""
+    on_success_command: str = field(default="", repr=False)
     #: Seconds that a webhook or command may take. Whatever becomes of it, the night stays as it ended.
     hook_timeout_seconds: float = 10.0
     #: Salt with which the ids of tracked users are hashed as they land (HMAC-SHA-256), with what else in metadata, attributes and

@@ -60,6 +60,10 @@ _SHARED: dict[str, str] = {
     "meta.publication": "",
 }
 """Tables without a workspace: the rows of `{shared}` that the extract has, none where there is nothing. In the order of making them."""
+_TRUE_OF_EACH = (
+    "publication_id", "published_at", "generated_by", "previous_publication_id", "previous_published_at", "detail_from_date",
+)  # fmt: skip
+"""Columns of meta.publication that tell nothing of single workspaces."""
 _HIDDEN_COLUMNS = {"meta.quarantine": {"path": "null", "file_no": "null"}}
 """Columns that may name others: a landing file holds rows of several."""
 
@@ -186,27 +190,22 @@ def _write_publication(connection: duckdb.DuckDBPyConnection, workspace_id: str)
             ),
             (select count(*) from meta.dates as d inner join published.meta.publication as p using (publication_id))
     """).fetchone() or (None, 0)
-    publication: tuple[Any, ...] = connection.execute(
-        "select publication_id, published_at, generated_by, previous_publication_id, previous_published_at "
-        "from published.meta.publication"
-    ).fetchone() or ("", None, "", None, None)
+    cursor = connection.execute("select * from published.meta.publication")
+    names = [column[0] for column in cursor.description or []]
+    publication: dict[str, Any] = dict(zip(names, cursor.fetchone() or (), strict=False))
+    published_at = publication["published_at"]
     manifest = {
-        "publication_id": publication[0],
-        "published_at": f"{publication[1].isoformat()}+00:00" if publication[1] else None,
-        "generated_by": publication[2],
+        "publication_id": publication["publication_id"],
+        "published_at": f"{published_at.isoformat()}+00:00",
+        "generated_by": publication["generated_by"],
         "data_through_at": f"{through.isoformat()}+00:00" if through else None,
         "workspace_id": workspace_id,
     }
-    values = {
-        "publication_id": publication[0],
-        "published_at": publication[1],
-        "generated_by": publication[2],
+    values = {name: value for name, value in publication.items() if name in _TRUE_OF_EACH} | {
         "data_through_at": through,
         "batch_count": 0,
         "touched_date_count": dates,
         "manifest": json.dumps(manifest, sort_keys=True),
-        "previous_publication_id": publication[3],
-        "previous_published_at": publication[4],
     }
     connection.execute(
         f"insert into meta.publication ({', '.join(values)}) values ({', '.join('?' * len(values))})",
@@ -215,7 +214,10 @@ def _write_publication(connection: duckdb.DuckDBPyConnection, workspace_id: str)
     # Whose rows failed which check is not told; that nothing is published which fails a blocking one is true of each workspace.
     connection.execute(
         "insert into meta.check_results values (?, 'publication__blocking_checks', 'blocking', 'pass', 0, ?)",
-        [publication[0], "the publication that this was taken from passed its blocking checks"],
+        [
+            publication["publication_id"],
+            "the publication that this was taken from passed its blocking checks",
+        ],
     )
 
 

@@ -32,6 +32,8 @@ VERBS = {
     "reconcile",
     "reprice",
     "serve",
+    "forget",
+    "publish",
 }
 NIGHT_KEYS = {
     "success", "error", "run_id", "published", "publication_id", "dates_touched", "warnings", "new_files", "known_files",
@@ -131,6 +133,8 @@ STATUS_KEYS = {
     "retracted_files",
     "looked_at",
     "runs",
+    "last_run",
+    "forgotten_ids",
 }
 
 
@@ -158,6 +162,9 @@ def test_status_after_a_night(published: Warehouse) -> None:
         "rows_read": 14, "rows_loaded": 14, "rows_duplicate": 0, "rows_superseded": 0, "rows_quarantined": 0,
     }  # fmt: skip
     assert [run["status"] for run in document["runs"]] == ["success"]
+    assert document["last_run"] == document["runs"][0] | {"age_hours": document["last_run"]["age_hours"]}
+    assert document["last_run"]["seconds"] > 0
+    assert (document["last_run"]["error"], document["forgotten_ids"]) == (None, 0)
     assert (
         published.cli("status", "--json", CREDIT_USAGE_NOW="2026-10-05T09:00:10+00:00").json()["is_fresh"]
         is False

@@ -142,7 +142,8 @@ def test_sensor_starts_one_run_per_change(warehouse: Warehouse, definitions: dg.
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
 
     def look(cursor: str | None) -> Any:
-        with dg.build_sensor_context(cursor=cursor, definitions=definitions) as context:
+        ephemeral = dg.DagsterInstance.ephemeral()
+        with dg.build_sensor_context(ephemeral, cursor, definitions=definitions) as context:
             return sensor.evaluate_tick(context)
 
     assert look(None).run_requests == [], "an empty folder, or none, starts a run"
@@ -165,16 +166,16 @@ def test_a_killed_run_does_not_hold_the_pool_for_ever(
     schedule = definitions.resolve_schedule_def("nightly_schedule")
     with instance(warehouse.settings) as opened:
         killed = opened.add_run(dg.DagsterRun(job_name=NIGHTLY, status=dg.DagsterRunStatus.STARTED))
-        waits = opened.add_run(dg.DagsterRun(job_name=NIGHTLY, status=dg.DagsterRunStatus.QUEUED))
+        begins = opened.add_run(dg.DagsterRun(job_name=NIGHTLY, status=dg.DagsterRunStatus.STARTING))
 
         def tick() -> list[dg.DagsterRunStatus]:
             with dg.build_schedule_context(instance=opened) as context:
                 assert len(schedule.evaluate_tick(context).run_requests or []) == 1
-            return [opened.get_run_by_id(run.run_id).status for run in (killed, waits)]  # type: ignore[union-attr]
+            return [opened.get_run_by_id(run.run_id).status for run in (killed, begins)]  # type: ignore[union-attr]
 
         with held_by_another(warehouse, 60):
-            assert tick() == [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED]
-        assert tick() == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.QUEUED]
+            assert tick() == [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+        assert tick() == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTING]
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------------------

@@ -29,8 +29,11 @@ def daily(warehouse: Warehouse) -> dict[str, Any]:
 
 
 def late() -> list[dict[str, Any]]:
-    """A span of a run of 1 October, and a grandchild on 2 October of the agent that ran on the 1st: both days are dropped by then."""
+    """A span of a run of 1 October, and a grandchild on 2 October of the agent that ran on the 1st: both days are dropped by then. And a
+    run that began, by its own clock, on the day before the one that started it: that one stays.
+    """
     return [
+        call_row("req_early", "s1", at("2026-10-02 23:59:31"), provider_cost_usd="0.17"),
         call_row("req_1", "s_late", at("2026-10-01 09:00:05"), provider_cost_usd="0.11"),
         call_row("req_grandchild", "s1", at("2026-10-02 00:11:01"), provider_cost_usd="0.13"),
     ]
@@ -69,11 +72,14 @@ def test_old_detail_goes_and_daily_figures_stay(published: Warehouse, tmp_path: 
     # Late rows of dropped days: as if all had been there.
     grandchild = run_row("req_grandchild", at("2026-10-02 00:11"), parent_run_id="req_child", user_id=None)
     kept.drop("late/spans.jsonl", late())
-    kept.drop("late/runs.jsonl", [grandchild])
+    early = run_row("req_early", at("2026-10-02 23:59:30"), parent_run_id="req_3", user_id=None)
+    kept.drop("late/runs.jsonl", [grandchild, early])
     kept.land()
     assert not kept.build(with_tests=False).is_full_build
     kept.publish(suites=False)
-    assert kept.one("select count(*) from facts.fct_run_usage where usage_date < date '2026-10-03'") == 0
+    assert kept.query("select run_id from facts.fct_run_usage where usage_date < date '2026-10-03'") == [
+        ("req_early",)
+    ]
     # A night like all others: its tests pass without the old runs.
     kept.drop(
         "new/spans.jsonl", [call_row("req_3", "s2", at("2026-10-03 09:00:03"), provider_cost_usd="0.2")]
@@ -92,7 +98,7 @@ def test_old_detail_goes_and_daily_figures_stay(published: Warehouse, tmp_path: 
     whole = published.with_settings(keep_detail_days=0)
     assert whole.build(with_tests=False).reason == "detail of more days is to be kept"
     whole.publish(suites=False)
-    assert whole.one("select count(*) from facts.fct_run_usage where usage_date < date '2026-10-03'") == 5
+    assert whole.one("select count(*) from facts.fct_run_usage where usage_date < date '2026-10-03'") == 6
     with mock.patch.object(night, "now", lambda: at("2026-11-26 12:00")):
         kept.build(with_tests=False)
         kept.publish(suites=False)
