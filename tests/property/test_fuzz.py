@@ -27,12 +27,12 @@ from tests.property.exports import FORMS, TYPES, Form, columns_of, plain_lines, 
 from tests.property.mutations import TEXT_FILES, is_json, mutated_bytes, mutated_cells, mutated_record
 from tests.warehouse_fixture import Warehouse
 
-CASES = int(os.environ.get("CREDIT_USAGE_FUZZ_CASES", "3200"))
+CASES = int(os.environ.get("CREDIT_USAGE_FUZZ_CASES", "1600"))
 SEED = int(os.environ.get("CREDIT_USAGE_FUZZ_SEED", "1"))
-LINES = 200 if CASES < 10_000 else 500
+LINES = 100 if CASES < 10_000 else 500
 """Mutated lines of each file."""
 NIGHTS = max(1, math.ceil(CASES / (LINES * len(FORMS))))
-DAMAGED_FILES = 16
+DAMAGED_FILES = 6 if CASES < 10_000 else 16
 SECONDS = 300
 """A night that takes longer hangs: the longest take twenty on a busy core."""
 
