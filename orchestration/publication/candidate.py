@@ -176,13 +176,16 @@ def is_changed_by_hand(settings: Settings, *, thorough: bool = False) -> bool:
     recorded = (beside or {}).get("file_sha256")
     if recorded is None:
         return False
-    known = {"file_sha256": recorded, "state": _state_of(settings.published_path)}
-    if not thorough and _read_remembered(settings) == known:
+    if not thorough and is_remembered(settings, recorded):
         return False
-    if hash_of(settings.published_path) != recorded:
-        return True
-    remember_hash(settings, recorded)
-    return False
+    return bool(hash_of(settings.published_path) != recorded)
+
+
+def is_remembered(settings: Settings, digest: str) -> bool:
+    """Whether `remember_hash` noted this hash of the published file as it lies there now."""
+    return bool(
+        _read_remembered(settings) == {"file_sha256": digest, "state": _state_of(settings.published_path)}
+    )
 
 
 def remember_hash(settings: Settings, digest: str) -> None:

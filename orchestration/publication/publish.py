@@ -27,6 +27,7 @@ from orchestration.publication.candidate import (
     copy_file,
     first_detail_date,
     hash_of,
+    is_remembered,
     read_manifest,
     read_manifest_beside,
     remember_hash,
@@ -109,6 +110,8 @@ def _detail_from(
     connection: duckdb.DuckDBPyConnection, settings: Settings, plan: Plan, today: date
 ) -> date | None:
     """The first date whose runs and calls stay, None where those of all dates do."""
+    if not settings.keep_detail_days and plan.detail_from_date is None:
+        return None
     oldest, newest = _one_row(
         connection, "select min(usage_date), max(usage_date) from marts.mart_analytics__total_cost"
     )
@@ -212,6 +215,8 @@ def repair(settings: Settings) -> None:
     digest = beside.pop("file_sha256", None)
     if beside != inside or digest is None:
         _write_manifest(settings, inside, hash_of(settings.published_path))
+    elif not is_remembered(settings, digest) and hash_of(settings.published_path) == digest:
+        remember_hash(settings, digest)
 
 
 def _write_manifest(settings: Settings, manifest: dict[str, Any], digest: str) -> None:

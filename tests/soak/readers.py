@@ -91,6 +91,16 @@ def _read(path: str, holds: int, latest: Any, stop: Any, results: Any) -> None:
     results.put((queries, opened, sorted(seen), faults))
 
 
+def _wait(watched: Watched, number: int, readers: list[Any], results: Any) -> None:
+    """Until these readers have seen the publication, or one of all has given up."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(value.value < number for value in readers) and results.empty():
+        if time.monotonic() > deadline:
+            watched.faults.append(f"publication {number} is not seen by all readers")
+            return
+        time.sleep(0.005)
+
+
 def watch(warehouse: Warehouse, publications: int) -> Watched:
     """Publish so many times under the eyes of all readers. The next one waits until those who open the file for each query have seen it."""
     context = multiprocessing.get_context("forkserver")
@@ -100,6 +110,7 @@ def watch(warehouse: Warehouse, publications: int) -> Watched:
     # Half of them open the file for every query, the others keep it open for 2 to 32.
     holds = [1 if number % 2 else 2 ** (number // 2 + 1) for number in range(READERS)]
     latest = [context.Value("q", 0) for _ in holds]
+    impatient = [value for value, hold in zip(latest, holds, strict=True) if hold == 1]
     readers = [
         context.Process(target=_read, args=(path, hold, mine, stop, results))
         for hold, mine in zip(holds, latest, strict=True)
@@ -109,14 +120,9 @@ def watch(warehouse: Warehouse, publications: int) -> Watched:
     watched = Watched(publications)
     try:
         for _ in range(publications):
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            impatient = [value for value, hold in zip(latest, holds, strict=True) if hold == 1]
-            while any(value.value < numbers[-1] for value in impatient) and results.empty():
-                if time.monotonic() > deadline:
-                    watched.faults.append(f"publication {numbers[-1]} is not seen by all readers")
-                    break
-                time.sleep(0.005)
+            _wait(watched, numbers[-1], impatient, results)
             numbers.append(publish_numbered(warehouse))
+        _wait(watched, numbers[-1], impatient, results)
     finally:
         stop.set()
     for _ in readers:
