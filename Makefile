@@ -78,7 +78,7 @@ bench: install
 
 # Warns where a ratio moved by more than a fifth. Processor seconds, because the machine may be shared. `--write benchmarks/ratios.json` accepts.
 bench-quick: install
-	$(BIN)/python -m benchmarks.ratios --days 2 --history 8 --runs-per-day 2000 --repeat 1 --cpu --against benchmarks/ratios.json
+	$(BIN)/python -m benchmarks.ratios --days 2 --history 6 --runs-per-day 2000 --repeat 1 --cpu --no-small --against benchmarks/ratios.json
 
 lock: install
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header \

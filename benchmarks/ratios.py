@@ -128,7 +128,8 @@ class _Measuring:
     def further_day(self) -> list[Ratio | Single]:
         """One more day on `days` and on `history` days; then what touches everything that is there."""
         further = self.days[-1]
-        short = self._history("short", self.days[: self.options.days])
+        # The data folder of the last bulk night is just that.
+        short = self.folder / "bulk"
         long = self._history("long", self.days[: self.options.history])
         nights: dict[str, list[list[Cost]]] = {"short": [], "long": []}
         by_hand: list[float] = []
@@ -186,23 +187,26 @@ class _Measuring:
 
     def small(self) -> list[Ratio | Single]:
         """What a person waits for: a small night, the help, a query."""
-        options = argparse.Namespace(**{**vars(self.options), "days": 0, "runs_per_day": 1000})
-        source = self.folder / "small-input"
-        shutil.rmtree(source, ignore_errors=True)
-        generate(source, options)
-        small, helps = [], []
-        for _ in range(self.options.repeat):
-            data = self._new_data("small", sorted(source.iterdir()), prepared=True)
-            small.append(self._sum(self._night("small", data)))
-            helps.append(self._command(["--help"], os.environ.copy()))
+        helps = [self._command(["--help"], os.environ.copy()) for _ in range(self.options.repeat)]
         waited = [panels.measure(self.published, repeat=1) for _ in range(max(self.options.repeat, 3))]
         medians = {name: statistics.median(item[name] for item in waited) for name in waited[0]}
         return [
-            Single("small night, 1,000 runs, cold", small, "s", 15.0),
+            *(self._small_nights() if self.options.small else ()),
             Single("--help", helps, "s", 0.4),
             Single("panel queries, median", [statistics.median(medians.values())], "ms", 50.0),
             Single("panel queries, worst", [max(medians.values())], "ms", 250.0),
         ]
+
+    def _small_nights(self) -> list[Single]:
+        options = argparse.Namespace(**{**vars(self.options), "days": 0, "runs_per_day": 1000})
+        source = self.folder / "small-input"
+        shutil.rmtree(source, ignore_errors=True)
+        generate(source, options)
+        seconds = []
+        for _ in range(self.options.repeat):
+            data = self._new_data("small", sorted(source.iterdir()), prepared=True)
+            seconds.append(self._sum(self._night("small", data)))
+        return [Single("small night, 1,000 runs, cold", seconds, "s", 15.0)]
 
     def _new_data(self, name: str, days: Sequence[Path], *, prepared: bool = False) -> Path:
         """A new data folder with these days in its landing folder; `prepared` leaves the parsed dbt project of an earlier one in it."""
@@ -313,6 +317,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--repairs", action="store_true", help="also reprice, render, retract and rebuild on both histories"
+    )
+    parser.add_argument(
+        "--small", action=argparse.BooleanOptionalAction, default=True, help="also a night of 1,000 runs"
     )
     parser.add_argument("--data", type=Path, help="work here and keep everything")
     parser.add_argument("--json", action="store_true")
