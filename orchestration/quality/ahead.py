@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.results import CheckResult, from_json, to_json
@@ -23,8 +24,10 @@ _waiting: list[tuple[BaseProcess, Connection]] = []
 
 
 def start() -> None:
-    """Start the process, unless one is waiting. It ends with this one, however this one ends: its pipe is closed then."""
-    if _waiting:
+    """Start the process, unless one is waiting or this one has imported already what takes so long. It ends with this one, however this one
+    ends: its pipe is closed then.
+    """
+    if _waiting or "great_expectations" in sys.modules:
         return
     # Spawned, not forked: a copy of this process would hold its locks and connections.
     context = multiprocessing.get_context("spawn")

@@ -17,6 +17,12 @@ from tests import quality_fixture
 AS_OF = datetime(2026, 3, 4, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the command of a night; this process may have run suites before."""
+    monkeypatch.setattr(ahead.sys, "modules", {})
+
+
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return quality_fixture.build(tmp_path_factory.mktemp("ahead") / "candidate.duckdb")
