@@ -74,7 +74,7 @@ ui: install
 		$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 bench: install
-	$(BIN)/python -m benchmarks.ratios --days 30 --history 60 --repairs
+	$(BIN)/python -m benchmarks.ratios --days 30 --history 60 --repairs --pandas
 
 # Warns where a ratio moved by more than a fifth. Processor seconds, because the machine may be shared. `--write benchmarks/ratios.json` accepts.
 bench-quick: install
