@@ -79,13 +79,17 @@ class TextRows:
     source_format: str = NATIVE
     may_be_mixed: bool = False
     """JSON Lines may hold runs and spans in one file; a table holds one entity."""
+    may_name_usage: bool = True
+    """False for JSON Lines whose bytes show that none has a usage body."""
 
     @property
     def may_have_usage(self) -> bool:
-        """Whether a row may have a usage body. A table shows by its columns that none has, and needs no statement that could read
-        one: planning it costs half as much again.
+        """Whether a row may have a usage body. A table shows by its columns that none has, other files by their bytes: then no statement
+        is needed that could read one. Planning it costs as much again, and each span an eighth of its landing.
         """
-        return self.columns is None or any(column.name.lower() == USAGE for column in self.columns)
+        if self.columns is None:
+            return self.may_name_usage
+        return any(column.name.lower() == USAGE for column in self.columns)
 
     def count(self, connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
         """The rows of each file_no, counted."""
@@ -555,7 +559,15 @@ def _open_jsonl(
         majority = _majority(connection, relation)
         return TextRows(at_most, majority, relation, lambda: relation, may_be_mixed=True)
     relation = _json_lines(files, measures, numbered=False)
-    return TextRows(at_most, _majority(connection, relation), relation, numbered, may_be_mixed=True)
+    may_name_usage = any(measure.may_name_usage for measure in measures.values())
+    return TextRows(
+        at_most,
+        _majority(connection, relation),
+        relation,
+        numbered,
+        may_be_mixed=True,
+        may_name_usage=may_name_usage,
+    )
 
 
 def _json_lines(

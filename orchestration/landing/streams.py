@@ -35,12 +35,18 @@ class UnreadableFileError(Exception):
 @dataclass(frozen=True)
 class Measure:
     """`lines`: how many lines a text file has, blank ones included. `is_uniform`: all end the same way.
-    `longest_bytes`: an upper bound of the longest line.
+    `longest_bytes`: an upper bound of the longest line. `may_name_usage`: a usage body may be in it, spelled with escapes too.
     """
 
     lines: int
     is_uniform: bool
     longest_bytes: int
+    may_name_usage: bool = True
+
+
+_USAGE_MARKS = (b'"usage"', b"\\u006", b"\\u007")
+"""The name, and how its letters begin where they are JSON escapes."""
+_LONGEST_MARK = max(map(len, _USAGE_MARKS))
 
 
 def measure(file: LandingFile, *, are_lines_bound: bool = True) -> Measure:
@@ -49,8 +55,13 @@ def measure(file: LandingFile, *, are_lines_bound: bool = True) -> Measure:
     Raises UnreadableFileError where its compression is damaged or a line is too long to be read (with `are_lines_bound`).
     """
     feeds = returns = pairs = pending = longest = 0
-    last = b""
+    may_name_usage = False
+    last = end = b""
     for chunk in chunks(file):
+        if not may_name_usage:
+            seam = end + chunk[:_LONGEST_MARK]
+            may_name_usage = any(mark in chunk or mark in seam for mark in _USAGE_MARKS)
+            end = chunk[-_LONGEST_MARK:] if len(chunk) >= _LONGEST_MARK else (end + chunk)[-_LONGEST_MARK:]
         feeds += chunk.count(b"\n")
         # Most files have none: the search for pairs alone took 0.4 s of CPU for 215 MB.
         has_returns = b"\r" in chunk
@@ -76,7 +87,7 @@ def measure(file: LandingFile, *, are_lines_bound: bool = True) -> Measure:
             )
     lines = feeds + returns - pairs
     kinds = [feeds - pairs > 0, returns - pairs > 0, pairs > 0]
-    return Measure(lines + (last not in (b"\n", b"\r", b"")), sum(kinds) <= 1, longest)
+    return Measure(lines + (last not in (b"\n", b"\r", b"")), sum(kinds) <= 1, longest, may_name_usage)
 
 
 def open_bytes(file: LandingFile) -> BinaryIO:

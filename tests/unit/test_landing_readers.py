@@ -765,6 +765,27 @@ def test_measure(
     assert longest <= measured.longest_bytes + 2, "DuckDB would refuse the file for a line that is too long"
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 8, 1 << 20])
+@pytest.mark.parametrize(
+    ("data", "may_name_usage"),
+    [
+        (b'{"usage": {}}', True), (b'{"a": 1}\n{"b": 2, "usage" : {}}\n', True), (b'{"\\u0075sage": {}}', True),
+        (b'{"us\\u0061ge": {}}', True), (b'{"input_tokens": 1, "use": "usages \\u00e9"}', False), (b"", False),
+    ],
+)  # fmt: skip
+def test_measure_sees_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, may_name_usage: bool, chunk: int
+) -> None:
+    """A usage body is read as an unknown field, and its tokens are lost, because its name fell between two reads or is escaped."""
+    from orchestration.landing.files import Fingerprint, LandingFile
+
+    monkeypatch.setattr(streams, "_READ_BYTES", chunk)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(data)
+    file = LandingFile(path, path.name, "jsonl", "none", Fingerprint.of(path), "")
+    assert streams.measure(file).may_name_usage is may_name_usage
+
+
 def test_streams_read_what_was_written(tmp_path: Path) -> None:
     """The reader of compressed bytes would drop or repeat some at the border of a piece."""
     from orchestration.landing.files import Fingerprint, LandingFile
