@@ -13,7 +13,7 @@ from random import Random
 from tests.soak import kills, readers
 from tests.warehouse_fixture import Warehouse, three_days
 
-COMMANDS_KILLED = 4
+COMMANDS_KILLED = 3
 DAMAGES = (kills.delete, kills.overwrite)
 
 
