@@ -48,6 +48,39 @@ def land(folder: Path, memory_limit: str, threads: int) -> dict[str, float]:
     }
 
 
+def land_nothing_but_text(source: Path, memory_limit: str, threads: int) -> dict[str, float]:
+    """What no landing of Langfuse's lines can go below here: read them, take the fields that are read out as text, write those."""
+    import duckdb  # noqa: PLC0415
+
+    from orchestration.landing.formats import langfuse  # noqa: PLC0415
+    from orchestration.sql import literal  # noqa: PLC0415
+
+    names = dict.fromkeys(name for spellings in langfuse.FIELDS.values() for name in spellings)
+    structure = literal(json.dumps(dict.fromkeys(names, "VARCHAR")))
+    target = source.with_suffix(".parquet")
+    with duckdb.connect(config={"memory_limit": memory_limit, "threads": threads}) as connection:
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        started = time.perf_counter()
+        row = connection.execute(f"""
+            copy (
+                select unnest(from_json(line, {structure}))
+                from read_csv(
+                    {literal(source)}, columns = {{'line': 'varchar'}}, delim = '\n', quote = '', escape = '', header = false,
+                    auto_detect = false, max_line_size = 4000000
+                )
+            ) to {literal(target)} (format parquet, compression zstd, compression_level 1)
+        """).fetchone()
+        seconds = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    target.unlink()
+    return {
+        "rows": row[0] if row else 0,
+        "seconds": seconds,
+        "cpu_seconds": after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime,
+        "peak_mb": after.ru_maxrss / 1024,
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     options = _parser().parse_args(arguments)
@@ -69,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for _ in range(options.repeat):
                 ours = _landed(folder, source, options)
                 _print(name, source, ours)
+                if options.floor and name == "langfuse":
+                    floor = land_nothing_but_text(source, options.memory_limit, options.threads)
+                    _print("  text alone", source, floor)
                 if options.tracecost and name.startswith("langfuse"):
                     theirs = _tracecost(options.tracecost, source, ours["rows"])
                     _print("  tracecost", source, theirs)
@@ -129,6 +165,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--tracecost", type=Path, help="the program `tracecost` of an environment that has it"
+    )
+    parser.add_argument(
+        "--floor",
+        action="store_true",
+        help="also what reading Langfuse's fields as text and writing them costs",
     )
     parser.add_argument("--data", type=Path, help="keep the files here (default: a temporary folder)")
     parser.add_argument("--land", type=Path, help=argparse.SUPPRESS)
