@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from itertools import takewhile
 from typing import Any
 
 import dagster as dg
@@ -65,7 +66,7 @@ class Translator(DagsterDbtTranslator):
 
 def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
     """The candidate asset and the dbt assets."""
-    manifest = read_manifest(settings)
+    manifest = _with_descriptions(read_manifest(settings))
     translator = Translator()
 
     @dg.multi_asset(
@@ -131,6 +132,22 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
             )
 
     return [prepare_candidate, dbt_build]
+
+
+def _with_descriptions(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest, each test described by its first comment: dagster-dbt asks a test's `meta` for it."""
+    nodes = {
+        unique_id: node
+        if node["resource_type"] != "test"
+        else {**node, "meta": {**node["meta"], "description": _first_comment(str(node["raw_code"]))}}
+        for unique_id, node in manifest["nodes"].items()
+    }
+    return {**manifest, "nodes": nodes}
+
+
+def _first_comment(code: str) -> str:
+    lines = takewhile(lambda line: line.startswith("--"), code.splitlines())
+    return " ".join(line.removeprefix("--").strip() for line in lines)
 
 
 def _plan_metadata(plan: Plan) -> dict[str, dg.MetadataValue]:

@@ -128,6 +128,8 @@ def test_dbt_tests_and_rules_are_asset_checks(warehouse: Warehouse, definitions:
     assert len(tests) > 10
     missing = set(tests) - {name for _, name in checks}
     assert not missing, f"dbt tests that are no asset checks: {sorted(missing)}"
+    bare = [name for (_, name), check in checks.items() if len(check.description or "") < 10]
+    assert not bare, f"the UI does not say what these judge: {bare}"
     assert ("mart_analytics__total_cost", RECONCILIATION) in checks
     assert not graph(definitions).get(dg.AssetCheckKey(RAW_SPANS, SUITE)).blocking, (
         "nothing is built before the audit"
