@@ -25,8 +25,8 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """What one finished stage cost. `peak_memory_bytes` is the process's highest resident memory so far; `cpu_seconds` are also those of
-    processes that ended in it.
+    """What one finished stage cost. `peak_memory_bytes` is the highest resident memory of a process so far, of this one or one that it
+    waited for; `cpu_seconds` are also those of processes that ended in it.
     """
 
     name: str
@@ -113,5 +113,5 @@ def _cpu_seconds() -> float:
 
 
 def _peak_memory_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return peak if sys.platform == "darwin" else peak * 1024
