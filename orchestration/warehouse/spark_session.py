@@ -79,19 +79,26 @@ def session(settings: Settings, *, master: str = "local[*]", memory: str = "2g")
         raise SparkMissingError(missing)
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
+    spill = settings.temp_dir / "spark"
+    running = SparkSession.getActiveSession()
+    # Each night empties the folder for temporary files, and a session does not make its part of it again.
+    if running is not None and (running.conf.get("spark.local.dir", "") != str(spill) or not spill.exists()):
+        running.stop()
+    spill.mkdir(parents=True, exist_ok=True)
     builder: Any = SparkSession.builder.master(master).appName("credit-usage")
     options = {
         **SEMANTICS,
         **_LOCAL,
         "spark.driver.memory": memory,
-        "spark.local.dir": str(settings.temp_dir / "spark"),
+        "spark.local.dir": str(spill),
         "spark.sql.warehouse.dir": str(settings.temp_dir / "spark-warehouse"),
     }
     for name, value in options.items():
         builder = builder.config(name, value)
     made: SparkSession = builder.getOrCreate()
     made.sparkContext.setLogLevel("ERROR")
-    for database in made.catalog.listDatabases():
-        if database.name != "default":
-            made.sql(f"drop database `{database.name}` cascade")
+    # Not by `catalog`, whose rows a session that interprets cannot decode.
+    for (database,) in made.sql("show databases").collect():
+        if database != "default":
+            made.sql(f"drop database `{database}` cascade")
     return made
