@@ -49,7 +49,7 @@ test-quick: install
 # What `make test` tries briefly: deliveries, mutated lines and files, usage bodies, nights, programs that call models, planted faults;
 # then nights that are killed and readers during publications, which print their figures.
 soak: install
-	CREDIT_USAGE_PROPERTY_EXAMPLES=200 CREDIT_USAGE_FUZZ_CASES=104000 CREDIT_USAGE_NIGHT_EXAMPLES=4 CREDIT_USAGE_CALL_PROGRAMS=3000 \
+	CREDIT_USAGE_PROPERTY_EXAMPLES=200 CREDIT_USAGE_FUZZ_CASES=104000 CREDIT_USAGE_NIGHT_EXAMPLES=3 CREDIT_USAGE_CALL_PROGRAMS=3000 \
 	CREDIT_USAGE_FAULT_NIGHTS=all \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup tests/property tests/integration/test_one_call_one_bill.py tests/faults
 	$(BIN)/python -m tests.soak
@@ -75,7 +75,7 @@ ui: install
 		$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 bench: install
-	$(BIN)/python -m benchmarks.ratios --days 30 --history 60 --repairs
+	$(BIN)/python -m benchmarks.ratios --days 30 --history 60 --repairs --pandas
 
 # Warns where a ratio moved by more than a fifth. Processor seconds, because the machine may be shared. `--write benchmarks/ratios.json` accepts.
 bench-quick: install

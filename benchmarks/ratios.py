@@ -114,6 +114,7 @@ class _Measuring:
                     )
                 else:
                     by_hand += self._by_hand(data / "landing")
+        pandas = [self._pandas(self.folder / "bulk" / "landing") for _ in nights if self.options.pandas]
         without_pages = [self._sum(night, leaving=("render",)) for night in nights]
         steady = [self._sum(night, leaving=("render", "start", "define")) for night in nights]
         return [
@@ -122,6 +123,7 @@ class _Measuring:
             Ratio("landing ÷ by hand", [self._stage(night, "land") for night in nights], by_hand),
             Ratio("build ÷ by hand", [self._stage(night, "build") for night in nights], by_hand),
             Ratio("pages ÷ by hand", [self._stage(night, "render") for night in nights], by_hand),
+            *([Ratio("plain pandas ÷ bulk night without pages", pandas, without_pages)] if pandas else ()),
             Single("bulk night without pages, peak memory", peaks, "GB"),
         ]
 
@@ -245,6 +247,11 @@ class _Measuring:
         _, seconds, cpu_seconds, _ = process(command, os.environ.copy())
         return cpu_seconds if self.options.cpu else seconds
 
+    def _pandas(self, landing: Path) -> float:
+        command = [sys.executable, "-m", "benchmarks.with_pandas", str(landing), str(self.folder / "pandas")]
+        _, seconds, cpu_seconds, _ = process(command, os.environ.copy())
+        return cpu_seconds if self.options.cpu else seconds
+
     def _command(self, arguments: Sequence[str], environment: dict[str, str]) -> float:
         _, seconds, cpu_seconds, _ = process(
             [sys.executable, "-m", "orchestration.cli", *arguments], environment
@@ -321,6 +328,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--repairs", action="store_true", help="also reprice, render, retract and rebuild on both histories"
+    )
+    parser.add_argument(
+        "--pandas",
+        action="store_true",
+        help="also the marts of the bulk night in plain pandas, which holds everything in memory",
     )
     parser.add_argument(
         "--small", action=argparse.BooleanOptionalAction, default=True, help="also a night of 1,000 runs"

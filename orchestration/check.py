@@ -23,6 +23,7 @@ from orchestration.publication import candidate
 from orchestration.quality.audit import audit
 from orchestration.quality.results import CheckResult, printable
 from orchestration.warehouse import dbt, manifest
+from orchestration.warehouse.checks import check_results
 
 if TYPE_CHECKING:
     from orchestration.settings import Settings
@@ -115,7 +116,7 @@ def _check_file(
         )
         as_of = night.now() if manifests is not None else None
         return [
-            *(night.as_check(node) for node in nodes),
+            *check_results(settings, scratch, nodes),
             *audit(settings, scratch, None if since is None else dates, as_of=as_of),
         ]
     finally:

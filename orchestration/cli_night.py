@@ -14,6 +14,7 @@ import click
 from orchestration import hooks, logs, progress
 from orchestration.cli_shared import DATA_FAILED, USAGE_ERROR, print_json, show_progress
 from orchestration.hooks import News
+from orchestration.quality import ahead
 from orchestration.settings import LOG_FORMATS
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def run(
                 listener("Starting", 0, 1)
                 result = None if any(options.values()) else _without_news(settings)
                 if result is None:
+                    ahead.start()
                     with progress.stage("start"):
                         from orchestration.defs.run import run_nightly  # noqa: PLC0415
 

@@ -41,7 +41,13 @@ def make_folder(path: Path) -> None:
 
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON document atomically, keys sorted."""
+    text = json.dumps(document, indent=1, sort_keys=True, default=str) + "\n"
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
     make_folder(path.parent)
     temporary = path.with_name(path.name + ".writing")
-    temporary.write_text(json.dumps(document, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+    temporary.write_bytes(content)
     replace_file(temporary, path)

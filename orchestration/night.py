@@ -22,6 +22,7 @@ from orchestration.publication.preview import Preview
 from orchestration.publication.publish import Publication
 from orchestration.quality.results import CheckResult, blocking_failures, from_json, to_json
 from orchestration.warehouse import dbt
+from orchestration.warehouse.checks import check_results
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,21 +185,20 @@ def current_plan(settings: Settings, run_id: str | None = None) -> Plan | None:
 
 def build(settings: Settings) -> Build:
     """Build every model over the touched dates and run every data test. Results are kept; failing tests do not raise."""
+    plan = current_plan(settings)
     with progress.stage("build") as counts:
         nodes = dbt.invoke(
             settings,
-            dbt.NIGHTLY_ARGS,
+            dbt.build_args(full=plan is None or plan.is_full_build),
             on_node=lambda name, done, total: progress.report(f"Building {name}", done, total),
         )
         counts |= {
             "models": sum(node.resource_type == "model" for node in nodes),
-            "tests": sum(node.resource_type == "test" for node in nodes),
+            "tests": sum(len(node.checks) or 1 for node in nodes if node.resource_type == "test"),
             "failed": sum(node.is_blocking_failure for node in nodes),
         }
-    checks = tuple(
-        as_check(node) for node in nodes if node.resource_type == "test" or node.is_blocking_failure
-    )
-    durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(checks)))
+    judged = check_results(settings, settings.candidate_path, nodes)
+    durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(judged)))
     durable.write_json(
         settings.warehouse_dir / "nodes.json",
         [
@@ -211,7 +211,7 @@ def build(settings: Settings) -> Build:
             for node in nodes
         ],
     )
-    return Build(tuple(nodes), checks)
+    return Build(tuple(nodes), tuple(judged))
 
 
 def touched(settings: Settings, plan: Plan) -> list[date]:
@@ -337,18 +337,6 @@ def _preview(
         return preview.compare(settings, plan, publication_id, **told)
     finally:
         preview.discard(settings)
-
-
-def as_check(node: dbt.NodeResult) -> CheckResult:
-    """A dbt test (or a model that failed) as a check result."""
-    passed = node.status in ("pass", "success")
-    return CheckResult(
-        name=node.name,
-        severity="warning" if node.severity == "warn" else "blocking",
-        passed=passed,
-        failures=0 if passed else max(node.failures, 1),
-        message="passed" if passed else (node.message or node.status)[:500],
-    )
 
 
 def _read(settings: Settings, name: str) -> Any:

@@ -6,6 +6,7 @@ The command line listens and collects; elsewhere progress goes nowhere, the cost
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import sys
 import time
@@ -24,7 +25,9 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """What one finished stage cost. `peak_memory_bytes` is the process's highest resident memory so far."""
+    """What one finished stage cost. `peak_memory_bytes` is the process's highest resident memory so far; `cpu_seconds` are also those of
+    processes that ended in it.
+    """
 
     name: str
     seconds: float
@@ -54,7 +57,7 @@ def listening(listener: Listener) -> Iterator[None]:
 @contextmanager
 def stage(name: str) -> Iterator[dict[str, int]]:
     """Measure the block as one stage; it fills the counts. Its cost goes to `stages` and to the log, also when it fails."""
-    started, cpu_started = time.perf_counter(), time.process_time()
+    started, cpu_started = time.perf_counter(), _cpu_seconds()
     counts: dict[str, int] = {}
     failed = True
     try:
@@ -64,7 +67,7 @@ def stage(name: str) -> Iterator[dict[str, int]]:
         finished = Stage(
             name,
             time.perf_counter() - started,
-            time.process_time() - cpu_started,
+            _cpu_seconds() - cpu_started,
             _peak_memory_bytes(),
             counts,
             failed,
@@ -101,6 +104,12 @@ def stages() -> Iterator[list[Stage]]:
     finally:
         # By identity: lists compare by content, and two empty ones would be taken for each other.
         _stage_lists[:] = [item for item in _stage_lists if item is not collected]
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def _peak_memory_bytes() -> int:

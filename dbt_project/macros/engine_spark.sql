@@ -19,6 +19,10 @@
     pmod(xxhash64({{ text }}), {{ parts }}) = 0
 {%- endmacro %}
 
+{% macro spark__row_as_text(relation) -%}
+    to_json(struct({{ relation }}.*))
+{%- endmacro %}
+
 {% macro spark__half_even(value, places) -%}
     cast(bround({{ value }}, {{ places }}) as decimal(38, {{ places }}))
 {%- endmacro %}

@@ -22,6 +22,7 @@ from orchestration.defs.common import (
     take_lock,
     telling_wrong_settings,
 )
+from orchestration.defs.quality import as_dagster
 from orchestration.publication.candidate import Plan
 from orchestration.publication.publish import keep_failed
 from orchestration.settings import Settings
@@ -160,6 +161,14 @@ def _model_results(
             metadata["dagster/row_count"] = counts[result.name]
         if key in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+    # Views that last are not built again, and show what their tables hold by now.
+    told = {result.unique_id for result in built.nodes}
+    for unique_id, node in manifest["nodes"].items():
+        if unique_id in told or node["config"].get("materialized") != "lasting_view" or not ok:
+            continue
+        key = translator.get_asset_key(node)
+        if key in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=key, metadata={"seconds": 0.0})
 
 
 def _row_counts(settings: Settings) -> dict[str, int]:
@@ -172,20 +181,11 @@ def _row_counts(settings: Settings) -> dict[str, int]:
 def _test_results(
     context: dg.AssetExecutionContext, manifest: Mapping[str, Any], translator: Translator, built: night.Build
 ) -> Iterator[dg.AssetCheckResult]:
+    checks = {check.name: check for check in built.checks}
     for result in built.nodes:
         if result.resource_type != "test":
             continue
         key = get_asset_check_key_for_test(manifest, translator, result.unique_id, None)
-        if key is None or key not in context.selected_asset_check_keys:
-            continue
-        yield dg.AssetCheckResult(
-            asset_key=key.asset_key,
-            check_name=key.name,
-            passed=result.status == "pass",
-            severity=dg.AssetCheckSeverity.WARN if result.severity == "warn" else dg.AssetCheckSeverity.ERROR,
-            metadata={
-                "status": result.status,
-                "failing_rows": result.failures,
-                "message": result.message or "passed",
-            },
-        )
+        if key is not None and key in context.selected_asset_check_keys:
+            names = result.checks or (result.name,)
+            yield as_dagster(key, [checks[name] for name in names])

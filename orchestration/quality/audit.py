@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from orchestration.quality import reconciliation, runner
+from orchestration.quality import ahead, reconciliation
 from orchestration.quality.results import CheckResult
 from orchestration.quality.thresholds import DEFAULT_THRESHOLDS
 
@@ -27,12 +27,12 @@ def audit(
         "temp_directory": settings.temp_dir,
     }
     return [
-        *runner.run_suites(
-            database,
+        *ahead.run_suites(
+            database=database,
             dates=dates,
             as_of=as_of,
             thresholds=replace(DEFAULT_THRESHOLDS, freshness_hours=settings.freshness_hours),
-            **limits,  # type: ignore[arg-type]
+            **limits,
         ),
         *reconciliation.reconcile(database, dates=dates, **limits),  # type: ignore[arg-type]
     ]

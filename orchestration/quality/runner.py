@@ -74,19 +74,27 @@ def _load_when_used(name: str) -> None:
     setattr(sys.modules[package], child, module)
 
 
+def load() -> None:
+    """Import what running a suite needs: seconds, which only who runs one pays."""
+    _load_when_used("scipy.stats")
+    import great_expectations  # noqa: F401, PLC0415
+
+    from orchestration.quality import dialect, expectations  # noqa: F401, PLC0415 # SQLAlchemy and GX again
+
+
 class _Session:
     """One ephemeral context with one read-only data source; leaving it closes the file."""
 
     def __init__(self, database: Path, config: dict[str, Any]) -> None:
-        _load_when_used("scipy.stats")
-        import great_expectations as gx  # noqa: PLC0415 # seconds: only who runs a suite pays
+        load()
+        import great_expectations as gx  # noqa: PLC0415
         from great_expectations.data_context.types.base import (  # noqa: PLC0415
             DataContextConfig,
             InMemoryStoreBackendDefaults,
             ProgressBarsConfig,
         )
 
-        from orchestration.quality import dialect, expectations  # noqa: PLC0415 # SQLAlchemy and GX again
+        from orchestration.quality import dialect, expectations  # noqa: PLC0415
 
         dialect.register()
         context = gx.get_context(

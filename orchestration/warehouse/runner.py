@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.publication.candidate import DBT_PROJECT
+from orchestration.warehouse import templates
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -62,6 +63,7 @@ def run(
     settings.temp_dir.mkdir(parents=True, exist_ok=True)
     target = settings.dbt_target_dir / "spark" if spark_tables else settings.dbt_target_dir
     target.mkdir(parents=True, exist_ok=True)
+    templates.keep(target)
     with _environment(settings, database, spark_tables):
         outcome = dbtRunner(manifest=manifest, callbacks=[callback] if callback else []).invoke(
             [
@@ -86,6 +88,7 @@ def run(
             ]
         )
         _release_file()
+    templates.save(target)
     return outcome
 
 

@@ -22,6 +22,7 @@ from orchestration.quality.audit import audit
 from orchestration.quality.reconciliation import IDENTITIES
 from orchestration.quality.results import CheckResult, Severity
 from orchestration.quality.suites import declared_rules
+from orchestration.sql import literal
 from orchestration.warehouse import dbt, runner
 from orchestration.warehouse.manifest import parsed, read_manifest
 from tests.faults.corpus import EXPORT_FAULTS, BuildFault, ExportFault, Fault
@@ -69,12 +70,13 @@ def where(check: str, manifest_names: Iterable[str]) -> tuple[str, Severity]:
 
 
 def blocking_data_tests(warehouse: Warehouse) -> list[str]:
-    """Names of the data tests that block."""
+    """Names of the checks of data tests that block."""
     nodes = read_manifest(warehouse.settings)["nodes"].values()
     return [
-        node["name"]
+        name
         for node in nodes
         if node["resource_type"] == "test" and node["config"]["severity"].lower() == "error"
+        for name in node["config"]["meta"].get("checks") or [node["name"]]
     ]
 
 
@@ -138,7 +140,13 @@ class Candidate:
             manifest=parsed(settings),
         )
         assert outcome.success, outcome.exception
-        return {item.node.name: item.node.compiled_code for item in outcome.result.results}  # type: ignore[union-attr]
+        # One statement holds many checks: each is asked for its own rows.
+        return {
+            check: f"select * from ({item.node.compiled_code}) where {f'check_name = {literal(check)}' if many else 'true'}"
+            for item in outcome.result.results  # type: ignore[union-attr]
+            for many in [item.node.config.meta.get("checks")]
+            for check in many or [item.node.name]
+        }
 
     def plant(self, faults: Sequence[BuildFault]) -> Path:
         """A copy with these faults; each must really change something."""

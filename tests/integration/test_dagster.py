@@ -16,6 +16,7 @@ from orchestration import night, sql
 from orchestration.defs.build import build_definitions
 from orchestration.defs.common import CANDIDATE, PUBLISHED, RAW_RUNS, RAW_SPANS, REPORTS, USAGE_DATES
 from orchestration.defs.jobs import NIGHTLY
+from orchestration.defs.quality import RECONCILIATION, SUITE
 from orchestration.defs.run import instance
 from orchestration.publication.lock import run_lock
 from orchestration.quality import reconciliation, suites
@@ -109,20 +110,28 @@ def test_the_graph_reads_like_the_path_of_the_data(definitions: dg.Definitions) 
 
 def test_dbt_tests_and_rules_are_asset_checks(warehouse: Warehouse, definitions: dg.Definitions) -> None:
     """A rule runs at night that nobody can see in the UI, or a blocking one is shown as harmless."""
-    keys = {key.name: key for key in graph(definitions).asset_check_keys}
+    checks = {
+        (key.asset_key.to_user_string(), key.name): graph(definitions).get(key)
+        for key in graph(definitions).asset_check_keys
+    }
+    told = "\n".join(check.description or "" for check in checks.values())
     rules = [*suites.declared_rules(with_freshness=True), *reconciliation.IDENTITIES]
     assert len(rules) > 40
     for rule in rules:
-        assert rule.name in keys, f"{rule.name} is no asset check"
+        assert f"- `{rule.name}` (" in told, f"{rule.name} is part of no asset check"
+        assert rule.statement in told, f"the UI does not say what {rule.name} judges"
     tests = [
-        node
+        node["name"]
         for node in read_manifest(warehouse.settings)["nodes"].values()
         if node["resource_type"] == "test"
     ]
-    assert len(tests) > 60
-    missing = {node["name"] for node in tests} - keys.keys()
+    assert len(tests) > 10
+    missing = set(tests) - {name for _, name in checks}
     assert not missing, f"dbt tests that are no asset checks: {sorted(missing)}"
-    assert keys[reconciliation.IDENTITIES[0].name].asset_key == dg.AssetKey("mart_analytics__total_cost")
+    assert ("mart_analytics__total_cost", RECONCILIATION) in checks
+    assert not graph(definitions).get(dg.AssetCheckKey(RAW_SPANS, SUITE)).blocking, (
+        "nothing is built before the audit"
+    )
 
 
 def test_schedule_follows_the_settings(warehouse: Warehouse) -> None:
@@ -207,7 +216,11 @@ def test_partitions_are_the_dates_of_the_night_and_checks_are_kept(published: Wa
         records = opened.get_records_for_run(
             result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
         ).records
-        assert len(records) > 80, "check results are not in the event log"
+        evaluations = [record.event_log_entry.dagster_event for record in records]
+        told = sum(
+            int(event.asset_check_evaluation_data.metadata["checks"].value) for event in evaluations if event
+        )
+        assert told > 200, "check results are not in the event log"
 
 
 def test_a_range_of_dates_is_rebuilt_in_one_run(published: Warehouse) -> None:
@@ -283,9 +296,10 @@ def test_the_failed_check_is_named_in_the_log(published: Warehouse) -> None:
         ]
     told = [entry.user_message for entry in logs if entry.user_message.startswith("The night failed in ")]
     failed = {
-        found.check_name
+        name
         for found in evaluations
         if not found.passed and found.severity is dg.AssetCheckSeverity.ERROR
+        for name in str(found.metadata["failed"].value).split(", ")
     }
     assert len(told) == 1, "the hook tells nothing, or tells every stage after the failed one too"
     assert failed, "the check itself is not shown as failed in the UI"

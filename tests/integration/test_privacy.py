@@ -23,6 +23,8 @@ USER = "anna.smith-4711"
 TOLD = ("Anna Smith", "anna@example.com", "her own words")
 KEY, AWS_KEY, BEARER = "sk-proj-Zq81LmXw03RtYv55KbNd", "AKIAZZ81LMXW03RTYV55", "Zq81LmXw03RtYv55KbNdToken"
 PLANTED = "planted-environment-secret-93"
+HOOK = "planted-hook-secret-57"
+"""Part of a webhook's address, where chat programs put the password."""
 DAY = "2026-10-02"
 
 
@@ -128,8 +130,11 @@ def alone_is_alone(warehouse: Warehouse, folder: Path) -> None:
 
 
 def secrets_are_nowhere(warehouse: Warehouse, night: Outcome) -> None:
-    """Keys of the landing files and secrets of the environment are in no file, the quarantine included, nor in what is printed."""
-    told = [word.removeprefix("sk-proj-") for word in (KEY, BEARER, PLANTED)] + [AWS_KEY]
+    """Keys of the landing files and secrets of environment and settings are in no file, the quarantine included, nor in what is printed."""
+    told = [word.removeprefix("sk-proj-") for word in (KEY, BEARER, PLANTED, HOOK)] + [AWS_KEY]
+    assert "the webhook for success could not be reached" in night.err, (
+        "nobody tried to use the secret of the settings"
+    )
     assert traces(warehouse.settings.data_dir, told, without=["landing"]) == []
     assert [word for word in told if word in night.out + night.err] == []
     assert warehouse.one("select count(*) from facts.fct_run_usage where api_key_name = 'sk-...KbNd'") == 1
@@ -188,10 +193,19 @@ def test_nothing_is_told_that_must_not_be(published: Warehouse, tmp_path: Path) 
     prices.write_text(
         "provider,model,meter,unit_price_usd\nzebra,zebra*,uncached_input,2\n", encoding="utf-8"
     )
-    told.write_text('[workspaces.ws_zebra]\nname = "Zebra Industries"\n', encoding="utf-8")
+    told.write_text(
+        f'on_success_webhook = "http://127.0.0.1:9/{HOOK}"\n[workspaces.ws_zebra]\nname = "Zebra Industries"\n',
+        encoding="utf-8",
+    )
     environment = {"CREDIT_USAGE_PRICE_FILE": str(prices), "CREDIT_USAGE_CONFIG": str(told)}
     night = warehouse.cli(
-        "nightly", "--json", OPENAI_API_KEY=PLANTED, AWS_SECRET_ACCESS_KEY=PLANTED, **environment
+        "nightly",
+        "--json",
+        "--log-format",
+        "json",
+        OPENAI_API_KEY=PLANTED,
+        AWS_SECRET_ACCESS_KEY=PLANTED,
+        **environment,
     )
     assert night.code == 0, night.err + night.out
     secrets_are_nowhere(warehouse, night)

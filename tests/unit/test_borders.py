@@ -209,13 +209,20 @@ ENGINE_WORDS = re.compile(
 
 def test_every_table_has_a_key_that_is_tested(manifest: dict[str, Any]) -> None:
     """A join that doubles the rows of a new model passes, because nobody told which columns are its key."""
-    tested: set[str] = set()
-    for node in manifest["nodes"].values():
-        kind = (node.get("test_metadata") or {}).get("name")
-        if node["name"] == "assert_keys_are_unique":
-            tested |= set(node["depends_on"]["nodes"])
-        elif kind in ("unique_key", "no_fan_out"):
-            tested.add(str(node["attached_node"]))
+    keys = [node for node in manifest["nodes"].values() if node["name"] == "assert_keys_are_unique"]
+    assert keys, "the test of all keys is gone"
+    tested = {name for node in keys for name in node["depends_on"]["nodes"]}
+    checks = [
+        name for node in manifest["nodes"].values() for name in node["config"]["meta"].get("checks") or ()
+    ]
+    tested |= {
+        model["unique_id"]
+        for model in models(manifest)
+        if any(
+            f"{model['name']}__{kind}" in checks
+            for kind in ("unique_key", "one_row_per_run", "one_row_per_span")
+        )
+    }
     # Views on the lake, and two lists of which `fct_span_usage` and the dates that are read make sure.
     without = {
         "int_spans__current",

@@ -146,6 +146,9 @@ def test_ids_are_hashed_with_the_salt(hashing: Night) -> None:
     assert ids[:2] == [f"u_{digest[:32]}"] * 2 == [privacy.pseudonym(SALT, USER)] * 2
     assert ids[2] not in (ids[0], None)
     assert ids[3] is None
+    assert traces(hashing.settings.lake_dir, [SALT, USER]) == [], (
+        "the salt, or the id itself, is beside the hash"
+    )
 
 
 def test_nothing_tells_the_person(hashing: Night) -> None:
