@@ -18,7 +18,7 @@ PACKAGES = ("orchestration", "reports")
 PURE = ("landing", "pricing", "quality", "publication", "warehouse", "sample")
 DAGSTER_AT_IMPORT = ("orchestration.defs", "orchestration.definitions")
 DAGSTER_LAZILY = ("orchestration.cli_night", "orchestration.status")
-SLOW = ("dagster", "dbt", "duckdb", "great_expectations", "jinja2", "sqlalchemy", "pandas", "rich")
+SLOW = ("dagster", "dbt", "duckdb", "great_expectations", "jinja2", "sqlalchemy", "pandas", "rich", "pyspark")
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

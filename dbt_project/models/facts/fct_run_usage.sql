@@ -1,4 +1,6 @@
 -- Grain: one row per run (workspace_id, run_id). own_* is additive over runs; total_* includes descendant runs and is not.
+{{ config(stays_in_lake=true) }}
+
 with recursive runs as (
 
     select *
