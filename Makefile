@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # uv installs the locked environment in seconds; pip takes over where uv cannot be had.
 UV_VERSION := 0.13.9
 
-.PHONY: help install demo test test-quick soak lint format docs ui bench bench-quick lock accept screenshots clean
+.PHONY: help install demo test test-quick soak lint format docs ui bench bench-quick parity lock accept screenshots clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,7 +22,8 @@ help:
 	@echo "make bench-quick the same on little data, against the committed ratios (minutes)"
 	@echo "make accept      accept the golden files as they now come out"
 	@echo "make screenshots  pictures of every page of the data folder's site, and of the README"
-	@echo "make lock        compile requirements.lock anew"
+	@echo "make parity      the same exports built by DuckDB and by Spark, and compared"
+	@echo "make lock        compile requirements.lock and requirements-spark.lock anew"
 	@echo "make clean       remove the environment and the caches (never data/)"
 
 install: $(STAMP)
@@ -83,6 +84,12 @@ bench-quick: install
 lock: install
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 		--extra dev -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+		--extra spark --constraints requirements.lock -o requirements-spark.lock pyproject.toml
+
+# DuckDB and Spark on the same exports, every fact and mart compared. Wants Java, and the extra: `pip install -r requirements-spark.lock`.
+parity: install
+	$(BIN)/python -m tests.parity
 
 screenshots: install
 	$(BIN)/python -m tests.browser.screenshots --readme

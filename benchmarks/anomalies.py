@@ -98,12 +98,15 @@ def usage(seed: int, planted: list[Plant]) -> Iterator[tuple[object, ...]]:
 def model_sql() -> str:
     """The model's SQL, its references as plain names."""
     project = REPOSITORY / "dbt_project"
-    macros = (project / "macros/anomalies.sql").read_text(encoding="utf-8")
+    macros = "".join(
+        (project / f"macros/{name}.sql").read_text(encoding="utf-8") for name in ("engine", "anomalies")
+    )
     model = (project / "models/marts/analytics/mart_analytics__anomalies.sql").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - SQL
-    of_engine = environment.from_string(macros).module
     # As dbt dispatches: the macro of the engine by its prefix.
     adapter = SimpleNamespace(dispatch=lambda name, _: getattr(of_engine, f"duckdb__{name}"))
+    environment.globals["adapter"] = adapter
+    of_engine = environment.from_string(macros).module
     return environment.from_string(macros + model).render(
         ref=lambda name: name, config=lambda **_: "", adapter=adapter
     )

@@ -23,7 +23,7 @@ from orchestration.cli_shared import (
     show_progress,
     wait_option,
 )
-from orchestration.settings import Settings, SettingsError, load
+from orchestration.settings import ENGINES, Settings, SettingsError, load
 
 EXIT_CODES = """\b
 Exit codes:
@@ -102,16 +102,21 @@ def cli(debug: bool) -> None:
 @click.option(
     "--full", is_flag=True, help="Build everything anew from the lake instead of only the touched dates."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    help="What builds the tables; the setting `engine` where this is left out.",
+)
 @wait_option
 @cli_night.log_option
 @json_option
-def nightly(full: bool, wait: float, log_format: str | None, as_json: bool) -> None:
+def nightly(full: bool, engine: str | None, wait: float, log_format: str | None, as_json: bool) -> None:
     """Land new files, rebuild the touched dates, audit, publish, render.
 
     Safe to run at any time and any number of times: what is known is not loaded again, and when a blocking check fails yesterday's
     publication stays as it is.
     """
-    cli_night.run(load(), as_json=as_json, full=full, wait_seconds=wait, log_format=log_format)
+    cli_night.run(load(engine=engine), as_json=as_json, full=full, wait_seconds=wait, log_format=log_format)
 
 
 @cli.command()

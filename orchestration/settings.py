@@ -110,6 +110,12 @@ class Settings:
     memory_limit: str = "2GB"
     #: Threads of DuckDB; 0 is one per core.
     threads: int = 0
+    #: What builds the tables: `duckdb`, or `spark`, which needs the extra of that name and Java. Changing it is a full build.
+    engine: str = "duckdb"
+    #: Where Spark runs: `local[*]` is this process, with one thread per core.
+    spark_master: str = "local[*]"
+    #: Memory of Spark in this process, such as `2g`.
+    spark_memory: str = "2g"
     #: How many earlier publications are kept for `credit-usage rollback`, the current one not counted.
     keep_publications: int = 3
     #: Days of which single runs and calls are published, counted back from the night; 0 keeps all. Daily figures stay of all days,
@@ -214,6 +220,11 @@ class Settings:
         return self.data_dir / "dagster"
 
     @property
+    def spark_dir(self) -> Path:
+        """Tables that Spark wrote, a folder for each build; what is published reads them."""
+        return self.data_dir / "spark"
+
+    @property
     def dbt_target_dir(self) -> Path:
         """dbt's manifest, partial parse and run results."""
         return self.data_dir / "dbt"
@@ -243,6 +254,8 @@ _SHORTEST_SALT = 16
 SECRETS = ("user_id_salt", "on_failure_webhook", "on_success_webhook")
 """Settings whose values are shown nowhere: URLs of webhooks are passwords, too."""
 LOG_FORMATS = ("text", "json")
+ENGINES = ("duckdb", "spark")
+_SPARK_MEMORY = re.compile(r"^[1-9]\d*[mg]$")
 _BUDGET_BELOW = 10**12
 
 
@@ -377,6 +390,7 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
             raise SettingsError(
                 f"{sources[name]}: '{name}' must not be negative, got {getattr(settings, name)}"
             )
+    _validate_engine(settings, sources)
     _validate_secrets_and_hooks(settings, sources)
     if settings.freshness_hours <= 1 / 60:
         where = f"{sources['freshness_hours']}: 'freshness_hours'"
@@ -397,6 +411,21 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             raise SettingsError(f"{sources[name]}: '{name}' must name a file, and there is none: {path}")
+
+
+def _validate_engine(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
+    """The same of what builds the tables."""
+    where = f"{sources['engine']}: 'engine'"
+    if settings.engine not in ENGINES:
+        raise SettingsError(f"{where} must be one of {', '.join(ENGINES)}, got {settings.engine!r}")
+    if settings.engine == "spark" and settings.keep_detail_days:
+        raise SettingsError(f"{where} 'spark' keeps the detail of all days: leave out 'keep_detail_days'")
+    if not re.fullmatch(r"local(\[(\*|[1-9]\d*)\])?", settings.spark_master):
+        place = f"{sources['spark_master']}: 'spark_master'"
+        raise SettingsError(f"{place} must be 'local[*]' or 'local[N]', got {settings.spark_master!r}")
+    if not _SPARK_MEMORY.match(settings.spark_memory):
+        place = f"{sources['spark_memory']}: 'spark_memory'"
+        raise SettingsError(f"{place} must look like '2g' or '512m', got {settings.spark_memory!r}")
 
 
 def _validate_secrets_and_hooks(settings: Settings, sources: Mapping[str, str | _Place]) -> None:

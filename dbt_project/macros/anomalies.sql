@@ -28,42 +28,40 @@
 {% macro anomaly_least_cost_share() -%} 0.05 {%- endmacro %}
 {% macro anomaly_least_cost_usd() -%} 1 {%- endmacro %}
 
+{#- Window: so many days of a series before the day at hand. -#}
+{% macro days_before(count) -%}
+    partition by workspace_id, dimension, dimension_key order by usage_date rows between {{ count }} preceding and 1 preceding
+{%- endmacro %}
+
 {#- What such a weekday usually has. Of an even number the lower middle one: a thing used on one of two Mondays is not expected. -#}
 {% macro usual_for_weekday(measure) -%}
-    quantile_disc(cast({{ measure }} as double), 0.5) over (
-        partition by workspace_id, dimension, dimension_key, extract(isodow from usage_date)
-        order by usage_date
-        rows between {{ anomaly_weeks() }} preceding and 1 preceding
-    )
+    {{ lower_middle_over(
+        "cast(" ~ measure ~ " as double)",
+        "partition by workspace_id, dimension, dimension_key, " ~ iso_weekday("usage_date")
+        ~ " order by usage_date rows between " ~ anomaly_weeks() ~ " preceding and 1 preceding"
+    ) }}
 {%- endmacro %}
 
 {#- The usual at the level of the last two weeks, because weekdays of six weeks lag behind growth. Halved or doubled at most. -#}
 {% macro expected_at_level(measure) -%}
-    usual_{{ measure }} * least(greatest(coalesce(
-        median(
-            case
-                when history_days >= {{ anomaly_history_days() }}
-                    then cast({{ measure }} as double) / nullif(usual_{{ measure }}, 0)
-            end
-        ) over (
-            partition by workspace_id, dimension, dimension_key
-            order by usage_date
-            rows between 14 preceding and 1 preceding
-        ), 1), 0.5), 2)
+    {%- set factor -%}
+        case
+            when history_days >= {{ anomaly_history_days() }}
+                then cast({{ measure }} as double) / nullif(usual_{{ measure }}, 0)
+        end
+    {%- endset -%}
+    usual_{{ measure }} * least(greatest(coalesce({{ median_over(factor, days_before(14)) }}, 1), 0.5), 2)
 {%- endmacro %}
 
 {#- How wrong the expectation was on the days before: errors of forecasts, not of a fit, so few days do not look steady. -#}
 {% macro error_of_expectation(measure) -%}
-    1.4826 * median(
+    {%- set error -%}
         case
             when history_days >= {{ anomaly_history_days() }}
                 then abs(cast({{ measure }} as double) / nullif(expected_{{ measure }}, 0) - 1)
         end
-    ) over (
-        partition by workspace_id, dimension, dimension_key
-        order by usage_date
-        rows between {{ 7 * (anomaly_weeks() | int) }} preceding and 1 preceding
-    )
+    {%- endset -%}
+    1.4826 * {{ median_over(error, days_before(7 * (anomaly_weeks() | int))) }}
 {%- endmacro %}
 
 {#- All dates from first to last, as the relation `calendar` with the column `day`. -#}

@@ -47,17 +47,17 @@
 {% macro nearness_of_scope(scope) -%}
     case
         when
-            regexp_full_match(
-                lower({{ scope }}),
-                '(com[.])?(openai|anthropic|google[._]genai|google_genai|mistralai|cohere|groq)([.]sdk([.].*)?)?'
-            )
+            {{ whole_text_matches(
+                "lower(" ~ scope ~ ")",
+                "(com[.])?(openai|anthropic|google[._]genai|google_genai|mistralai|cohere|groq)([.]sdk([.].*)?)?"
+            ) }}
             then 2
         when
-            regexp_matches(
-                lower({{ scope }}),
-                '(^|[._/-])(openai|anthropic|google[._-]?gen(erative)?[._-]?ai|vertexai|bedrock|botocore|mistralai|cohere|groq|together|ollama|watsonx)'
-            )
-            and not regexp_matches(lower({{ scope }}), 'agents?($|[._-])|langchain|litellm')
+            {{ text_matches(
+                "lower(" ~ scope ~ ")",
+                "(^|[._/-])(openai|anthropic|google[._-]?gen(erative)?[._-]?ai|vertexai|bedrock|botocore|mistralai|cohere|groq|together|ollama|watsonx)"
+            ) }}
+            and not ({{ text_matches("lower(" ~ scope ~ ")", "agents?($|[._-])|langchain|litellm") }})
             then 1
         else 0
     end

@@ -38,7 +38,7 @@
 
 {#- Seconds since midnight of a UTC timestamp. -#}
 {% macro second_of_day(utc_timestamp) -%}
-    (extract(hour from {{ utc_timestamp }}) * 3600 + extract(minute from {{ utc_timestamp }}) * 60 + extract(second from {{ utc_timestamp }}))
+    (hour({{ utc_timestamp }}) * 3600 + minute({{ utc_timestamp }}) * 60 + second({{ utc_timestamp }}))
 {%- endmacro %}
 
 {#- A decimal that is not negative, rounded half to even at `places` decimals. -#}
@@ -77,6 +77,15 @@
     list({{ value }} order by {{ sorted_by }})
 {%- endmacro %}
 
+{#- The texts of a group as one, in the order of another column. -#}
+{% macro text_in_order(value, separator, sorted_by) -%}
+    {{ adapter.dispatch("text_in_order", "credit_usage")(value, separator, sorted_by) }}
+{%- endmacro %}
+
+{% macro duckdb__text_in_order(value, separator, sorted_by) -%}
+    string_agg({{ value }}, '{{ separator }}' order by {{ sorted_by }})
+{%- endmacro %}
+
 {#- A column's value in the first row, by the order of another, that has one. -#}
 {% macro first_present(value, sorted_by) -%}
     {{ adapter.dispatch("first_present", "credit_usage")(value, sorted_by) }}
@@ -102,6 +111,76 @@
 
 {% macro duckdb__lists_overlap(one, other) -%}
     list_has_any({{ one }}, {{ other }})
+{%- endmacro %}
+
+{#- An empty list of texts. -#}
+{% macro no_texts() -%}
+    {{ adapter.dispatch("no_texts", "credit_usage")() }}
+{%- endmacro %}
+
+{% macro duckdb__no_texts() -%}
+    cast([] as varchar [])
+{%- endmacro %}
+
+{#- All columns of a relation but these. -#}
+{% macro all_but(relation, names) -%}
+    {{ adapter.dispatch("all_but", "credit_usage")(relation, names) }}
+{%- endmacro %}
+
+{% macro duckdb__all_but(relation, names) -%}
+    {{ relation }}.* exclude ({{ names | join(", ") }})
+{%- endmacro %}
+
+{#- Condition: a part of a text matches a pattern; all of it does. Patterns have no backslash: engines read one differently. -#}
+{% macro text_matches(text, pattern) -%}
+    {{ adapter.dispatch("text_matches", "credit_usage")(text, pattern) }}
+{%- endmacro %}
+
+{% macro duckdb__text_matches(text, pattern) -%}
+    regexp_matches({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+
+{% macro whole_text_matches(text, pattern) -%}
+    {{ adapter.dispatch("whole_text_matches", "credit_usage")(text, pattern) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_text_matches(text, pattern) -%}
+    regexp_full_match({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+
+{#- Whole days from one date to another. -#}
+{% macro days_from(earlier, later) -%}
+    {{ adapter.dispatch("days_from", "credit_usage")(earlier, later) }}
+{%- endmacro %}
+
+{% macro duckdb__days_from(earlier, later) -%}
+    ({{ later }} - {{ earlier }})
+{%- endmacro %}
+
+{#- Monday 1 to Sunday 7. -#}
+{% macro iso_weekday(day) -%}
+    {{ adapter.dispatch("iso_weekday", "credit_usage")(day) }}
+{%- endmacro %}
+
+{% macro duckdb__iso_weekday(day) -%}
+    extract(isodow from {{ day }})
+{%- endmacro %}
+
+{#- Of the values in a window the middle one: of an even number the lower of the two, and what lies between them. NULL where there is none. -#}
+{% macro lower_middle_over(value, window) -%}
+    {{ adapter.dispatch("lower_middle_over", "credit_usage")(value, window) }}
+{%- endmacro %}
+
+{% macro duckdb__lower_middle_over(value, window) -%}
+    quantile_disc({{ value }}, 0.5) over ({{ window }})
+{%- endmacro %}
+
+{% macro median_over(value, window) -%}
+    {{ adapter.dispatch("median_over", "credit_usage")(value, window) }}
+{%- endmacro %}
+
+{% macro duckdb__median_over(value, window) -%}
+    median({{ value }}) over ({{ window }})
 {%- endmacro %}
 
 {#- A JSON object in text with a session's id among its keys. -#}

@@ -4,6 +4,10 @@
     with its type. Reading all parts by name would have to open every file of the lake, every night.
 -#}
 {% macro lake_relation(entity) -%}
+    {{ adapter.dispatch("lake_relation", "credit_usage")(entity) }}
+{%- endmacro %}
+
+{% macro duckdb__lake_relation(entity) -%}
     {%- set rows = plan_rows(
         "plan", "parts",
         "select contract_version, path from plan.parts where entity = '" ~ entity ~ "' order by contract_version, lake_date, batch_seq, path"
@@ -16,13 +20,13 @@
     {%- if rows | length == 0 -%}
         {{ source("plan", entity ~ "_shape") }}
     {%- elif paths.keys() | list == [current[0][0]] -%}
-        {{ adapter.dispatch("read_parts", "credit_usage")(rows | map(attribute=1) | list) }}
+        {{ duckdb__read_parts(rows | map(attribute=1) | list) }}
     {%- else -%}
         (
             select * from {{ source("plan", entity ~ "_shape") }}
             {%- for version in paths %}
             union all by name
-            select * from {{ adapter.dispatch("read_parts", "credit_usage")(paths[version]) }}
+            select * from {{ duckdb__read_parts(paths[version]) }}
             {%- endfor %}
         )
     {%- endif -%}

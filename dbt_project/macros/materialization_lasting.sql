@@ -34,7 +34,7 @@
             {%- do adapter.drop_relation(existing) -%}
         {%- endif -%}
         {%- call statement("main") -%}
-            {{ create_table_as(False, target_relation, sql) }}
+            {{ create_table_as(False, target_relation, as_built(sql)) }}
         {%- endcall -%}
         {%- do persist_docs(target_relation, model) -%}
     {%- else -%}
@@ -43,7 +43,7 @@
         {%- endcall -%}
         {%- call statement("main") -%}
             insert into {{ target_relation }} by name
-            {{ sql }}
+            {{ as_built(sql) }}
         {%- endcall -%}
     {%- endif -%}
     {{ adapter.commit() }}

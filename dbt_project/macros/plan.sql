@@ -61,7 +61,7 @@
 
 {#- The first date whose runs and calls are in the file that this night starts from, as a literal; none where those of all dates are. -#}
 {% macro detail_from() -%}
-    {%- set rows = plan_rows_once("plan", "night", "select cast(detail_from_date as varchar) from plan.night") -%}
+    {%- set rows = plan_rows_once("plan", "night", "select cast(detail_from_date as string) from plan.night") -%}
     {{ return("date '" ~ rows[0][0] ~ "'" if rows | length > 0 and rows[0][0] is not none and not is_full_build() else none) }}
 {%- endmacro %}
 
@@ -72,7 +72,7 @@
     {%- else -%}
         {{ in_dates(column, plan_rows_once(
             "intermediate", "int_dates__touched",
-            "select cast(usage_date as varchar) from intermediate.int_dates__touched order by 1"
+            "select cast(usage_date as string) from intermediate.int_dates__touched order by 1"
         )) }}
     {%- endif -%}
 {%- endmacro %}
@@ -84,7 +84,7 @@
     {%- else -%}
         {{ in_dates(column, plan_rows_once(
             "intermediate", "int_dates__family",
-            "select cast(usage_date as varchar) from intermediate.int_dates__family order by 1"
+            "select cast(usage_date as string) from intermediate.int_dates__family order by 1"
         )) }}
     {%- endif -%}
 {%- endmacro %}
@@ -126,7 +126,7 @@
     {%- else -%}
         {{ in_parts(plan_rows(
             "intermediate", "int_spans__parts",
-            "select distinct cast(lake_date as varchar), batch_seq from intermediate.int_spans__parts where " ~ touched("usage_date")
+            "select distinct cast(lake_date as string), batch_seq from intermediate.int_spans__parts where " ~ touched("usage_date")
         )) }}
     {%- endif -%}
 {%- endmacro %}
@@ -138,11 +138,11 @@
     {%- else -%}
         {%- set rows = plan_rows(
             "intermediate", "int_spans__parts",
-            "select distinct cast(lake_date as varchar), batch_seq from intermediate.int_spans__parts where " ~ touched("usage_date")
+            "select distinct cast(lake_date as string), batch_seq from intermediate.int_spans__parts where " ~ touched("usage_date")
         ) -%}
         {%- set new_rows = plan_rows(
             "plan", "parts",
-            "select distinct cast(lake_date as varchar), batch_seq from plan.parts where is_new and entity = 'spans'"
+            "select distinct cast(lake_date as string), batch_seq from plan.parts where is_new and entity = 'spans'"
         ) -%}
         {{ in_parts(rows + new_rows) }}
     {%- endif -%}
@@ -155,13 +155,13 @@
     {%- else -%}
         {%- set old_rows = plan_rows(
             "intermediate", "int_spans__parts",
-            "select distinct cast(parts.lake_date as varchar), parts.batch_seq from intermediate.int_spans__parts as parts "
+            "select distinct cast(parts.lake_date as string), parts.batch_seq from intermediate.int_spans__parts as parts "
             ~ "where parts.usage_date in (select usage_date from intermediate.int_runs__directory where not has_run and "
-            ~ "(workspace_id, run_id) in (select (workspace_id, run_id) from staging.stg_native__spans where " ~ in_new_batches() ~ "))"
+            ~ "(workspace_id, run_id) in (select workspace_id, run_id from staging.stg_native__spans where " ~ in_new_batches() ~ "))"
         ) -%}
         {%- set new_rows = plan_rows(
             "plan", "parts",
-            "select distinct cast(lake_date as varchar), batch_seq from plan.parts where is_new and entity = 'spans'"
+            "select distinct cast(lake_date as string), batch_seq from plan.parts where is_new and entity = 'spans'"
         ) -%}
         {{ in_parts(old_rows + new_rows, relation) }}
     {%- endif -%}
@@ -174,7 +174,7 @@
     {%- else -%}
         {{ in_parts(plan_rows(
             "intermediate", "int_runs__directory",
-            "select distinct cast(lake_date as varchar), batch_seq from intermediate.int_runs__directory where has_run and " ~ touched("usage_date")
+            "select distinct cast(lake_date as string), batch_seq from intermediate.int_runs__directory where has_run and " ~ touched("usage_date")
         )) }}
     {%- endif -%}
 {%- endmacro %}
@@ -218,8 +218,8 @@
 {% macro chunks_of_dates(span_count=500000) -%}
     {{ return(plan_rows(
         "intermediate", "int_spans__parts",
-        "select cast(min(usage_date) as varchar), cast(max(usage_date) as varchar), "
-        ~ "cast(min(first_lake_date) as varchar), cast(max(last_lake_date) as varchar) "
+        "select cast(min(usage_date) as string), cast(max(usage_date) as string), "
+        ~ "cast(min(first_lake_date) as string), cast(max(last_lake_date) as string) "
         ~ "from (select *, (sum(span_count) over (order by usage_date) - span_count) // " ~ span_count ~ " as chunk from ("
         ~ "select usage_date, sum(span_count) as span_count, min(lake_date) as first_lake_date, max(lake_date) as last_lake_date "
         ~ "from intermediate.int_spans__parts where " ~ touched("usage_date") ~ " group by usage_date)) group by chunk order by chunk"

@@ -3,6 +3,16 @@
     and cost into the run's own work, its image generation and its child runs. The three parts add up to the total.
 #}
 
+{#- What the lake says of a run and its winning version keeps: all but the lake's own columns and its key of versions. -#}
+{% macro columns_of_runs() -%}
+    {{ return([
+        "workspace_id", "run_id", "run_type", "resource_id", "resource_name", "source", "delivery", "charge_type", "status", "started_at",
+        "completed_at", "updated_at", "provider", "model", "api_key_id", "api_key_name", "collaborator", "user_id", "user_metadata",
+        "trace_id", "parent_run_id", "deployment", "error_message", "reported_total_tokens", "reported_total_cost_usd", "quality_flags",
+        "attributes",
+    ]) }}
+{%- endmacro %}
+
 {#- The name that a reader sees: a resource without a name shows its id. -#}
 {% macro run_name() -%}
     coalesce(resource_name, resource_id) as name

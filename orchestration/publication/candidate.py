@@ -63,6 +63,9 @@ class Plan:
     detail_from_date: date | None = None
     #: Runs and calls of some more dates are to be dropped.
     is_dropping_detail: bool = False
+    #: What builds it; of Spark, the build whose tables the published file reads.
+    engine: str = "duckdb"
+    published_build: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -99,6 +102,8 @@ class Plan:
             lake_revision=int(document["lake_revision"]),
             detail_from_date=_day(document["detail_from_date"]),
             is_dropping_detail=bool(document["is_dropping_detail"]),
+            engine=str(document["engine"]),
+            published_build=document["published_build"],
         )
 
 
@@ -234,6 +239,13 @@ def make_plan(
         reason = CHANGED_BY_HAND
     elif full:
         reason = "asked for"
+    elif published.get("engine", "duckdb") != settings.engine:
+        reason = f"what is published was built by {published.get('engine', 'duckdb')}"
+    elif (
+        settings.engine == "spark"
+        and not (settings.spark_dir / published["spark_build"] / "tables.json").exists()
+    ):
+        reason = "the tables that Spark had built are gone"
     elif published["fingerprint"] != current:
         reason = "models changed, or the time zone, default charge type or rate card of a workspace"
     elif not set(published["applied_batches"]) <= set(batches):
@@ -266,6 +278,8 @@ def make_plan(
         lake_revision=lake_revision,
         detail_from_date=None if reason else detail_from,
         is_dropping_detail=not reason and _has_old_detail(settings, published, today),
+        engine=settings.engine,
+        published_build=(published or {}).get("spark_build"),
     )
 
 

@@ -145,6 +145,15 @@ def _fill(connection: duckdb.DuckDBPyConnection, workspace_id: str) -> int:
     }
     for schema in _SCHEMAS:
         connection.execute(f"create schema made.{schema}")
+    views = connection.execute(
+        "select schema_name, view_name, sql from duckdb_views() where database_name = 'published' and list_contains(?, schema_name) "
+        "order by schema_name, view_name",
+        [list(_SCHEMAS)],
+    ).fetchall()
+    # Facts that Spark has built are views on files that hold all workspaces: here they become tables, or they would show the others.
+    outside = {f"{schema}.{name}" for schema, name, ddl in views if "read_parquet(" in ddl}
+    for name in sorted(outside):
+        tables[name] = f"create table {name} as select * from published.{name} limit 0"
     columns: dict[str, list[str]] = {}
     for name, ddl in tables.items():
         connection.execute(ddl)
@@ -163,12 +172,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, workspace_id: str) -> int:
         if name in tables and query:
             connection.execute(f"insert into {name} {query.format(shared='published.' + name)}")
     _write_publication(connection, workspace_id)
-    for (ddl,) in connection.execute(
-        "select sql from duckdb_views() where database_name = 'published' and list_contains(?, schema_name) "
-        "order by schema_name, view_name",
-        [list(_SCHEMAS)],
-    ).fetchall():
-        connection.execute(ddl)
+    for schema, name, ddl in views:
+        if f"{schema}.{name}" not in outside:
+            connection.execute(ddl)
     _comment(connection)
     counts = [
         connection.execute(f"select count(*) from {name}").fetchone()
@@ -223,14 +229,21 @@ def _write_publication(connection: duckdb.DuckDBPyConnection, workspace_id: str)
 
 def _comment(connection: duckdb.DuckDBPyConnection) -> None:
     """The meanings of tables and columns, as the published file has them."""
+    made = {
+        f"{schema}.{name}"
+        for schema, name in connection.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'made'"
+        ).fetchall()
+    }
     for kind in ("table", "view"):
         for schema, name, comment in connection.execute(
             f"select schema_name, {kind}_name, comment from duckdb_{kind}s() "
             "where database_name = 'published' and list_contains(?, schema_name) and comment is not null",
             [list(_SCHEMAS)],
         ).fetchall():
+            became = "table" if f"{schema}.{name}" in made else "view"
             connection.execute(
-                f"comment on {kind} {identifier(schema)}.{identifier(name)} is {literal(comment)}"
+                f"comment on {became} {identifier(schema)}.{identifier(name)} is {literal(comment)}"
             )
     for schema, name, column, comment in connection.execute(
         "select schema_name, table_name, column_name, comment from duckdb_columns() "

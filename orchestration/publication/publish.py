@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import durable, sql
 from orchestration.landing.lake import COUNTS, Lake, Manifest
-from orchestration.publication import books
+from orchestration.publication import books, from_spark
 from orchestration.publication.candidate import (
     CHANGED_BY_HAND,
     DamagedFileError,
@@ -103,6 +103,7 @@ def publish(
     _write_manifest(settings, manifest, digest)
     _prune(settings)
     forget_older(settings)
+    _prune_builds(settings)
     return _publication(manifest)
 
 
@@ -192,11 +193,18 @@ def _lake_revision(settings: Settings, path: Path) -> int:
     import duckdb  # noqa: PLC0415
 
     try:
-        with sql.connect(settings, path, read_only=True) as connection:
-            row = connection.execute("select manifest from meta.publication").fetchone()
-        return int(json.loads(row[0]).get("lake_revision", 0)) if row else -1
+        return int(_manifest_in(settings, path).get("lake_revision", 0))
     except (duckdb.Error, ValueError):
         return -1
+
+
+def _manifest_in(settings: Settings, path: Path) -> dict[str, Any]:
+    """The manifest inside a publication. Raises ValueError where the file holds none."""
+    with sql.connect(settings, path, read_only=True) as connection:
+        row = connection.execute("select manifest from meta.publication").fetchone()
+    if row is None:
+        raise ValueError(f"{path} holds no publication")
+    return dict(json.loads(row[0]))
 
 
 def repair(settings: Settings) -> None:
@@ -303,6 +311,13 @@ def _prune(settings: Settings) -> None:
         path.unlink()
 
 
+def _prune_builds(settings: Settings) -> None:
+    """Remove what Spark built for publications that are neither published nor kept any more."""
+    if settings.spark_dir.exists():
+        files = [settings.published_path, *history(settings)]
+        from_spark.prune(settings, [_manifest_in(settings, path).get("spark_build") for path in files])
+
+
 def _write_books(
     connection: duckdb.DuckDBPyConnection,
     settings: Settings,
@@ -339,6 +354,11 @@ def _write_books(
         "prices": dict(plan.prices),
         "lake_revision": plan.lake_revision,
         "keep_detail_days": settings.keep_detail_days,
+        **(
+            {"engine": plan.engine, "spark_build": from_spark.build_dir(settings, plan).name}
+            if plan.engine == "spark"
+            else {}
+        ),
         "detail_from_date": detail_from.isoformat() if detail_from else None,
         "detail_dates": _detail_dates(connection, detail_from),
         "checks": {

@@ -57,9 +57,11 @@ def invoke(
     args: Sequence[str],
     *,
     database: Path | None = None,
+    spark_tables: Path | None = None,
     on_node: Callable[[str, int, int], None] | None = None,
 ) -> list[NodeResult]:
-    """Run one dbt command against the candidate, or against `database`. `on_node(name, done, total)` is called as nodes finish.
+    """Run one dbt command against the candidate, or against `database`, or on Spark with tables in the folder `spark_tables`.
+    `on_node(name, done, total)` is called as nodes finish.
 
     Raises DbtError when dbt could not run; failing tests and models are results, not exceptions. Raises ValueError where the file
     of `database` has another name than the candidate's: dbt gives it to every relation, so the project would have to be parsed for it.
@@ -77,12 +79,18 @@ def invoke(
             on_node(str(data.node_info.node_name), int(data.index), int(total))
 
     try:
-        project = manifest.parsed(settings)
+        # What is kept of a parse is for DuckDB: relations are named in other ways on Spark. dbt's own cache serves there.
+        project = None if spark_tables else manifest.parsed(settings)
     except manifest.ParseError as error:
         raise DbtError(str(error)) from error
     # Without `--no-write-json` dbt would write its manifest, 4 MB, with each command.
     outcome = runner.run(
-        settings, [*args, "--no-write-json"], database=path, manifest=project, callback=callback
+        settings,
+        [*args, "--no-write-json"],
+        database=path,
+        spark_tables=spark_tables,
+        manifest=project,
+        callback=callback,
     )
     if outcome.exception is not None:
         raise DbtError(str(outcome.exception)) from outcome.exception

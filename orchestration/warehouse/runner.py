@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _environment(settings: Settings, database: Path) -> Iterator[None]:
+def _environment(settings: Settings, database: Path, spark_tables: Path | None = None) -> Iterator[None]:
     values = {
         "CREDIT_USAGE_CANDIDATE": str(database),
+        "CREDIT_USAGE_SPARK_TABLES": str(spark_tables or ""),
         "CREDIT_USAGE_MEMORY_LIMIT": settings.memory_limit,
         "CREDIT_USAGE_TEMP_DIR": str(settings.temp_dir),
         "CREDIT_USAGE_THREADS": str(settings.threads or os.cpu_count() or 1),
@@ -48,21 +49,27 @@ def run(
     args: Sequence[str],
     *,
     database: Path,
+    spark_tables: Path | None = None,
     manifest: Any = None,
     callback: Callable[[Any], None] | None = None,
 ) -> dbtRunnerResult:
-    """Run one dbt command on `database`; with a parsed `manifest` dbt does not look at the project's files."""
+    """Run one dbt command on `database`, or on Spark with tables in the folder `spark_tables`.
+
+    With a parsed `manifest` dbt does not look at the project's files.
+    """
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
     _leave_out_debug_events()
     settings.temp_dir.mkdir(parents=True, exist_ok=True)
-    target = settings.dbt_target_dir
+    target = settings.dbt_target_dir / "spark" if spark_tables else settings.dbt_target_dir
     target.mkdir(parents=True, exist_ok=True)
     templates.keep(target)
-    with _environment(settings, database):
+    with _environment(settings, database, spark_tables):
         outcome = dbtRunner(manifest=manifest, callbacks=[callback] if callback else []).invoke(
             [
                 *args,
+                "--target",
+                "spark" if spark_tables else "duckdb",
                 "--project-dir",
                 str(DBT_PROJECT),
                 "--profiles-dir",

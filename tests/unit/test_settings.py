@@ -293,3 +293,20 @@ def test_where_settings_stand_does_not_make_them_differ(tmp_path: Path) -> None:
     assert one == other
     assert one.workspaces["ws"].places["rate_card"].endswith("line 2")
     assert dataclasses.replace(one.workspaces["ws"], rate_card=None) != one.workspaces["ws"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"engine": "sparc"}, "'engine' must be one of duckdb, spark, got 'sparc'"),
+        ({"engine": "spark", "keep_detail_days": 30}, "leave out 'keep_detail_days'"),
+        ({"spark_master": "spark://elsewhere:7077"}, "'spark_master' must be 'local[*]' or 'local[N]'"),
+        ({"spark_master": "local[0]"}, "'spark_master' must be 'local[*]' or 'local[N]'"),
+        ({"spark_memory": "2GB"}, "'spark_memory' must look like '2g' or '512m'"),
+    ],
+)
+def test_a_wrong_engine_is_refused(tmp_path: Path, values: dict[str, object], message: str) -> None:
+    """A misspelt engine builds on another one, or a night on Spark fails halfway because of a setting that does not go with it."""
+    environment = {f"CREDIT_USAGE_{name.upper()}": str(value) for name, value in values.items()}
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load(environment, data_dir=tmp_path)

@@ -1,4 +1,6 @@
 -- Grain: one row per run (workspace_id, run_id). own_* is additive over runs; total_* includes descendant runs and is not.
+{{ config(stays_in_lake=true) }}
+
 with recursive runs as (
 
     select *
@@ -170,7 +172,7 @@ select
     runs.parent_run_id is not null and parents.run_id is null as is_parent_missing,
     runs.deployment,
     runs.error_message,
-    coalesce(own.tools, []) as tools,
+    coalesce(own.tools, {{ no_texts() }}) as tools,
     coalesce(own.tool_call_count, 0) as tool_call_count,
     coalesce(own.span_count, 0) as span_count,
     coalesce(own.call_count, 0) as call_count,

@@ -252,7 +252,7 @@ select
     claims.is_marked,
     claims.bears_usage,
     claims.has_tokens,
-    coalesce(calls_above.call_ancestors, []) as call_ancestors,
+    coalesce(calls_above.call_ancestors, {{ no_texts() }}) as call_ancestors,
     cast(coalesce(tops.tree_depth, 0) as integer) as tree_depth,
     -- A client that found no current span opens a trace of its own: its root is a call.
     case

@@ -164,8 +164,8 @@ nested_links as (
                     scope
                 order by
                     coalesce(is_same_id, false) desc,
-                    starts_apart_ms + coalesce(ends_apart_ms, 0),
-                    node
+                    starts_apart_ms + coalesce(ends_apart_ms, 0) asc nulls last,
+                    node asc
             ) as inner_rank
         from nested_matches
         where outer_rank = 1
@@ -237,8 +237,8 @@ silent_twins as (
                     outer_node,
                     scope
                 order by
-                    ends_apart_ms,
-                    node
+                    ends_apart_ms asc nulls last,
+                    node asc
             ) as inner_rank
         from (
             select
@@ -270,7 +270,7 @@ streams_told as (
         row_number() over (
             partition by told.node
             order by
-                quiet.ended_at desc,
+                quiet.ended_at desc nulls last,
                 quiet.node asc
         ) as silent_rank,
         row_number() over (
@@ -596,8 +596,8 @@ twins_in_islands as (
 
     select
         *,
-        count(*) filter (
-            where latest_end_before is null or started_at > {{ shifted_ms('latest_end_before', 5) }}
+        count(
+            case when latest_end_before is null or started_at > {{ shifted_ms('latest_end_before', 5) }} then 1 end
         ) over (
             partition by
                 scopes,
@@ -629,9 +629,9 @@ twins_left as (
                 island,
                 is_one
             order by
-                started_at,
-                ended_at,
-                cluster_id
+                started_at asc,
+                ended_at asc nulls last,
+                cluster_id asc
         ) as place
     from (
         select
@@ -1023,10 +1023,10 @@ silent_views as (
         clusters.span_id,
         'rollup' as billing_role,
         'a call without usage around several that have some' as billing_reason,
-        cast(null as varchar) as billed_run_id,
-        cast(null as varchar) as billed_span_id,
+        cast(null as string) as billed_run_id,
+        cast(null as string) as billed_span_id,
         false as is_merged,
-        cast(null as varchar) as billing_flags,
+        cast(null as string) as billing_flags,
         {{ columns(words_of_calls() + usage_classes(), 'clusters') }}
     from silent_outers
     inner join clusters
@@ -1044,10 +1044,10 @@ unmarked as (
         span_id,
         'rollup' as billing_role,
         'repeats usage of what is below it' as billing_reason,
-        cast(null as varchar) as billed_run_id,
-        cast(null as varchar) as billed_span_id,
+        cast(null as string) as billed_run_id,
+        cast(null as string) as billed_span_id,
         false as is_merged,
-        cast(null as varchar) as billing_flags,
+        cast(null as string) as billing_flags,
         {{ columns(words_of_calls() + usage_classes()) }}
     from {{ ref('int_calls__candidates') }}
     where not is_call

@@ -218,7 +218,7 @@ with_new_spans as (
             input_tokens is not null or output_tokens is not null as has_tokens,
             input_tokens,
             output_tokens,
-            cast([] as varchar []) as call_ancestors
+            {{ no_texts() }} as call_ancestors
         from {{ ref('stg_native__spans') }}
         where {{ in_new_batches() }}
 

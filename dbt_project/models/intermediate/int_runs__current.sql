@@ -38,7 +38,7 @@ derived as (
 -- depends_on: {{ ref('int_dates__touched') }}
 select
     directory.usage_date,
-    versions.* exclude (lake_date, batch_seq, version_at)
+    {{ columns(columns_of_runs(), 'versions') }}
 from versions
 inner join directory
     on
@@ -46,7 +46,9 @@ inner join directory
         and versions.run_id = directory.run_id
         and versions.batch_seq = directory.batch_seq
 
-union all by name
+union all
 
-select derived.* exclude (is_repetition)
+select
+    usage_date,
+    {{ columns(columns_of_runs()) }}
 from derived

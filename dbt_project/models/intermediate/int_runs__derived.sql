@@ -88,28 +88,28 @@ select
     run_type,
     resource_id,
     coalesce(resource_name, root_name) as resource_name,
-    cast(null as varchar) as source,  -- noqa: RF04
-    cast(null as varchar) as delivery,
-    cast(null as varchar) as charge_type,
+    cast(null as string) as source,  -- noqa: RF04
+    cast(null as string) as delivery,
+    cast(null as string) as charge_type,
     coalesce(status, 'completed') as status,
     started_at,
     case when is_root_open = 0 or status in ('completed', 'failed', 'cancelled') then ended_at end as completed_at,
     cast(null as timestamp) as updated_at,
-    cast(null as varchar) as provider,  -- noqa: RF04
-    cast(null as varchar) as model,  -- noqa: RF04
+    cast(null as string) as provider,  -- noqa: RF04
+    cast(null as string) as model,  -- noqa: RF04
     api_key_id,
     api_key_name,
     collaborator,
     user_id,
     {{ with_session('user_metadata', 'session_id') }} as user_metadata,
     trace_id,
-    cast(null as varchar) as parent_run_id,
+    cast(null as string) as parent_run_id,
     deployment,
     case when status = 'failed' then coalesce(root_error_message, first_error_message) end as error_message,
     cast(null as bigint) as reported_total_tokens,
     cast(null as decimal(38, 12)) as reported_total_cost_usd,
-    cast(null as varchar) as quality_flags,
-    cast(null as varchar) as attributes,
+    cast(null as string) as quality_flags,
+    cast(null as string) as attributes,
     is_repetition
 from traces
 order by

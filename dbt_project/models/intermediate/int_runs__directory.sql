@@ -247,7 +247,7 @@ winners as (
         lake_date,
         batch_seq,
         cast(null as date) as previous_usage_date,
-        cast(null as varchar) as previous_parent_run_id,
+        cast(null as string) as previous_parent_run_id,
         false as previously_had_run,
         (select max(night_seq) from {{ source('plan', 'night') }}) as changed_in_night_seq
     from winners

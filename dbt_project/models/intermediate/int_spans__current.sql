@@ -37,7 +37,7 @@ select
     directory.usage_date,
     not directory.has_run and not coalesce(directory.is_foreign, false) as is_orphan,
     directory.parent_run_id is not null as is_child_run,
-    versions.* exclude (batch_seq, version_at)
+    {{ all_but('versions', ['batch_seq', 'version_at']) }}
 from versions
 inner join directory
     on

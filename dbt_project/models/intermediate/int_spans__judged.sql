@@ -24,7 +24,7 @@ judged as (
 
 -- depends_on: {{ ref('int_dates__touched') }}
 select
-    spans.* exclude ({{ columns(words_of_calls() + usage_classes()) }}),
+    {{ all_but('spans', words_of_calls() + usage_classes()) }},
     {%- for name in words_of_calls() + usage_classes() %}
         case when judged.is_merged then judged.{{ name }} else spans.{{ name }} end as {{ name }},
     {%- endfor %}

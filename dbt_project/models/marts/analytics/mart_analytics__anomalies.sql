@@ -131,7 +131,7 @@ usual_for_weekday as (
 
     select
         *,
-        usage_date - first_date as history_days,
+        {{ days_from('first_date', 'usage_date') }} as history_days,
         {{ usual_for_weekday('call_count') }} as usual_call_count,
         {{ usual_for_weekday('total_cost_usd') }} as usual_total_cost_usd,
         {{ usual_for_weekday('external_cost_usd') }} as usual_external_cost_usd
@@ -270,12 +270,25 @@ ranked as (
             order by
                 cost_usd desc,
                 call_count desc,
-                model asc,
-                service asc,
-                resource_name asc,
-                api_key_name asc
+                model asc nulls last,
+                service asc nulls last,
+                resource_name asc nulls last,
+                api_key_name asc nulls last
         ) as contributor_rank
     from contributors
+
+),
+
+told as (
+
+    select
+        *,
+        concat(
+            concat_ws(' / ', coalesce(model, service), resource_name, api_key_name),
+            ': ', call_count, ' calls, $', cast(cost_usd as decimal(38, 6))
+        ) as contributor
+    from ranked
+    where contributor_rank <= 3
 
 ),
 
@@ -286,16 +299,8 @@ top_contributors as (
         workspace_id,
         dimension,
         dimension_key,
-        string_agg(
-            concat(
-                concat_ws(' / ', coalesce(model, service), resource_name, api_key_name),
-                ': ', call_count, ' calls, $', cast(cost_usd as decimal(38, 6))
-            ),
-            '; '
-            order by contributor_rank asc
-        ) as top_contributors
-    from ranked
-    where contributor_rank <= 3
+        {{ text_in_order('contributor', '; ', 'contributor_rank') }} as top_contributors
+    from told
     group by
         usage_date,
         workspace_id,

@@ -93,7 +93,7 @@ select
     case
         when spent_usd > monthly_budget_usd then cast(0 as bigint)
         when pace_usd_per_day > 0 and projected_usd > monthly_budget_usd
-            then cast(floor((monthly_budget_usd - spent_usd) / pace_usd_per_day) as bigint)
+            then cast(floor(cast(monthly_budget_usd - spent_usd as double) / cast(pace_usd_per_day as double)) as bigint)
     end as budget_days_left,
     case
         when spent_usd > monthly_budget_usd then 'over'

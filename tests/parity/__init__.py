@@ -1,0 +1,1 @@
+"""The same lake built by DuckDB and by Spark: every fact and mart must be equal, row for row."""
