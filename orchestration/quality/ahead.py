@@ -27,7 +27,7 @@ def start() -> None:
     """Start the process, unless one is waiting or this one has imported already what takes so long. It ends with this one, however this one
     ends: its pipe is closed then.
     """
-    if _waiting or "great_expectations" in sys.modules:
+    if _waiting or _is_imported():
         return
     # Spawned, not forked: a copy of this process would hold its locks and connections.
     context = multiprocessing.get_context("spawn")
@@ -58,6 +58,10 @@ def run_suites(**arguments: Any) -> list[CheckResult]:
             raise RuntimeError(f"the suites could not be run: {error}")
         return from_json(results)
     return runner.run_suites(**arguments)
+
+
+def _is_imported() -> bool:
+    return "great_expectations" in sys.modules
 
 
 def _serve(connection: Connection) -> None:

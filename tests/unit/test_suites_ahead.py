@@ -20,7 +20,7 @@ AS_OF = datetime(2026, 3, 4, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _nothing_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the command of a night; this process may have run suites before."""
-    monkeypatch.setattr(ahead.sys, "modules", {})
+    monkeypatch.setattr(ahead, "_is_imported", lambda: False)
 
 
 @pytest.fixture(scope="module")
