@@ -28,7 +28,8 @@ def kill_nights(seed: int, share: float, jobs: int) -> int:
             root.mkdir()
         warehouse = Warehouse(roots[0])
         warehouse.clear()
-        sweep = kills.Sweep(warehouse, builds)
+        # Kills that differ only in names that every night throws away share the night after them.
+        sweep = kills.Sweep(warehouse, builds, is_strict=False)
         runs, spans = three_days()
         warehouse.drop("first/runs.jsonl", runs)
         warehouse.drop("first/spans.jsonl", spans)
