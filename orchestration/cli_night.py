@@ -14,7 +14,6 @@ import click
 from orchestration import hooks, logs, progress
 from orchestration.cli_shared import DATA_FAILED, USAGE_ERROR, print_json, show_progress
 from orchestration.hooks import News
-from orchestration.quality import ahead
 from orchestration.settings import LOG_FORMATS
 
 if TYPE_CHECKING:
@@ -57,6 +56,8 @@ def run(
                 listener("Starting", 0, 1)
                 result = None if any(options.values()) else _without_news(settings)
                 if result is None:
+                    from orchestration.quality import ahead  # noqa: PLC0415
+
                     ahead.start()
                     with progress.stage("start"):
                         from orchestration.defs.run import run_nightly  # noqa: PLC0415

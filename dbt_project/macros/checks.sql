@@ -126,6 +126,61 @@
     {{ return({"name": name, "sql": reconciliation(keys, names, sides)}) }}
 {%- endmacro %}
 
+{#- The three checks of a mart with a row for each run of a type: none lost or multiplied, and the parts of tokens and cost add up. -#}
+{% macro rows_of_runs(mart, run_type) -%}
+    {{ return([
+        no_fan_out(
+            mart ~ "__one_row_per_run",
+            mart,
+            of="fct_run_usage",
+            columns=["usage_date", "workspace_id", "run_id"],
+            of_where="run_type = '" ~ run_type ~ "'"
+        ),
+        holds_for_every_row(
+            mart ~ "__token_split_adds_up",
+            mart,
+            condition="own_total_tokens + own_image_tokens + child_runs_total_tokens = total_tokens"
+        ),
+        holds_for_every_row(
+            mart ~ "__cost_split_adds_up",
+            mart,
+            condition="own_cost_usd + image_generation_cost_usd + child_runs_cost_usd = total_cost_usd"
+        ),
+    ]) }}
+{%- endmacro %}
+
+{#- Latency percentiles of a mart ascend, where it has any. -#}
+{% macro percentiles_ascend(mart) -%}
+    {{ return(holds_for_every_row(
+        mart ~ "__percentiles_ascend",
+        mart,
+        condition="
+            latency_p50_ms is null
+            or (latency_p50_ms <= latency_p90_ms and latency_p90_ms <= latency_p95_ms and latency_p95_ms <= latency_p99_ms)
+        "
+    )) }}
+{%- endmacro %}
+
+{#- A histogram's buckets are so narrow that the middle of one is within one percent of each value in it. -#}
+{% macro buckets_are_narrow(mart) -%}
+    {{ return(holds_for_every_row(
+        mart ~ "__bucket_middle_within_one_percent",
+        mart,
+        condition="bucket_index = 0 or (bucket_upper_ms - bucket_lower_ms) / 2 <= 0.01 * bucket_lower_ms + 0.000002"
+    )) }}
+{%- endmacro %}
+
+{#- The call measures (measures.sql), each with what it counts of spans. -#}
+{% macro call_measures_of_spans() -%}
+    {{ return({
+        "call_count": "case when billing_role = 'call' then 1 else 0 end",
+        "failed_call_count": "case when billing_role = 'call' and status = 'failed' then 1 else 0 end",
+        "unpriced_call_count": "case when cost_source = 'unpriced' then 1 else 0 end",
+        "unknown_usage_call_count": "case when is_usage_unknown then 1 else 0 end",
+        "unpriced_total_tokens": "case when cost_source = 'unpriced' then total_tokens else 0 end",
+    }) }}
+{%- endmacro %}
+
 {#- A row of a relation as one text. -#}
 {% macro row_as_text(relation) -%}
     {{ adapter.dispatch("row_as_text", "credit_usage")(relation) }}

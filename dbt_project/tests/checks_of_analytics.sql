@@ -5,13 +5,7 @@
         "mart_analytics__total_cost",
         to="fct_span_usage",
         groups=["token", "money"],
-        measures={
-            "call_count": "case when billing_role = 'call' then 1 else 0 end",
-            "failed_call_count": "case when billing_role = 'call' and status = 'failed' then 1 else 0 end",
-            "unpriced_call_count": "case when cost_source = 'unpriced' then 1 else 0 end",
-            "unknown_usage_call_count": "case when is_usage_unknown then 1 else 0 end",
-            "unpriced_total_tokens": "case when cost_source = 'unpriced' then total_tokens else 0 end",
-        }
+        measures=call_measures_of_spans()
     ),
     reconciles_to(
         "mart_analytics__total_cost__run_counts_equal_runs",
@@ -59,14 +53,7 @@
         "mart_analytics__service_costs",
         to="fct_span_usage",
         groups=["token", "money"],
-        measures={
-            "call_count": "case when billing_role = 'call' then 1 else 0 end",
-            "failed_call_count": "case when billing_role = 'call' and status = 'failed' then 1 else 0 end",
-            "unpriced_call_count": "case when cost_source = 'unpriced' then 1 else 0 end",
-            "unknown_usage_call_count": "case when is_usage_unknown then 1 else 0 end",
-            "unpriced_total_tokens": "case when cost_source = 'unpriced' then total_tokens else 0 end",
-            "units": "units",
-        }
+        measures=dict(call_measures_of_spans(), units="units")
     ),
     reconciles_to(
         "mart_analytics__usage_breakdown__equals_total_cost",
@@ -137,14 +124,7 @@
         "mart_analytics__model_observability",
         condition="abs(error_rate_pct * call_count - 100 * failed_call_count) <= 0.0001 * call_count"
     ),
-    holds_for_every_row(
-        "mart_analytics__model_observability__percentiles_ascend",
-        "mart_analytics__model_observability",
-        condition="
-            latency_p50_ms is null
-            or (latency_p50_ms <= latency_p90_ms and latency_p90_ms <= latency_p95_ms and latency_p95_ms <= latency_p99_ms)
-        "
-    ),
+    percentiles_ascend("mart_analytics__model_observability"),
     reconciles_to(
         "mart_analytics__model_latency_histogram__counts_every_completed_call",
         "mart_analytics__model_latency_histogram",
@@ -154,11 +134,7 @@
         },
         to_where="billing_role = 'call' and is_model_call and status = 'completed' and duration_ms is not null"
     ),
-    holds_for_every_row(
-        "mart_analytics__model_latency_histogram__bucket_middle_within_one_percent",
-        "mart_analytics__model_latency_histogram",
-        condition="bucket_index = 0 or (bucket_upper_ms - bucket_lower_ms) / 2 <= 0.01 * bucket_lower_ms + 0.000002"
-    ),
+    buckets_are_narrow("mart_analytics__model_latency_histogram"),
     reconciles_to(
         "mart_analytics__trace_performance__counts_every_run",
         "mart_analytics__trace_performance",
@@ -169,14 +145,7 @@
             "run_duration_ms": "case when status = 'completed' then duration_ms else 0 end",
         }
     ),
-    holds_for_every_row(
-        "mart_analytics__trace_performance__percentiles_ascend",
-        "mart_analytics__trace_performance",
-        condition="
-            latency_p50_ms is null
-            or (latency_p50_ms <= latency_p90_ms and latency_p90_ms <= latency_p95_ms and latency_p95_ms <= latency_p99_ms)
-        "
-    ),
+    percentiles_ascend("mart_analytics__trace_performance"),
     reconciles_to(
         "mart_analytics__run_latency_histogram__counts_every_completed_run",
         "mart_analytics__run_latency_histogram",
@@ -186,11 +155,7 @@
         },
         to_where="status = 'completed' and duration_ms is not null"
     ),
-    holds_for_every_row(
-        "mart_analytics__run_latency_histogram__bucket_middle_within_one_percent",
-        "mart_analytics__run_latency_histogram",
-        condition="bucket_index = 0 or (bucket_upper_ms - bucket_lower_ms) / 2 <= 0.01 * bucket_lower_ms + 0.000002"
-    ),
+    buckets_are_narrow("mart_analytics__run_latency_histogram"),
     reconciles_to(
         "mart_analytics__span_performance__counts_every_span",
         "mart_analytics__span_performance",
@@ -210,11 +175,7 @@
         },
         to_where="status = 'completed' and duration_ms is not null"
     ),
-    holds_for_every_row(
-        "mart_analytics__span_latency_histogram__bucket_middle_within_one_percent",
-        "mart_analytics__span_latency_histogram",
-        condition="bucket_index = 0 or (bucket_upper_ms - bucket_lower_ms) / 2 <= 0.01 * bucket_lower_ms + 0.000002"
-    ),
+    buckets_are_narrow("mart_analytics__span_latency_histogram"),
     reconciles_to(
         "mart_analytics__tool_usage__equals_tool_spans",
         "mart_analytics__tool_usage",

@@ -2,25 +2,7 @@
 {%- set checks = [] -%}
 {%- for run_type in ["prompt", "workflow", "agent"] -%}
     {%- set mart = "mart_details__" ~ run_type ~ "_summary" -%}
-    {%- do checks.extend([
-        no_fan_out(
-            mart ~ "__one_row_per_run",
-            mart,
-            of="fct_run_usage",
-            columns=["usage_date", "workspace_id", "run_id"],
-            of_where="run_type = '" ~ run_type ~ "'"
-        ),
-        holds_for_every_row(
-            mart ~ "__token_split_adds_up",
-            mart,
-            condition="own_total_tokens + own_image_tokens + child_runs_total_tokens = total_tokens"
-        ),
-        holds_for_every_row(
-            mart ~ "__cost_split_adds_up",
-            mart,
-            condition="own_cost_usd + image_generation_cost_usd + child_runs_cost_usd = total_cost_usd"
-        ),
-    ]) -%}
+    {%- do checks.extend(rows_of_runs(mart, run_type)) -%}
 {%- endfor -%}
 {%- do checks.extend([
     no_fan_out(

@@ -26,6 +26,7 @@ from orchestration.defs.common import (
 from orchestration.defs.quality import as_dagster
 from orchestration.publication.candidate import Plan
 from orchestration.publication.publish import keep_failed
+from orchestration.quality.results import blocking_failures
 from orchestration.settings import Settings
 from orchestration.warehouse.manifest import read_manifest
 
@@ -124,9 +125,12 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
         yield from _test_results(context, manifest, translator, built)
         if failed:
             kept = keep_failed(settings)
-            names = "; ".join(f"{node.name}: {node.message or node.status}" for node in failed[:5])
+            # Skipped ones, which wait for what failed, are told in the UI alone.
+            told = {name for node in failed for name in node.checks or (node.name,)}
+            broken = [check for check in blocking_failures(built.checks) if check.name in told]
+            names = "; ".join(f"{check.name}: {check.message}" for check in broken[:5])
             stop(
-                f"{len(failed)} models or blocking dbt tests failed: {names}. "
+                f"{len(broken)} models or blocking checks failed: {names}. "
                 f"Nothing was published; the candidate is kept in {kept}.",
                 data_failed=any(node.resource_type == "test" for node in failed),
             )

@@ -223,6 +223,10 @@ def test_partitions_are_the_dates_of_the_night_and_checks_are_kept(published: Wa
             int(event.asset_check_evaluation_data.metadata["checks"].value) for event in evaluations if event
         )
         assert told > 200, "check results are not in the event log"
+    of_each = published.query(
+        "select publication_id, list(check_name order by check_name) from meta.check_results group by all order by all"
+    )
+    assert of_each[-1][1] == of_each[0][1], "a night that leaves views out leaves out what is tested of them"
 
 
 def test_a_range_of_dates_is_rebuilt_in_one_run(published: Warehouse) -> None:
