@@ -18,6 +18,8 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 #: Longest text that a result carries from data or from an error; the whole is in the log of whoever ran the
 #: check.
 MAX_TEXT_CHARACTERS = 500
+EXAMPLE = ", for example "
+"""What follows it in a message names rows, of whatever workspace. Pages are of one workspace and cut a message here."""
 
 
 @dataclass(frozen=True)

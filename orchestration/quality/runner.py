@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.quality.database import connection_config
-from orchestration.quality.results import CheckResult, JsonScalar, check_error, printable
+from orchestration.quality.results import EXAMPLE, CheckResult, JsonScalar, check_error, printable
 from orchestration.quality.suites import (
     Expectation,
     NoResult,
@@ -233,7 +233,7 @@ def _share_result(rule: Rule, passed: bool, counts: Mapping[str, Any], spec: Sha
     if worst := counts["worst_workspaces"]:
         examples = [printable(line, 100) for line in str(worst).splitlines()[:MAX_EXAMPLES]]
         details |= {f"example_{number}": text for number, text in enumerate(examples, start=1)}
-        message += f", for example {examples[0]} (allowed {spec.workspace_share:.2%} of one workspace)"
+        message += f"{EXAMPLE}{examples[0]} (allowed {spec.workspace_share:.2%} of one workspace)"
     return CheckResult(rule.name, rule.severity, passed, 0 if passed else max(found, 1), message, details)
 
 
@@ -250,5 +250,5 @@ def _rows_result(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> CheckResult:
     details: dict[str, JsonScalar] = {"unexpected_rows": found}
     details |= {f"example_{number}": text for number, text in enumerate(examples, start=1)}
     noun = "row breaks it" if found == 1 else "rows break it"
-    message = f"{_sentence(rule)}: {found:,} {noun} (allowed 0), for example {examples[0]}"
+    message = f"{_sentence(rule)}: {found:,} {noun} (allowed 0){EXAMPLE}{examples[0]}"
     return CheckResult(rule.name, rule.severity, False, found, message, details)

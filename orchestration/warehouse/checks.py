@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import sql
-from orchestration.quality.results import CheckResult, printable
+from orchestration.quality.results import EXAMPLE, CheckResult, printable
 from orchestration.sql import identifier
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _told_apart(settings: Settings, database: Path, node: NodeResult) -> list[Ch
                 severity="warning" if node.severity == "warn" else "blocking",
                 passed=count == 0,
                 failures=count,
-                message=f"{count:,} {noun}, for example {example}" if count else "passed",
+                message=f"{count:,} {noun}{EXAMPLE}{example}" if count else "passed",
             )
         )
     return results

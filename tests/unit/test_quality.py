@@ -27,6 +27,7 @@ from orchestration.quality.results import CheckResult, blocking_failures
 from orchestration.quality.runner import run_suites
 from orchestration.quality.suites import NoRows, Suite, build_suites, declared_rules
 from orchestration.quality.thresholds import Thresholds
+from reports import quality as quality_page
 from tests import quality_fixture
 
 Copy = Callable[..., Path]
@@ -78,6 +79,11 @@ def test_clean_file_passes_every_check(clean: Path) -> None:
         results = run_suites(clean, dates=dates) + reconcile(clean, dates=dates)
         assert {name: result.message for name, result in _failed(results).items()} == {}
         assert len(results) == len(declared_rules(with_freshness=False)) + len(IDENTITIES)
+
+
+def test_pages_cut_messages_where_rows_are_named() -> None:
+    """A page of one workspace shows a row of another, because a message names it behind other words than the page looks for."""
+    assert quality_page._EXAMPLE == quality_results.EXAMPLE
 
 
 def test_declared_rules_are_what_runs(clean: Path) -> None:
