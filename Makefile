@@ -49,7 +49,7 @@ test-quick: install
 # What `make test` tries briefly: deliveries, mutated lines and files, usage bodies, nights, programs that call models, planted faults;
 # then nights that are killed and readers during publications, which print their figures.
 soak: install
-	CREDIT_USAGE_PROPERTY_EXAMPLES=40 CREDIT_USAGE_FUZZ_CASES=104000 CREDIT_USAGE_NIGHT_EXAMPLES=2 CREDIT_USAGE_CALL_PROGRAMS=2000 \
+	CREDIT_USAGE_PROPERTY_EXAMPLES=25 CREDIT_USAGE_FUZZ_CASES=104000 CREDIT_USAGE_NIGHT_EXAMPLES=2 CREDIT_USAGE_CALL_PROGRAMS=2000 \
 	CREDIT_USAGE_FAULT_NIGHTS=all \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=8 tests/property tests/integration/test_one_call_one_bill.py tests/faults
 	$(BIN)/python -m tests.soak

@@ -42,7 +42,7 @@ def check_published(settings: Settings) -> list[CheckResult]:
         )
     published = candidate.read_manifest(settings) or {}
     applied = set(published.get("applied_batches", []))
-    manifests = [m for m in Lake(settings.lake_dir).manifests() if m.batch_seq in applied]
+    manifests = [m for m in Lake.of(settings).manifests() if m.batch_seq in applied]
     return _check_file(settings, settings.published_path, manifests)
 
 

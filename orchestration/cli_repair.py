@@ -108,7 +108,8 @@ def _retract(
     from orchestration.publication.lock import ensure_lock  # noqa: PLC0415
 
     ensure_lock(settings.data_dir, wait_seconds=wait)
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
+    lake.refresh()
     with show_progress(quiet=as_json) as listener, progress.listening(listener):
         chosen = retraction.find(settings, lake.manifests(), files, batches)
         made = retraction.prepare(settings, chosen, now=now(), progress=listener)
@@ -182,7 +183,7 @@ def _forget(
     if not yes:
         click.confirm("Forget this user for good, and publish what is left?", abort=True, err=True)
     made = erasure.prepare(settings, user_id, now=now())
-    Lake(settings.lake_dir).commit_revision(made.revision)
+    Lake.of(settings).commit_revision(made.revision)
     clear_for_forgetting(settings)
     cli_night.run(settings, as_json=as_json, extra=lambda: {"forgotten": _erasure_document(made)})
 

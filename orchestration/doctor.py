@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from orchestration.landing import erasure, privacy
+from orchestration.landing import erasure, mirror, privacy
 from orchestration.landing.contract import CONTRACT_VERSION
 from orchestration.landing.lake import Lake, LakeError
 from orchestration.night import now
@@ -71,6 +71,7 @@ def examine(settings: Settings) -> list[Finding]:
         _disk,
         _lock,
         _lake,
+        _object_storage,
         _users,
         _published,
         _clock,
@@ -184,7 +185,7 @@ def _lock(settings: Settings) -> Iterator[Finding]:
 
 
 def _lake(settings: Settings) -> Iterator[Finding]:
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     try:
         manifests = lake.manifests()
         retracted = lake.retracted()
@@ -197,12 +198,11 @@ def _lake(settings: Settings) -> Iterator[Finding]:
         return
     parts = [settings.lake_dir / name for m in manifests for part in m.parts for name in part.files]
     if missing := [path for path in parts if not path.exists()]:
-        yield Finding(
-            "lake",
-            "fail",
-            f"{len(missing)} parts are missing, for example {missing[0]}",
-            "restore lake/ from a backup",
+        advice = (
+            "run `credit-usage nightly`: it fetches them" if lake.shared else "restore lake/ from a backup"
         )
+        told = f"{len(missing)} parts are missing, for example {missing[0]}"
+        yield Finding("lake", "warn" if lake.shared else "fail", told, advice)
         return
     old = sum(m.contract_version < CONTRACT_VERSION for m in manifests)
     told = f"{len(manifests)} batches, {len(parts)} parts"
@@ -210,9 +210,28 @@ def _lake(settings: Settings) -> Iterator[Finding]:
     yield Finding("lake", "ok", told + (f", {len(retracted)} files retracted" if retracted else ""))
 
 
+def _object_storage(settings: Settings) -> Iterator[Finding]:
+    """Whether the folders on object storage can be reached, if there are any."""
+    try:
+        if settings.landing_url:
+            yield Finding(
+                "landing_url", "ok", f"{len(mirror.listing(settings)):,} objects in {settings.landing_url}"
+            )
+        lake = Lake.of(settings)
+        if lake.shared is not None:
+            yield Finding("lake_url", "ok", f"{lake.shared.commits():,} commits in {settings.lake_url}")
+    except RuntimeError as error:
+        yield Finding(
+            "object storage",
+            "fail",
+            str(error),
+            "check the URL, the credentials of its provider, and the network",
+        )
+
+
 def _users(settings: Settings) -> Iterator[Finding]:
     """Whether users are the same from night to night, and those who were forgotten are gone."""
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     manifests = lake.manifests()
     told = "ids are hashed" if settings.user_id_salt else "ids are as given"
     if manifests and manifests[-1].user_id_salt_mark != privacy.mark_of_salt(settings.user_id_salt):
@@ -259,7 +278,7 @@ def _clock(settings: Settings) -> Iterator[Finding]:
     if pinned := os.environ.get("CREDIT_USAGE_NOW"):
         yield Finding("clock", "warn", f"pinned to {pinned} by CREDIT_USAGE_NOW", "unset it: it is for tests")
         return
-    known = [datetime.fromisoformat(manifest.loaded_at) for manifest in Lake(settings.lake_dir).manifests()]
+    known = [datetime.fromisoformat(manifest.loaded_at) for manifest in Lake.of(settings).manifests()]
     beside = candidate.read_manifest_beside(settings)
     known += [datetime.fromisoformat(beside["published_at"])] if beside else []
     latest = max(known, default=None)

@@ -121,7 +121,7 @@ def look(settings: Settings) -> IngestReport | None:
             return None
         publish.repair(settings)
         _finish_forgetting(settings)
-        plan = candidate.make_plan(settings, Lake(settings.lake_dir).manifests(), today=now().date())
+        plan = candidate.make_plan(settings, Lake.of(settings).manifests(), today=now().date())
     except (RuntimeError, ValueError, LookupError, OSError) as error:
         # The job meets it again, says what to do, and is on record as failed.
         logger.info("something stands in the way of a look: %s", error)
@@ -142,7 +142,7 @@ def prepare(
 ) -> Plan:
     """Plan the build and make the candidate, unless there is nothing to do. A candidate left from before is discarded."""
     with progress.stage("prepare") as counts:
-        manifests = Lake(settings.lake_dir).manifests()
+        manifests = Lake.of(settings).manifests()
         plan = candidate.make_plan(
             settings, manifests, requested_dates=requested_dates, full=full, today=now().date()
         )
@@ -284,7 +284,7 @@ def release(settings: Settings) -> Publication:
         raise AuditFailedError(failed, publish.keep_failed(settings))
     progress.report("Publishing", 0, 1)
     with progress.stage("publish") as counts:
-        publication = publish.publish(settings, plan, Lake(settings.lake_dir).manifests(), checks, now=now())
+        publication = publish.publish(settings, plan, Lake.of(settings).manifests(), checks, now=now())
         counts |= {
             "dates": len(publication.touched_dates),
             "warnings": publication.manifest["checks"]["warnings"],
@@ -317,7 +317,7 @@ def preview_repricing(settings: Settings) -> Preview:
         raise LookupError(
             f"nothing is published in {settings.published_dir}: run `credit-usage nightly` first"
         )
-    manifests = Lake(settings.lake_dir).manifests()
+    manifests = Lake.of(settings).manifests()
     applied = [m for m in manifests if m.batch_seq in set(published["applied_batches"])]
     plan = candidate.make_plan(settings, applied)
     return _preview(settings, published, plan, applied, waiting_batches=len(manifests) - len(applied))

@@ -110,6 +110,12 @@ class Settings:
     memory_limit: str = "2GB"
     #: Threads of DuckDB; 0 is one per core.
     threads: int = 0
+    #: URL of a folder on object storage where exports are dropped, such as `s3://bucket/exports`, in place of the data folder's
+    #: `landing/`. Each night fetches what is new there. Credentials come from the provider's own environment.
+    landing_url: str = ""
+    #: URL of a folder on object storage that holds the lake, such as `s3://bucket/lake`. The data folder's `lake/` is then a copy of it,
+    #: and several machines may take turns. Credentials as for `landing_url`.
+    lake_url: str = ""
     #: What builds the tables: `duckdb`, or `spark`, which needs the extra of that name and Java. Changing it is a full build.
     engine: str = "duckdb"
     #: Where Spark runs: `local[*]` is this process, with one thread per core.
@@ -171,8 +177,8 @@ class Settings:
 
     @property
     def landing_dir(self) -> Path:
-        """Where exports are dropped, at any depth. Never written to by us."""
-        return self.data_dir / "landing"
+        """Where exports are dropped, at any depth, and never written to by us; with `landing_url` this machine's copy of what is there."""
+        return self.data_dir / ("landing-copy" if self.landing_url else "landing")
 
     @property
     def lake_dir(self) -> Path:
@@ -391,6 +397,7 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
                 f"{sources[name]}: '{name}' must not be negative, got {getattr(settings, name)}"
             )
     _validate_engine(settings, sources)
+    _validate_urls(settings, sources)
     _validate_secrets_and_hooks(settings, sources)
     if settings.freshness_hours <= 1 / 60:
         where = f"{sources['freshness_hours']}: 'freshness_hours'"
@@ -411,6 +418,18 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             raise SettingsError(f"{sources[name]}: '{name}' must name a file, and there is none: {path}")
+
+
+def _validate_urls(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
+    """The same of folders on object storage. The value is not shown where it may hold a password."""
+    for name in ("landing_url", "lake_url"):
+        user, at, _ = getattr(settings, name).partition("://")[2].partition("/")[0].rpartition("@")
+        if at and ":" in user:
+            raise SettingsError(
+                f"{sources[name]}: '{name}' must not hold a password: credentials come from the provider's own environment"
+            )
+    if settings.lake_url and settings.lake_url.rstrip("/") == settings.landing_url.rstrip("/"):
+        raise SettingsError(f"{sources['lake_url']}: 'lake_url' must be another folder than 'landing_url'")
 
 
 def _validate_engine(settings: Settings, sources: Mapping[str, str | _Place]) -> None:

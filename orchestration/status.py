@@ -21,7 +21,7 @@ _RUNS_SHOWN = 5
 
 def read_status(settings: Settings) -> dict[str, Any]:
     """The document behind `credit-usage status --json`; its keys are stable."""
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     manifests = lake.manifests()
     publication = read_publication(settings)
     waiting_files = 0

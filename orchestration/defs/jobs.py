@@ -10,6 +10,7 @@ from orchestration import hooks
 from orchestration.defs import dead_runs
 from orchestration.defs.common import TOLD_TAG, failure_of
 from orchestration.hooks import News
+from orchestration.landing import mirror
 from orchestration.settings import Settings
 
 NIGHTLY = "nightly"
@@ -118,12 +119,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Runs the nightly job as soon as files arrive, for those who want their numbers before the night.",
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        listing = sorted(
-            (path.relative_to(settings.landing_dir).as_posix(), stat.st_size, stat.st_mtime_ns)
-            for path in settings.landing_dir.rglob("*")
-            if path.is_file()
-            for stat in [path.stat()]
-        )
+        listing = mirror.listing(settings)
         state = hashlib.sha256(repr(listing).encode()).hexdigest()
         if not listing or state == context.cursor:
             return dg.SkipReason("nothing new in the landing folder")

@@ -39,7 +39,7 @@ def build_landing(settings: Settings) -> dg.AssetsDefinition:
         take_lock(settings)
         report = night.land(settings)
         # The same version on a night without news: what was built from these rows is still up to date.
-        version = dg.DataVersion(str(Lake(settings.lake_dir).last_batch_seq))
+        version = dg.DataVersion(str(Lake.of(settings).last_batch_seq))
         for key, entity in ((RAW_RUNS, "runs"), (RAW_SPANS, "spans")):
             metadata = _metadata(report, entity)
             yield dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=version)

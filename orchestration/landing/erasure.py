@@ -49,7 +49,8 @@ def prepare(settings: Settings, user_id: str, *, write: bool = True, now: dateti
 
     `user_id` is the id as the caller gives it, or the hash that the lake holds of it. The caller holds the run lock.
     """
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
+    lake.refresh()
     known = privacy.forgotten(lake)
     salt = known.salt or secrets.token_hex(_SALT_BYTES)
     ids = {user_id}
@@ -86,7 +87,7 @@ def prepare(settings: Settings, user_id: str, *, write: bool = True, now: dateti
 
 def discard(settings: Settings, erasure: Erasure) -> None:
     """Remove what a revision that is not going to be committed has written."""
-    Lake(settings.lake_dir).remove_leftovers_of_revision(erasure.revision.revision)
+    Lake.of(settings).remove_leftovers_of_revision(erasure.revision.revision)
 
 
 def sweep(settings: Settings) -> int:
@@ -94,12 +95,14 @@ def sweep(settings: Settings) -> int:
 
     Safe to repeat: a crash between the commit of a forgetting and this is made good by the next night.
     """
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     if not privacy.forgotten(lake).digests:
         return 0
     stale = list(stale_files(lake))
     for path in stale:
         path.unlink()
+    if lake.shared is not None:
+        lake.shared.sweep(lake.files_named())
     return len(stale)
 
 

@@ -16,7 +16,7 @@ import os
 import stat
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 Format = Literal["jsonl", "csv", "parquet"]
@@ -183,20 +183,30 @@ def _name(path: Path, root: Path) -> str:
     return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", errors="backslashreplace")
 
 
+def no_export_by_name(name: str) -> str:
+    """Why a file of this name is no export, empty where it may be one."""
+    if _endings(name.lower())[0] in FORMATS:
+        return ""
+    return f"not an export: the name ends in none of {', '.join(FORMATS)} (.gz, .zst)"
+
+
+def _endings(name: str) -> tuple[str, Compression]:
+    """The ending that tells the format, and the compression that the one after it tells."""
+    suffixes = PurePath(name).suffixes[-2:]
+    last = suffixes[-1] if suffixes else ""
+    if last not in COMPRESSIONS:
+        return last, "none"
+    return (suffixes[-2] if len(suffixes) > 1 else ""), COMPRESSIONS[last]
+
+
 def _kind(path: Path) -> tuple[Format, Compression] | Skipped:
     """Format and compression by name, corrected by the first bytes (a gzip named .jsonl is still a gzip)."""
     name = path.name.lower()
     if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
         return Skipped(name, "named as an unfinished file", deferred=True)
-    suffixes = path.suffixes[-2:]
-    last = suffixes[-1].lower() if suffixes else ""
-    compression: Compression = "none"
-    if last in COMPRESSIONS:
-        compression = COMPRESSIONS[last]
-        last = suffixes[-2].lower() if len(suffixes) > 1 else ""
-    if last not in FORMATS:
-        endings = ", ".join(FORMATS)
-        return Skipped(name, f"not an export: the name ends in none of {endings} (.gz, .zst)", deferred=False)
+    last, compression = _endings(name)
+    if reason := no_export_by_name(name):
+        return Skipped(name, reason, deferred=False)
     try:
         with path.open("rb") as stream:
             magic = stream.read(4)

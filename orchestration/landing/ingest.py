@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import sql
-from orchestration.landing import conform, dates, formats, privacy, readers, salvage, streams
+from orchestration.landing import conform, dates, formats, mirror, privacy, readers, salvage, streams
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, RUNS, Entity
 from orchestration.landing.files import Fingerprint, LandingFile, Skipped, discover
 from orchestration.landing.foreign import ForeignRows
@@ -79,7 +79,8 @@ def ingest(
     The caller holds the run lock. Raises LakeError for a damaged lake and IngestError where counts do not add
     up; bad data never raises.
     """
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
+    lake.refresh()
     manifests = lake.manifests()
     files, report = _look(settings, lake)
     if not files:
@@ -99,19 +100,22 @@ def ingest(
 
 def survey(settings: Settings) -> IngestReport | None:
     """What `ingest` would report where no file is new; None where there is one."""
-    files, report = _look(settings, Lake(settings.lake_dir))
+    lake = Lake.of(settings)
+    lake.refresh()
+    files, report = _look(settings, lake)
     return None if files else report
 
 
 def _look(settings: Settings, lake: Lake) -> tuple[list[LandingFile], IngestReport]:
     settings.landing_dir.mkdir(parents=True, exist_ok=True)
+    not_fetched = mirror.fetch(settings)
     files, already, skipped = discover(
         settings.landing_dir,
         settle_seconds=settings.settle_seconds,
         known=lake.known_hashes(),
         cache_path=settings.lake_dir / "seen.json",
     )
-    return files, IngestReport(known_files=already, skipped=skipped)
+    return files, IngestReport(known_files=already, skipped=[*not_fetched, *skipped])
 
 
 def revise(

@@ -77,7 +77,7 @@ def _inspected(settings: Settings, rows: int, problems: int) -> dict[str, Any]:
         "entities": {},
         "problems": [],
     }
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     with sql.connect(settings) as connection:
         for entity in ENTITIES:
             files = [

@@ -5,6 +5,7 @@ Layout: `lake/<entity>/lake_date=<UTC date of the row's start>/batch_seq=<batch>
 manifest is written last, so parts without one are leftovers of a crash and are removed before the next batch.
 Nothing of a batch is ever changed. What a retraction takes out of batches is said by `lake/revisions/<number>.json`,
 which holds their manifests as they are from then on: who asks for the manifests gets these, and the parts that they name.
+With `lake_url` the folder is a copy of what `shared_lake` keeps on object storage: commits are made there first.
 What does not belong here: reading landing files.
 """
 
@@ -12,13 +13,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestration import durable
 from orchestration.landing.contract import CONTRACT_VERSION
+
+if TYPE_CHECKING:
+    from orchestration.landing.shared_lake import Document, SharedLake
+    from orchestration.settings import Settings
 
 MANIFEST_VERSION = 1
 COUNTS = ("rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined")
@@ -134,8 +139,23 @@ class Revision:
 class Lake:
     """Paths, manifests and leftovers of one lake folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shared: SharedLake | None = None) -> None:
         self.root = root
+        self.shared = shared
+
+    @classmethod
+    def of(cls, settings: Settings) -> Lake:
+        """The lake of these settings, shared where they have a `lake_url`."""
+        if not settings.lake_url:
+            return cls(settings.lake_dir)
+        from orchestration.landing.shared_lake import SharedLake  # noqa: PLC0415 - few share it
+
+        return cls(settings.lake_dir, SharedLake(settings.lake_dir, settings.lake_url))
+
+    def refresh(self) -> None:
+        """Fetch what other machines committed to a shared lake. The caller holds the run lock, and is about to change the lake."""
+        if self.shared is not None:
+            self.shared.pull(self._documents(), self._files_named, self._files_of)
 
     @property
     def batches_dir(self) -> Path:
@@ -261,7 +281,7 @@ class Lake:
         """Make the batch exist: parts to disk first, the manifest last."""
         self._sync(manifest)
         path = self.batches_dir / f"{manifest.batch_seq:06d}.json"
-        durable.write_json(path, manifest.as_json())
+        self._commit(path, manifest.as_json())
         return path
 
     def commit_revision(self, revision: Revision) -> Path:
@@ -271,8 +291,61 @@ class Lake:
         if revision.forgotten_runs:
             durable.sync_file(self.root / revision.forgotten_runs)
         path = self.revision_path(revision.revision)
-        durable.write_json(path, revision.as_json())
+        self._commit(path, revision.as_json())
         return path
+
+    def _commit(self, path: Path, document: Document) -> None:
+        if self.shared is not None:
+            self.shared.commit(self._below(path), document, self._files_of(document))
+        durable.write_json(path, document)
+
+    def files_named(self) -> set[str]:
+        """The files below the lake that stand: parts and quarantined lines of all batches as they are now, and runs of forgotten users."""
+        names = [*self.batches_dir.glob("*.json"), *self.revisions_dir.glob("*.json")]
+        return self._files_named(
+            {self._below(path): json.loads(path.read_text(encoding="utf-8")) for path in names}
+        )
+
+    def _documents(self) -> list[str]:
+        """The names of all commits below the lake, in their order."""
+        batches = sorted(self.batches_dir.glob("*.json"))
+        order = [(int(path.stem), 0, path) for path in batches]
+        for revision in self.revisions():
+            order.append((revision.last_batch_seq, revision.revision, self.revision_path(revision.revision)))
+        return [self._below(path) for _, _, path in sorted(order)]
+
+    def _files_named(self, documents: Mapping[str, Document]) -> set[str]:
+        """The same of these documents, by their names below the lake."""
+        batches = {
+            name: document for name, document in documents.items() if name.startswith(self.batches_dir.name)
+        }
+        revisions = [document for name, document in sorted(documents.items()) if name not in batches]
+        latest = {document["batch_seq"]: document for document in batches.values()}
+        latest |= {batch["batch_seq"]: batch for revision in revisions for batch in revision["batches"]}
+        found = {revision["forgotten_runs"] for revision in revisions if revision.get("forgotten_runs")}
+        for document in latest.values():
+            manifest = _manifest(document)
+            found |= {name for part in manifest.parts for name in part.files}
+            if manifest.total("rows_quarantined"):
+                found.add(self._below(self.quarantine_path(manifest.batch_seq, manifest.revision)))
+        return found
+
+    def _files_of(self, document: Document) -> list[str]:
+        """The files below the lake that a commit brought and that are still there."""
+        manifests = [_manifest(batch) for batch in document.get("batches", (document,))]
+        revision = document["revision"]
+        found = [document["forgotten_runs"]] if document.get("forgotten_runs") else []
+        for manifest in manifests:
+            if manifest.revision != revision:
+                continue
+            found += [
+                name for part in manifest.parts for name in part.files if _is_of_revision(name, revision)
+            ]
+            found.append(self._below(self.quarantine_path(manifest.batch_seq, revision)))
+        return [name for name in found if (self.root / name).exists()]
+
+    def _below(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
     def _sync(self, manifest: Manifest) -> None:
         """Parts to disk, and the names of the folders on the way to them: a file whose folder was lost is lost."""
@@ -296,6 +369,11 @@ def refuse_newer(manifests: Sequence[Manifest]) -> None:
         raise LakeError(
             f"batches {', '.join(newer)} of the lake were written by a newer version: use that one, this one would misread them"
         )
+
+
+def _is_of_revision(name: str, revision: int) -> bool:
+    """Whether a part was written for this revision: those that it did not change keep their names."""
+    return not revision or Path(name).name.startswith(f"r{revision:04d}-")
 
 
 def _require_version(path: Path, version: int) -> None:

@@ -20,7 +20,7 @@ def read_quarantine(
     limit: int = 50,
 ) -> dict[str, Any]:
     """Quarantined rows (newest batch first, at most `limit`, with their whole raw text), their number, and unreadable files."""
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     manifests = lake.manifests()
     unreadable = [
         {"batch_seq": manifest.batch_seq, "path": entry.path, "reason": entry.reason}

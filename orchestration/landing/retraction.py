@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestration.landing import mirror
 from orchestration.landing.files import LandingFile, discover
 from orchestration.landing.ingest import Progress, revise
 from orchestration.landing.lake import FileEntry, Lake, Manifest, Retracted, Revision
@@ -107,7 +108,7 @@ def prepare(
 
     The caller holds the run lock.
     """
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     old = lake.manifests()
     number = max((revision.revision for revision in lake.revisions()), default=0) + 1
     lake.remove_leftovers_of_revision(number)
@@ -153,7 +154,8 @@ def allow(settings: Settings, names: Sequence[str], *, now: datetime | None = No
 
     Raises LookupError where a name fits no retracted file, or several.
     """
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
+    lake.refresh()
     retracted = lake.retracted()
     found: dict[str, Retracted] = {}
     for name in names:
@@ -174,11 +176,13 @@ def allow(settings: Settings, names: Sequence[str], *, now: datetime | None = No
 
 def discard(settings: Settings, retraction: Retraction) -> None:
     """Remove what a revision that is not going to be committed has written."""
-    Lake(settings.lake_dir).remove_leftovers_of_revision(retraction.revision.revision)
+    Lake.of(settings).remove_leftovers_of_revision(retraction.revision.revision)
 
 
 def _landing_files(settings: Settings, lake: Lake) -> dict[str, LandingFile]:
     """What lies in the landing folder, by hash."""
+    if settings.landing_url:
+        mirror.fetch(settings)
     if not settings.landing_dir.exists():
         return {}
     files, _, _ = discover(

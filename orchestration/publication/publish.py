@@ -174,7 +174,7 @@ def forget_older(settings: Settings) -> None:
 
     Safe to repeat. What is published now follows on the next night, which builds everything anew from the lake.
     """
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     forgotten = max((r.revision for r in lake.revisions() if r.forgotten and r.batches), default=0)
     if not forgotten:
         return
@@ -427,7 +427,7 @@ def _write_books(
             for entry in m.files
         ],
     )
-    lake = Lake(settings.lake_dir)
+    lake = Lake.of(settings)
     revisions = lake.revisions()
     _insert(
         connection,

@@ -114,6 +114,7 @@ def test_landing_comes_first() -> None:
         "orchestration.landing",
         "orchestration.sql",
         "orchestration.durable",
+        "orchestration.object_storage",
         "orchestration.settings",
     )
     for name, tree in modules():
