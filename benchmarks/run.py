@@ -136,6 +136,7 @@ def nightly(name: str, data: Path, options: argparse.Namespace) -> tuple[list[Co
     environment["CREDIT_USAGE_NOW"] = datetime.combine(
         START + timedelta(days=options.days + 1), datetime.min.time(), UTC
     ).isoformat()
+    environment["CREDIT_USAGE_ENGINE"] = getattr(options, "engine", "duckdb")
     if options.memory_limit:
         environment["CREDIT_USAGE_MEMORY_LIMIT"] = options.memory_limit
     command = [sys.executable, "-m", "orchestration.cli", "nightly", "--json"]
@@ -257,6 +258,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=["jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet"],
         default="jsonl",
         help="of the landing files",
+    )
+    parser.add_argument(
+        "--engine", choices=["duckdb", "spark"], default="duckdb", help="what builds (default duckdb)"
     )
     parser.add_argument(
         "--memory-limit", metavar="SIZE", help="DuckDB's limit, e.g. 1GB (default: the product's)"

@@ -27,6 +27,7 @@ from orchestration.warehouse.checks import check_results
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestration.landing.parallel import Division
     from orchestration.settings import Settings
 
 
@@ -81,17 +82,59 @@ def now() -> datetime:
 def land(settings: Settings) -> IngestReport:
     """Land whatever is new as one batch."""
     with progress.stage("land") as counts:
-        _clean_temp(settings)
-        publish.repair(settings)
-        _finish_forgetting(settings)
-        report = ingest(settings, now=now(), progress=progress.report)
-        counts |= {
-            "new_files": len(report.manifest.files) if report.manifest else 0,
-            "known_files": len(report.known_files),
-            "unreadable_files": len(report.unreadable),
-        }
-        counts |= {name: report.manifest.total(name) if report.manifest else 0 for name in COUNTS}
+        _put_right(settings)
+        if settings.landing_workers > 1:
+            from orchestration.landing import parallel  # noqa: PLC0415 - few land so much at once
+
+            report = parallel.ingest(settings, now=now(), progress=progress.report)
+        else:
+            report = ingest(settings, now=now(), progress=progress.report)
+        counts.update(_counts(report))
         return report
+
+
+def divide_landing(settings: Settings) -> Division:
+    """The first step of landing in several: what is new, in groups that anybody may read. The caller holds the lock."""
+    from orchestration.landing import parallel  # noqa: PLC0415
+
+    with progress.stage("divide") as counts:
+        _put_right(settings)
+        division = parallel.divide(settings)
+        counts |= {"groups": division.groups}
+        return division
+
+
+def read_landing_group(settings: Settings, token: str, number: int) -> None:
+    """The second: one group is read aside, in any process that reaches landing folder and lake. Needs no lock."""
+    from orchestration.landing import parallel  # noqa: PLC0415
+
+    with progress.stage("read"):
+        parallel.read_group(settings, token, number)
+
+
+def unite_landing(settings: Settings, token: str) -> IngestReport:
+    """The last: all groups become one batch. The caller holds the lock."""
+    from orchestration.landing import parallel  # noqa: PLC0415
+
+    with progress.stage("land") as counts:
+        report = parallel.unite(settings, token, now=now(), progress=progress.report)
+        counts.update(_counts(report))
+        return report
+
+
+def _put_right(settings: Settings) -> None:
+    """What a night that was killed may have left."""
+    _clean_temp(settings)
+    publish.repair(settings)
+    _finish_forgetting(settings)
+
+
+def _counts(report: IngestReport) -> dict[str, int]:
+    return {
+        "new_files": len(report.manifest.files) if report.manifest else 0,
+        "known_files": len(report.known_files),
+        "unreadable_files": len(report.unreadable),
+    } | {name: report.manifest.total(name) if report.manifest else 0 for name in COUNTS}
 
 
 @contextmanager

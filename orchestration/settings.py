@@ -116,6 +116,9 @@ class Settings:
     #: URL of a folder on object storage that holds the lake, such as `s3://bucket/lake`. The data folder's `lake/` is then a copy of it,
     #: and several machines may take turns. Credentials as for `landing_url`.
     lake_url: str = ""
+    #: Processes that read new landing files at the same time, each with its part of memory and cores. In Dagster each group of files
+    #: is then a step of its own, in whatever executor the deployment has.
+    landing_workers: int = 1
     #: What builds the tables: `duckdb`, or `spark`, which needs the extra of that name and Java. Changing it is a full build.
     engine: str = "duckdb"
     #: Where Spark runs: `local[*]` is this process, with one thread per core.
@@ -234,6 +237,18 @@ class Settings:
     def dbt_target_dir(self) -> Path:
         """dbt's manifest, partial parse and run results."""
         return self.data_dir / "dbt"
+
+    def alone(self, data_dir: Path) -> Settings:
+        """The same for work in a scratch folder of its own: nothing of it reaches what others share."""
+        return replace(
+            self, data_dir=data_dir, settle_seconds=0.0, landing_url="", lake_url="", landing_workers=1
+        )
+
+    def share(self, workers: int) -> Settings:
+        """The same for one of so many processes at once: its part of memory and cores."""
+        limit = re.sub(r"[\d.]+", lambda size: f"{float(size[0]) / workers:.3f}", self.memory_limit)
+        threads = max(1, (self.threads or os.cpu_count() or 1) // workers)
+        return replace(self, memory_limit=limit, threads=threads)
 
     def workspace(self, workspace_id: str) -> WorkspaceSettings:
         """Settings of a workspace, defaults where it has none."""
@@ -399,6 +414,9 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     _validate_engine(settings, sources)
     _validate_urls(settings, sources)
     _validate_secrets_and_hooks(settings, sources)
+    if settings.landing_workers < 1:
+        where = f"{sources['landing_workers']}: 'landing_workers'"
+        raise SettingsError(f"{where} must be at least 1, got {settings.landing_workers}")
     if settings.freshness_hours <= 1 / 60:
         where = f"{sources['freshness_hours']}: 'freshness_hours'"
         raise SettingsError(f"{where} must be more than a minute, got {settings.freshness_hours}")

@@ -93,7 +93,8 @@ def connect(
     settings.temp_dir.mkdir(parents=True, exist_ok=True)
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit,
-        "temp_directory": str(settings.temp_dir),
+        # Of its own: processes at once would give their files the same names.
+        "temp_directory": str(settings.temp_dir / f"process-{os.getpid()}"),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }

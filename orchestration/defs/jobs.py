@@ -8,12 +8,13 @@ import dagster as dg
 
 from orchestration import hooks
 from orchestration.defs import dead_runs
-from orchestration.defs.common import TOLD_TAG, failure_of
+from orchestration.defs.common import RAW_RUNS, RAW_SPANS, TOLD_TAG, failure_of
 from orchestration.hooks import News
 from orchestration.landing import mirror
 from orchestration.settings import Settings
 
 NIGHTLY = "nightly"
+LANDING = "landing"
 
 
 @dg.failure_hook(name="name_the_failure")
@@ -23,16 +24,33 @@ def name_the_failure(context: dg.HookContext) -> None:
     context.log.error(f"The night failed in {context.op.name}: {reason[0] if reason else 'no message'}")
 
 
-def build_job() -> dg.UnresolvedAssetJobDefinition:  # type: ignore[name-defined,unused-ignore]
-    """Everything, in one process: land, build the touched dates, audit, publish, render."""
+def build_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:  # type: ignore[name-defined,unused-ignore]
+    """Everything: land, build the touched dates, audit, publish, render. In one process, unless landing has several."""
     return dg.define_asset_job(
         NIGHTLY,
         selection=dg.AssetSelection.all(),
-        executor_def=dg.in_process_executor,
+        executor_def=_executor(settings),
         hooks={name_the_failure},
         description="Lands whatever is new, rebuilds exactly the touched usage dates in a candidate, audits it, publishes it and renders "
         "the reports. Publishes nothing when a blocking check fails.",
     )
+
+
+def build_landing_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:  # type: ignore[name-defined,unused-ignore]
+    """Landing alone: large exports need not wait for the night, which publishes what landed since."""
+    return dg.define_asset_job(
+        LANDING,
+        selection=dg.AssetSelection.assets(RAW_RUNS, RAW_SPANS).without_checks(),
+        executor_def=_executor(settings),
+        hooks={name_the_failure},
+        description="Lands whatever is new, and no more: the next nightly run builds and publishes it.",
+    )
+
+
+def _executor(settings: Settings) -> dg.ExecutorDefinition:
+    if settings.landing_workers > 1:
+        return dg.multiprocess_executor.configured({"max_concurrent": settings.landing_workers})
+    return dg.in_process_executor
 
 
 def build_schedule(settings: Settings) -> dg.ScheduleDefinition:

@@ -15,36 +15,120 @@ from orchestration.settings import Settings
 _MAX_LISTED = 20
 
 
-def build_landing(settings: Settings) -> dg.AssetsDefinition:
-    """The ingest assets. Retried: a network folder may be gone for a moment. A retry loads nothing twice."""
+def build_landing(settings: Settings, *, in_one_process: bool) -> dg.AssetsDefinition:
+    """The ingest assets. Retried: a network folder may be gone for a moment. A retry loads nothing twice.
 
-    def spec(key: dg.AssetKey, entity: str) -> dg.AssetSpec:
-        return dg.AssetSpec(
+    With `landing_workers` each group of files is a step of its own, unless all steps are of one process anyway.
+    """
+    if settings.landing_workers > 1 and not in_one_process:
+        return _in_steps(settings)
+    specs = [
+        dg.AssetSpec(
             key,
             group_name="landing",
             owners=DATA_PLATFORM,
-            kinds={"python", "parquet"},
-            description=f"Rows of {entity} from new landing files, typed and deduplicated, as immutable "
-            f"Parquet parts in the lake. Bad lines go to quarantine; `credit-usage quarantine` shows them.",
-            metadata={"lake": dg.MetadataValue.path(str(settings.lake_dir / entity))},
+            kinds=_KINDS,
+            description=_description(entity),
+            metadata=_lake_of(settings, entity),
         )
+        for key, entity in _ASSETS.items()
+    ]
 
-    @dg.multi_asset(
-        name="ingest",
-        specs=[spec(RAW_RUNS, "runs"), spec(RAW_SPANS, "spans")],
-        pool=POOL,
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
-    )
+    @dg.multi_asset(name="ingest", specs=specs, pool=POOL, retry_policy=_RETRIES)
     def ingest() -> Iterator[dg.MaterializeResult[None]]:
         take_lock(settings)
         report = night.land(settings)
-        # The same version on a night without news: what was built from these rows is still up to date.
-        version = dg.DataVersion(str(Lake.of(settings).last_batch_seq))
-        for key, entity in ((RAW_RUNS, "runs"), (RAW_SPANS, "spans")):
+        version = _version(settings)
+        for key, entity in _ASSETS.items():
             metadata = _metadata(report, entity)
             yield dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
 
     return ingest
+
+
+def _in_steps(settings: Settings) -> dg.AssetsDefinition:
+    """The same as a step that divides, one for each group of files, and one that unites them."""
+
+    @dg.op(
+        name="divide_landing",
+        out={"groups": dg.DynamicOut(int), "token": dg.Out(str)},
+        retry_policy=_RETRIES,
+        description="Finds new landing files and divides them into groups that are read at the same time.",
+    )
+    def divide() -> Iterator[dg.DynamicOutput[int] | dg.Output[str]]:
+        take_lock(settings)
+        division = night.divide_landing(settings)
+        for number in range(1, division.groups + 1):
+            yield dg.DynamicOutput(number, mapping_key=f"group_{number}", output_name="groups")
+        yield dg.Output(division.token, output_name="token")
+
+    @dg.op(
+        name="read_landing_files",
+        out=dg.Out(dg.Nothing),
+        retry_policy=_RETRIES,
+        description="Reads one group of files aside. Two workers with the same group are no harm: the first result counts.",
+    )
+    def read(number: int, token: str) -> None:
+        night.read_landing_group(settings, token, number)
+
+    # The version of the data is written on the outputs by hand: an op gives `Output`s, which become materializations.
+    @dg.op(
+        name="commit_landing",
+        ins={"read": dg.In(dg.Nothing), "token": dg.In(str)},
+        out={entity: dg.Out(dg.Nothing) for entity in _ASSETS.values()},
+        description="Makes one batch of all groups, takes out known rows and commits it to the lake.",
+    )
+    def unite(token: str) -> Iterator[dg.Output[None]]:
+        take_lock(settings)
+        report = night.unite_landing(settings, token)
+        version = _version(settings)
+        for entity in _ASSETS.values():
+            yield dg.Output(
+                None, output_name=entity, metadata=_metadata(report, entity), data_version=version
+            )
+
+    @dg.graph_multi_asset(
+        name="ingest",
+        outs={
+            entity: dg.AssetOut(
+                key=key,
+                dagster_type=dg.Nothing,
+                owners=DATA_PLATFORM,
+                kinds=_KINDS,
+                description=_description(entity),
+                metadata=_lake_of(settings, entity),
+            )
+            for key, entity in _ASSETS.items()
+        },
+        group_name="landing",
+    )
+    def ingest() -> dict[str, object]:
+        groups, token = divide()
+        done = groups.map(lambda number: read(number=number, token=token))
+        return dict(zip(_ASSETS.values(), unite(read=done.collect(), token=token), strict=True))
+
+    return ingest
+
+
+_ASSETS = {RAW_RUNS: "runs", RAW_SPANS: "spans"}
+_KINDS = {"python", "parquet"}
+_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+
+
+def _description(entity: str) -> str:
+    return (
+        f"Rows of {entity} from new landing files, typed and deduplicated, as immutable Parquet parts in the lake. "
+        "Bad lines go to quarantine; `credit-usage quarantine` shows them."
+    )
+
+
+def _lake_of(settings: Settings, entity: str) -> dict[str, dg.MetadataValue]:
+    return {"lake": dg.MetadataValue.path(str(settings.lake_dir / entity))}
+
+
+def _version(settings: Settings) -> dg.DataVersion:
+    """The same on a night without news: what was built from these rows is still up to date."""
+    return dg.DataVersion(str(Lake.of(settings).last_batch_seq))
 
 
 def _metadata(report: IngestReport, entity: str) -> dict[str, dg.MetadataValue]:

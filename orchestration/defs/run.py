@@ -82,7 +82,7 @@ def run_nightly(
     with warnings.catch_warnings(), run_lock(settings.data_dir, wait_seconds=wait_seconds):
         warnings.simplefilter("ignore")
         with progress.stage("define"):
-            job = build_definitions(settings).resolve_job_def(NIGHTLY)
+            job = build_definitions(settings, in_one_process=True).resolve_job_def(NIGHTLY)
         with at_work(settings), _telling_a_full_disk(settings), instance(settings) as opened:
             dead_runs.close(opened)
             result = job.execute_in_process(

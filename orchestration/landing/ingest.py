@@ -38,6 +38,10 @@ _GROUP_BYTES = 128 << 20
 _GROUP_FILES = 500
 
 
+BUILDING = "building"
+"""Where a batch is built, below the lake."""
+
+
 class IngestError(RuntimeError):
     """The books of a batch do not balance. A bug, never bad data: nothing was committed."""
 
@@ -81,32 +85,45 @@ def ingest(
     """
     lake = Lake.of(settings)
     lake.refresh()
-    manifests = lake.manifests()
-    files, report = _look(settings, lake)
+    files, report = look(settings, lake)
     if not files:
         return report
-    batch_seq = max((manifest.batch_seq for manifest in manifests), default=0) + 1
-    lake.remove_leftovers(batch_seq)
-    batch = _Batch(settings, lake, batch_seq, manifests)
+    batch = begin(settings, lake)
     try:
-        manifest = batch.run(files, report.skipped, progress, (now or datetime.now(UTC)).astimezone(UTC))
+        numbered = list(enumerate(files, start=1))
+        batch.read(numbered, report.skipped, progress)
+        commit(batch, report, now, progress)
     finally:
         batch.close()
-    if manifest.files:
-        lake.commit(manifest)
-        report.manifest = manifest
     return report
+
+
+def begin(settings: Settings, lake: Lake, scratch: Path | None = None) -> Batch:
+    """The next batch of the lake, with nothing read yet; what a crashed attempt at it left behind is removed."""
+    manifests = lake.manifests()
+    batch_seq = max((manifest.batch_seq for manifest in manifests), default=0) + 1
+    lake.remove_leftovers(batch_seq)
+    return Batch(settings, lake, batch_seq, manifests, scratch=scratch)
+
+
+def commit(batch: Batch, report: IngestReport, now: datetime | None, progress: Progress | None) -> None:
+    """Finish a batch whose files were read, and commit it unless all of them were skipped."""
+    manifest = batch.finish((now or datetime.now(UTC)).astimezone(UTC).isoformat(), progress)
+    if manifest.files:
+        batch.lake.commit(manifest)
+        report.manifest = manifest
 
 
 def survey(settings: Settings) -> IngestReport | None:
     """What `ingest` would report where no file is new; None where there is one."""
     lake = Lake.of(settings)
     lake.refresh()
-    files, report = _look(settings, lake)
+    files, report = look(settings, lake)
     return None if files else report
 
 
-def _look(settings: Settings, lake: Lake) -> tuple[list[LandingFile], IngestReport]:
+def look(settings: Settings, lake: Lake) -> tuple[list[LandingFile], IngestReport]:
+    """The files that are new, and the report of a landing without them."""
     settings.landing_dir.mkdir(parents=True, exist_ok=True)
     not_fetched = mirror.fetch(settings)
     files, already, skipped = discover(
@@ -134,7 +151,7 @@ def revise(
     The files `again` are read anew, because rows of theirs were taken out for the sake of others; `before` are the batches before this
     one. Raises LakeError where one of them cannot be read now.
     """
-    batch = _Batch(settings, lake, manifest.batch_seq, before, revision=revision)
+    batch = Batch(settings, lake, manifest.batch_seq, before, revision=revision)
     try:
         batch.keep(manifest, without | {file_no for file_no, _ in again})
         skipped: list[Skipped] = []
@@ -146,11 +163,17 @@ def revise(
         batch.close()
 
 
-class _Batch:
-    """State of one batch under construction."""
+class Batch:
+    """State of one batch under construction, or of some of its files that are read apart (`scratch`)."""
 
     def __init__(
-        self, settings: Settings, lake: Lake, batch_seq: int, manifests: list[Manifest], revision: int = 0
+        self,
+        settings: Settings,
+        lake: Lake,
+        batch_seq: int,
+        manifests: list[Manifest],
+        revision: int = 0,
+        scratch: Path | None = None,
     ) -> None:
         refuse_newer(manifests)
         self.revision = revision
@@ -158,7 +181,7 @@ class _Batch:
         self.lake = lake
         self.batch_seq = batch_seq
         self.manifests = manifests
-        self.scratch = lake.root / "building"
+        self.scratch = scratch or lake.root / BUILDING
         shutil.rmtree(self.scratch, ignore_errors=True)
         (self.scratch / "in").mkdir(parents=True)
         self.connection: duckdb.DuckDBPyConnection = sql.connect(settings)
@@ -175,18 +198,11 @@ class _Batch:
         self.connection.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def run(
-        self, files: list[LandingFile], skipped: list[Skipped], progress: Progress | None, now: datetime
-    ) -> Manifest:
-        self.read(list(enumerate(files, start=1)), skipped, progress)
-        return self.finish(now.isoformat(), progress)
-
     def read(
         self, numbered: list[tuple[int, LandingFile]], skipped: list[Skipped], progress: Progress | None
     ) -> None:
-        for file_no, file in numbered:
-            sniff = readers.sniff(file)
-            self.origins[file_no] = Origin(formats.detect(sniff), sniff.layout)
+        """Read files into the scratch folder; those that are not to be read now are `skipped`."""
+        self.origins |= {file_no: _origin(file) for file_no, file in numbered}
         total = sum(file.fingerprint.size_bytes for _, file in numbered) or 1
         done = 0
         for group in _grouped(numbered, self.origins):
@@ -195,7 +211,22 @@ class _Batch:
             self._land(group, skipped)
             done += sum(file.fingerprint.size_bytes for _, file in group)
 
+    def take_over(self, scratch: Path, entries: list[FileEntry], units: int) -> None:
+        """Make what was read apart this batch's, in the place that it would have had if it had been read here."""
+        self.entries |= {entry.file_no: entry for entry in entries}
+        for entity in ENTITIES:
+            for folder in sorted((scratch / entity.name).glob("unit=*")):
+                unit, _, number = folder.name.removeprefix("unit=").partition("-")
+                target = self._unit_folder(entity, self.units + int(unit), int(number))
+                target.parent.mkdir(exist_ok=True)
+                folder.replace(target)
+            for own in range(1, units + 1):
+                if (path := scratch / self._quarantine_file(own, entity).name).exists():
+                    path.replace(self._quarantine_file(self.units + own, entity))
+        self.units += units
+
     def finish(self, loaded_at: str, progress: Progress | None) -> Manifest:
+        """Take out known rows, move the rest to its place in the lake and balance the books; nothing is committed."""
         if progress:
             progress("Recognising known rows", 1, 1)
         for entity in ENTITIES:
@@ -631,6 +662,16 @@ class _Batch:
             rest = sum(int(getattr(entry, name)) for name in COUNTS[1:])
             if entry.rows_read != rest:
                 raise IngestError(f"{entry.path}: {entry.rows_read} rows read, but {rest} accounted for")
+
+
+def groups(files: list[tuple[int, LandingFile]]) -> list[list[tuple[int, LandingFile]]]:
+    """The files as they are read, some together: numbered, in the order in which `Batch.read` takes them."""
+    return list(_grouped(files, {file_no: _origin(file) for file_no, file in files}))
+
+
+def _origin(file: LandingFile) -> Origin:
+    sniff = readers.sniff(file)
+    return Origin(formats.detect(sniff), sniff.layout)
 
 
 _PARQUET = "format parquet, compression zstd, compression_level 1"

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,7 @@ def inspect(
     found = []
     for path in paths:
         with tempfile.TemporaryDirectory(prefix="inspect-", dir=settings.temp_dir) as folder:
-            scratch = replace(settings, data_dir=Path(folder), settle_seconds=0.0)
+            scratch = settings.alone(Path(folder))
             scratch.landing_dir.mkdir(parents=True)
             target = scratch.landing_dir / path.name
             try:
