@@ -87,6 +87,8 @@ def ingest(
     lake.refresh()
     files, report = look(settings, lake)
     if not files:
+        # Of a night that was killed; one that had files to land clears it itself.
+        shutil.rmtree(lake.root / BUILDING, ignore_errors=True)
         return report
     batch = begin(settings, lake)
     try:

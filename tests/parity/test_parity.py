@@ -44,10 +44,16 @@ def test_sample_exports(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, settle_seconds=0.0, threads=2)
     generate(settings.landing_dir / "sample", start=date(2026, 3, 1), days=3, runs_per_day=40)
     engines = Engines(settings)
-    _, found = engines.night()
+    plan, found = engines.night()
     assert not found, "\n".join(found)
+    assert plan.is_full_build
 
-    tables = SparkTables.read(settings.data_dir / "spark" / "001")
+    generate(settings.landing_dir / "more", start=date(2026, 3, 4), days=1, runs_per_day=40)
+    plan, found = engines.night()
+    assert not found, "a night after it:\n" + "\n".join(found)
+    assert not plan.is_full_build
+
+    tables = SparkTables.read(settings.data_dir / "spark" / "002")
     with sql.connect(settings, settings.published_path) as connection:
         connection.execute(
             "update facts.fct_span_usage set total_cost_usd = total_cost_usd + 0.000000000001 "

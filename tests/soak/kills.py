@@ -621,11 +621,11 @@ def many(watched: Watched, random: Random, share: float = 1.0) -> list[Moment]:
 
     publish = watched.moments("publish")
     return [
-        *some("land", 8, 2),
+        *some("land", 8, 1),
         *some("prepare", 3, 1),
         *some("build", 4, 2),
         *some("audit", 2, 1),
         *(publish if share == 1 else some("publish", len(publish), 0)),
         *some("render", 5, 1),
-        *(crucial(watched)[-2:] if share == 1 else []),
+        *(crucial(watched)[-1:] if share == 1 else []),
     ]

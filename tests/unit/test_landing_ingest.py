@@ -361,6 +361,14 @@ def test_a_killed_batch_leaves_nothing_behind(tmp_path: Path, stage: str) -> Non
     assert not (night.lake.root / "building").exists()
 
 
+def test_a_night_without_news_clears_what_a_killed_one_was_building(night: Night) -> None:
+    """A night that was killed right after its commit leaves its folder, and no later night with files may come for weeks."""
+    night.land(span("a"))
+    (night.lake.root / "building" / "in").mkdir(parents=True)
+    assert night.land().manifest is None
+    assert not (night.lake.root / "building").exists()
+
+
 def test_leftovers_of_other_dates_are_removed(night: Night) -> None:
     """A killed night's parts under dates that its repetition does not touch would come back to life."""
     stray = night.lake.root / "spans" / "lake_date=2020-01-01" / "batch_seq=000001"
