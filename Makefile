@@ -52,7 +52,7 @@ test-quick: install
 # are a minute each: CREDIT_USAGE_NIGHT_EXAMPLES=20 pytest tests/property/test_nights.py);
 # then nights that are killed and readers during publications, which print their figures.
 soak: install
-	CREDIT_USAGE_PROPERTY_EXAMPLES=25 CREDIT_USAGE_FUZZ_CASES=104000 CREDIT_USAGE_CALL_PROGRAMS=2000 \
+	CREDIT_USAGE_PROPERTY_EXAMPLES=25 CREDIT_USAGE_FUZZ_CASES=104000 CREDIT_USAGE_CALL_PROGRAMS=1000 \
 	CREDIT_USAGE_FAULT_NIGHTS=all \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=8 --ignore tests/property/test_nights.py \
 			tests/property tests/integration/test_one_call_one_bill.py tests/faults

@@ -121,7 +121,8 @@ class Settings:
     landing_workers: int = 1
     #: What builds the tables: `duckdb`, or `spark`, which needs the extra of that name and Java. Changing it is a full build.
     engine: str = "duckdb"
-    #: Where Spark runs: `local[*]` is this process, with one thread per core.
+    #: Where Spark runs: `local[*]` is this process, with one thread per core. With `yarn`, `spark://HOST:PORT` or `k8s://URL` this process
+    #: drives a cluster, whose executors must reach the data folder under the same path.
     spark_master: str = "local[*]"
     #: Memory of Spark in this process, such as `2g`.
     spark_memory: str = "2g"
@@ -276,6 +277,9 @@ SECRETS = ("user_id_salt", "on_failure_webhook", "on_success_webhook")
 """Settings whose values are shown nowhere: URLs of webhooks are passwords, too."""
 LOG_FORMATS = ("text", "json")
 ENGINES = ("duckdb", "spark")
+_SPARK_MASTER = re.compile(
+    r"local(\[(\*|[1-9]\d*)\])?|local-cluster\[\d+,\d+,\d+\]|yarn|spark://[\w.:,-]+|k8s://\S+"
+)
 _SPARK_MEMORY = re.compile(r"^[1-9]\d*[mg]$")
 _BUDGET_BELOW = 10**12
 
@@ -457,9 +461,11 @@ def _validate_engine(settings: Settings, sources: Mapping[str, str | _Place]) ->
         raise SettingsError(f"{where} must be one of {', '.join(ENGINES)}, got {settings.engine!r}")
     if settings.engine == "spark" and settings.keep_detail_days:
         raise SettingsError(f"{where} 'spark' keeps the detail of all days: leave out 'keep_detail_days'")
-    if not re.fullmatch(r"local(\[(\*|[1-9]\d*)\])?", settings.spark_master):
+    if not _SPARK_MASTER.fullmatch(settings.spark_master):
         place = f"{sources['spark_master']}: 'spark_master'"
-        raise SettingsError(f"{place} must be 'local[*]' or 'local[N]', got {settings.spark_master!r}")
+        raise SettingsError(
+            f"{place} must be 'local[*]', 'local[N]', 'yarn', 'spark://HOST:PORT' or 'k8s://URL', got {settings.spark_master!r}"
+        )
     if not _SPARK_MEMORY.match(settings.spark_memory):
         place = f"{sources['spark_memory']}: 'spark_memory'"
         raise SettingsError(f"{place} must look like '2g' or '512m', got {settings.spark_memory!r}")

@@ -155,7 +155,7 @@ class Lake:
     def refresh(self) -> None:
         """Fetch what other machines committed to a shared lake. The caller holds the run lock, and is about to change the lake."""
         if self.shared is not None:
-            self.shared.pull(self._documents(), self._files_named, self._files_of)
+            self.shared.pull(self)
 
     @property
     def batches_dir(self) -> Path:
@@ -296,17 +296,17 @@ class Lake:
 
     def _commit(self, path: Path, document: Document) -> None:
         if self.shared is not None:
-            self.shared.commit(self._below(path), document, self._files_of(document))
+            self.shared.commit(self._below(path), document, self.files_of(document))
         durable.write_json(path, document)
 
     def files_named(self) -> set[str]:
         """The files below the lake that stand: parts and quarantined lines of all batches as they are now, and runs of forgotten users."""
         names = [*self.batches_dir.glob("*.json"), *self.revisions_dir.glob("*.json")]
-        return self._files_named(
+        return self.files_standing(
             {self._below(path): json.loads(path.read_text(encoding="utf-8")) for path in names}
         )
 
-    def _documents(self) -> list[str]:
+    def documents(self) -> list[str]:
         """The names of all commits below the lake, in their order."""
         batches = sorted(self.batches_dir.glob("*.json"))
         order = [(int(path.stem), 0, path) for path in batches]
@@ -314,8 +314,8 @@ class Lake:
             order.append((revision.last_batch_seq, revision.revision, self.revision_path(revision.revision)))
         return [self._below(path) for _, _, path in sorted(order)]
 
-    def _files_named(self, documents: Mapping[str, Document]) -> set[str]:
-        """The same of these documents, by their names below the lake."""
+    def files_standing(self, documents: Mapping[str, Document]) -> set[str]:
+        """The same if these were all documents, by their names below the lake."""
         batches = {
             name: document for name, document in documents.items() if name.startswith(self.batches_dir.name)
         }
@@ -330,7 +330,14 @@ class Lake:
                 found.add(self._below(self.quarantine_path(manifest.batch_seq, manifest.revision)))
         return found
 
-    def _files_of(self, document: Document) -> list[str]:
+    def clear_leftovers_of(self, document: Document) -> None:
+        """Remove what an attempt of this machine left in the place of a commit that another machine made instead."""
+        if "batches" in document:
+            self.remove_leftovers_of_revision(document["revision"])
+        else:
+            self.remove_leftovers(document["batch_seq"])
+
+    def files_of(self, document: Document) -> list[str]:
         """The files below the lake that a commit brought and that are still there."""
         manifests = [_manifest(batch) for batch in document.get("batches", (document,))]
         revision = document["revision"]

@@ -12,16 +12,19 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestration import durable
 from orchestration.object_storage import Object, ObjectStorage, ObjectStorageError, TakenError
+
+if TYPE_CHECKING:
+    from orchestration.landing.lake import Lake
 
 LOG_VERSION = 1
 _ENTRY = re.compile(r"log/(\d{8})\.json")
@@ -90,18 +93,12 @@ class SharedLake:
     def _state_path(self) -> Path:
         return self.root / "shared.json"
 
-    def pull(
-        self,
-        local: Sequence[str],
-        files_named: Callable[[Mapping[str, Document]], set[str]],
-        files_of: Callable[[Document], Sequence[str]],
-    ) -> list[str]:
-        """Bring this machine's copy up to date; returns the names of the documents that came.
+    def pull(self, lake: Lake) -> list[str]:
+        """Bring `lake`, this machine's copy, up to date; returns the names of the documents that came.
 
-        `local` names the documents that are here, in the order in which they were committed; `files_named` gives the files that all
-        documents together stand for; `files_of` those that one brought. A lake that was never shared is handed over to an empty URL.
-        Raises SharedLakeError where the two do not fit.
+        A lake that was never shared is handed over to an empty URL. Raises SharedLakeError where the two do not fit.
         """
+        local = lake.documents()
         seen = self._seen()
         numbers = self._numbers()
         if not seen:
@@ -114,7 +111,7 @@ class SharedLake:
         if not numbers:
             for name in local:
                 document = self._document(name)
-                self.commit(name, document, files_of(document))
+                self.commit(name, document, lake.files_of(document))
             return []
         if seen and hashlib.sha256(self.storage.read(_entry_name(len(seen)))).hexdigest() != seen[-1][1]:
             raise SharedLakeError(
@@ -132,23 +129,21 @@ class SharedLake:
                 raise SharedLakeError(
                     f"{self.root / entry.name} is another one than in {self.url}: move this lake folder away"
                 )
-        self._fetch(new, names, files_named)
+        for entry, _ in new:
+            if entry.name not in local:
+                lake.clear_leftovers_of(entry.document)
+        self._fetch(lake, new, names)
         for entry, digest in new:
             durable.write_json(self.root / entry.name, entry.document)
             seen = [*seen, (entry.name, digest)]
             self._remember(seen)
         return [entry.name for entry, _ in new if entry.name not in local]
 
-    def _fetch(
-        self,
-        new: Sequence[tuple[Entry, str]],
-        names: Sequence[str],
-        files_named: Callable[[Mapping[str, Document]], set[str]],
-    ) -> None:
+    def _fetch(self, lake: Lake, new: Sequence[tuple[Entry, str]], names: Sequence[str]) -> None:
         """The files that stand after the new commits and are not here."""
         documents = {entry.name: entry.document for entry, _ in new}
         documents |= {name: self._document(name) for name in names if name not in documents}
-        named = files_named(documents)
+        named = lake.files_standing(documents)
         brought = {path: found for entry, _ in new for path, found in entry.files.items() if path in named}
         missing = {path for path in named if not (self.root / path).exists()}
         if missing - brought.keys():

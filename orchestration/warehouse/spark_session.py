@@ -1,4 +1,4 @@
-"""The Spark session that dbt builds in, where Spark runs in this process.
+"""The Spark session that dbt builds in: Spark within this process, or a cluster that it drives.
 
 What belongs here: what the models count on of Spark, and how much of the machine it takes. pyspark is imported on first use; it is there
 with the extra `spark` alone.
@@ -28,15 +28,20 @@ SEMANTICS = {
 }
 """What the models count on; a cluster has to set the same (docs/scaling.md)."""
 
+_OURS = {
+    # Tables are named anew by each build, and no other program's are seen, or dropped.
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "512",
+}
+"""Wherever Spark runs. What else a cluster wants is said by its own `spark-defaults.conf` (SPARK_CONF_DIR)."""
+
 _LOCAL = {
     # One process: a shuffle in two hundred parts, Spark's default, costs more than a small night's work.
     "spark.sql.shuffle.partitions": "4",
     "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.sql.catalogImplementation": "in-memory",
-    "spark.sql.sources.parallelPartitionDiscovery.threshold": "512",
 }
 
 
@@ -82,17 +87,20 @@ def session(settings: Settings, *, master: str = "local[*]", memory: str = "2g")
     spill = settings.temp_dir / "spark"
     running = SparkSession.getActiveSession()
     # Each night empties the folder for temporary files, and a session does not make its part of it again.
-    if running is not None and (running.conf.get("spark.local.dir", "") != str(spill) or not spill.exists()):
+    if running is not None and (
+        running.conf.get("spark.local.dir", str(spill)) != str(spill) or not spill.exists()
+    ):
         running.stop()
     spill.mkdir(parents=True, exist_ok=True)
     builder: Any = SparkSession.builder.master(master).appName("credit-usage")
     options = {
         **SEMANTICS,
-        **_LOCAL,
+        **_OURS,
         "spark.driver.memory": memory,
-        "spark.local.dir": str(spill),
         "spark.sql.warehouse.dir": str(settings.temp_dir / "spark-warehouse"),
     }
+    if master.startswith("local"):
+        options |= _LOCAL | {"spark.local.dir": str(spill)}
     for name, value in options.items():
         builder = builder.config(name, value)
     made: SparkSession = builder.getOrCreate()

@@ -74,7 +74,7 @@ def test_who_comes_second_is_refused_and_loses_nothing(tmp_path: Path, kind: str
     """Two nights that saw the same lake must not both commit to it: rows would be judged by a lake that is not the newest."""
     url = LAKE if kind == "s3" else str(tmp_path / "nfs" / "lake")
     one, two = (machine(tmp_path, name, lake_url=url) for name in ("one", "two"))
-    one.drop("runs.jsonl", RUNS)
+    one.drop("runs.jsonl", [*RUNS, {"run_id": 7}])
     two.drop("runs-again.jsonl", [*RUNS, run_row("req_two", at("2026-10-03 11:00"))])
     shared = shared_lake.SharedLake
     original = shared.commit
@@ -92,12 +92,20 @@ def test_who_comes_second_is_refused_and_loses_nothing(tmp_path: Path, kind: str
     assert not Lake(one.settings.lake_dir).manifests(), (
         "a refused batch stays on the machine that was refused"
     )
+    lake = Lake.of(one.settings)
+    lake.refresh()
+    assert not lake.quarantine_paths(lake.manifests()), (
+        "refused lines count as those of the other machine's batch"
+    )
     report = one.land()
     assert report.manifest is not None
     assert batches(one) == [(1, 7), (2, 0)], "the refused rows are not judged against those that came first"
     assert report.manifest.total("rows_duplicate") == len(RUNS)
     two.land()
     assert batches(two) == batches(one)
+    assert [path.read_bytes() for path in sorted(one.settings.lake_dir.rglob("*.parquet"))] == [
+        path.read_bytes() for path in sorted(two.settings.lake_dir.rglob("*.parquet"))
+    ], "the copies are not the same"
 
 
 def test_a_crash_between_both_commits_is_made_good(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def kill_nights(seed: int, share: float, jobs: int) -> int:
         sweep.watch()
         moments = kills.many(sweep.watched, random, share)
         random.shuffle(moments)
-        delays = [random.uniform(3, 30) for _ in range(COMMANDS_KILLED)] if share == 1 else []
+        delays = [random.uniform(2, 14) for _ in range(COMMANDS_KILLED)] if share == 1 else []
 
         def part(made: kills.Sweep, number: int) -> list[str]:
             found = []

@@ -436,12 +436,16 @@ class Sweep:
         process = self.start_command()
         try:
             process.wait(seconds)
-            self.ended_first += 1
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             self.killed["command"] += 1
-        return [f"the command after {seconds:.1f} s: {fault}" for fault in [*self.left(), *self.made_good()]]
+            faults = [*self.left(), *self.made_good()]
+        else:
+            # No night after it: it would note that it had nothing to do.
+            self.ended_first += 1
+            faults = self.differs()
+        return [f"the command after {seconds:.1f} s: {fault}" for fault in faults]
 
     def start_command(self, *options: str) -> subprocess.Popen[bytes]:
         """The nightly command as a program of its own."""

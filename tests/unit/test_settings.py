@@ -300,8 +300,8 @@ def test_where_settings_stand_does_not_make_them_differ(tmp_path: Path) -> None:
     [
         ({"engine": "sparc"}, "'engine' must be one of duckdb, spark, got 'sparc'"),
         ({"engine": "spark", "keep_detail_days": 30}, "leave out 'keep_detail_days'"),
-        ({"spark_master": "spark://elsewhere:7077"}, "'spark_master' must be 'local[*]' or 'local[N]'"),
-        ({"spark_master": "local[0]"}, "'spark_master' must be 'local[*]' or 'local[N]'"),
+        ({"spark_master": "elsewhere:7077"}, "'spark_master' must be 'local[*]', 'local[N]', 'yarn'"),
+        ({"spark_master": "local[0]"}, "'spark_master' must be 'local[*]', 'local[N]', 'yarn'"),
         ({"spark_memory": "2GB"}, "'spark_memory' must look like '2g' or '512m'"),
     ],
 )
