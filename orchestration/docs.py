@@ -151,6 +151,7 @@ def settings_tables() -> str:
             ("setting", "meaning"),
             [(f"`{name}`", meaning) for name, meaning in field_comments("SourceMapping").items() if meaning],
         )
+        + f"\nIn a table `[thresholds]`: {meanings['thresholds']}\n"
     )
 
 
@@ -182,6 +183,7 @@ def example() -> str:
         lines += ["", *_comment(meanings[name]), f"# {name} = {value}"]
     lines += ["", *_comment(meanings["sources"]), "[[sources]]", 'service_name = "checkout"']
     lines += ['workspace_id = "ws_acme"', 'charge_type = "personal"']
+    lines += ["", *_comment(meanings["thresholds"]), "[thresholds]", "max_unpriced_call_share = 0.2"]
     lines += ["", *_comment(meanings["workspaces"]), "[workspaces.ws_acme]", 'name = "Acme"']
     lines += ['time_zone = "America/New_York"', 'default_charge_type = "hosted"', 'credit_price_usd = "0.01"']
     lines += ['rate_card = "platform"', 'monthly_budget_usd = "500"']

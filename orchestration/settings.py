@@ -176,6 +176,8 @@ class Settings:
     #: Whose spans of foreign sources are: the tables `[[sources]]` of the settings file. Of those that fit, the first that names a
     #: thing decides it. They hold for files that land from then on.
     sources: tuple[SourceMapping, ...] = ()
+    #: Limits of checks that are to be others than `docs/checks.md` lists, with its reasons: the table `[thresholds]` of the settings file.
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     #: What is known of single workspaces: the tables `[workspaces.<id>]` of the settings file.
     workspaces: Mapping[str, WorkspaceSettings] = field(default_factory=dict)
 
@@ -258,7 +260,7 @@ class Settings:
         )
 
 
-_TABLES = ("workspaces", "sources")
+_TABLES = ("workspaces", "sources", "thresholds")
 _SCALARS: dict[str, type] = {
     item.name: {"Path": Path, "str": str, "int": int, "float": float, "bool": bool}[
         str(item.type).removesuffix(" | None")
@@ -331,10 +333,13 @@ def load(
     sources: dict[str, str | _Place] = dict.fromkeys(_SCALARS, "default")
     workspaces = document.pop("workspaces", {})
     sources_table = document.pop("sources", [])
+    thresholds_table = document.pop("thresholds", {})
     for name, value in document.items():
         sources[name] = _Place(file, (name,))
         if name not in _SCALARS:
-            known = ", ".join((*sorted(_SCALARS), "and tables [workspaces.<id>] and [[sources]]"))
+            known = ", ".join(
+                (*sorted(_SCALARS), "and tables [workspaces.<id>], [[sources]] and [thresholds]")
+            )
             raise SettingsError(f"{sources[name]}: unknown setting '{name}'; known are {known}")
         values[name] = _convert(name, value, sources[name])
         if isinstance(values[name], Path):
@@ -354,6 +359,7 @@ def load(
         settings,
         workspaces=_workspaces(workspaces, settings, file),
         sources=_source_mappings(sources_table, file),
+        thresholds=_thresholds(thresholds_table, file),
     )
 
 
@@ -537,6 +543,35 @@ def _source_mappings(table: Any, file: _File) -> tuple[SourceMapping, ...]:
             )
         mappings.append(SourceMapping(**entry))
     return tuple(mappings)
+
+
+def _thresholds(table: Any, file: _File) -> dict[str, float]:
+    """The table `[thresholds]`."""
+    if not table:
+        return {}
+    from orchestration.quality.thresholds import Thresholds  # noqa: PLC0415 - few change a limit
+
+    if not isinstance(table, dict):
+        raise SettingsError(
+            f"{_Place(file, ('thresholds',))}: 'thresholds' must be a table like [thresholds]"
+        )
+    # How fresh data has to be is a setting of its own.
+    known = {item.name: str(item.type) for item in fields(Thresholds) if item.name != "freshness_hours"}
+    chosen: dict[str, float] = {}
+    for name, value in table.items():
+        where = f"{_Place(file, ('thresholds', name))}: [thresholds] '{name}'"
+        if name not in known:
+            raise SettingsError(f"{where} is no limit of a check; docs/checks.md lists them")
+        is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+        if not is_number or (known[name] == "int" and value != int(value)):
+            kind = "a whole number" if known[name] == "int" else "a number"
+            raise SettingsError(f"{where} must be {kind}, got {exact.shown(value)}")
+        chosen[name] = int(value) if known[name] == "int" else float(value)
+        try:
+            Thresholds(**{name: chosen[name]})  # type: ignore[arg-type]
+        except ValueError as error:
+            raise SettingsError(f"{where}: {error}") from error
+    return chosen
 
 
 def _workspaces(table: Any, settings: Settings, file: _File) -> dict[str, WorkspaceSettings]:

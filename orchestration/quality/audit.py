@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from orchestration.quality import ahead, reconciliation
 from orchestration.quality.results import CheckResult
-from orchestration.quality.thresholds import DEFAULT_THRESHOLDS
+from orchestration.quality.thresholds import thresholds_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +30,7 @@ def audit(
             database=database,
             dates=dates,
             as_of=as_of,
-            thresholds=replace(DEFAULT_THRESHOLDS, freshness_hours=settings.freshness_hours),
+            thresholds=thresholds_of(settings),
             **limits,
         ),
         *reconciliation.reconcile(database, dates=dates, **limits),  # type: ignore[arg-type]

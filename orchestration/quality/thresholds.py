@@ -6,7 +6,11 @@ where no honest value can be; a threshold that warns is set where a person would
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -128,3 +132,8 @@ class Thresholds:
 
 
 DEFAULT_THRESHOLDS = Thresholds()
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """The limits with those that the settings file sets."""
+    return replace(DEFAULT_THRESHOLDS, freshness_hours=settings.freshness_hours, **settings.thresholds)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.quality.thresholds import DEFAULT_THRESHOLDS, thresholds_of
 from orchestration.settings import REPOSITORY, CreditPrice, Settings, SettingsError, load
 from orchestration.toml_places import lines_of_keys
 
@@ -310,3 +311,30 @@ def test_a_wrong_engine_is_refused(tmp_path: Path, values: dict[str, object], me
     environment = {f"CREDIT_USAGE_{name.upper()}": str(value) for name, value in values.items()}
     with pytest.raises(SettingsError, match=re.escape(message)):
         load(environment, data_dir=tmp_path)
+
+
+def test_limits_of_checks_are_settings(tmp_path: Path) -> None:
+    """An installation whose usage is not usual has to change the code to be rid of a warning, or changes a limit and nothing happens."""
+    found = told(tmp_path, "[thresholds]\nmax_unpriced_call_share = 0.2\nmax_usual_call_cost_usd = 5000\n")
+    limits = thresholds_of(found)
+    assert limits == dataclasses.replace(
+        DEFAULT_THRESHOLDS, max_unpriced_call_share=0.2, max_usual_call_cost_usd=5000
+    )
+    assert thresholds_of(told(tmp_path, "freshness_hours = 5")).freshness_hours == 5
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("max_everything = 1", "line 3: [thresholds] 'max_everything' is no limit of a check"),
+        ("freshness_hours = 5", "line 3: [thresholds] 'freshness_hours' is no limit of a check"),
+        ("max_unpriced_call_share = 20", "line 3: [thresholds] 'max_unpriced_call_share': threshold"),
+        ('max_unpriced_call_share = "a"', "line 3: [thresholds] 'max_unpriced_call_share' must be a number"),
+        ("max_unpriced_call_share = true", "must be a number"),
+        ("history_days = 2.5", "line 3: [thresholds] 'history_days' must be a whole number, got '2.5'"),
+        ("history_days = -1", "is out of range: -1"),
+    ],
+)
+def test_a_wrong_limit_names_its_line(tmp_path: Path, written: str, message: str) -> None:
+    """A limit that was mistyped is silently left as it was."""
+    assert message in refused(tmp_path, f"# limits\n[thresholds]\n{written}\n")
