@@ -194,7 +194,7 @@ def _runs_sql(days: int, runs_per_day: int) -> str:
         case when price_status = 'unpriced' then case when is_usage_unknown then 'unknown_usage' when not is_model_call then 'no_model_named' when k % 3 = 0 then 'no_price_for_its_usage' when k % 7 = 0 then 'a_new_reason' else 'no_price' end end as unpriced_reason,
         case when price_status <> 'unpriced' then provider end as priced_provider,
         case when price_status <> 'unpriced' then replace(model, 'gemini-2.5-flash', 'gemini-2.5-flash-001') end as priced_model,
-        case when price_status <> 'unpriced' then left(md5(model), 16) end as price_set_id,
+        case when price_status <> 'unpriced' then left(md5(concat_ws('/', provider, model)), 16) end as price_set_id,
         case when cost_source = 'reported' then provider_cost_usd end as reported_provider_cost_usd,
         case when price_status <> 'unpriced' then (provider_cost_usd * (case when cost_source = 'reported' and dd % 5 = 0 then 1.0 + 0.07 * (dd % 3 - 1) else 1 end)::decimal(3,2))::decimal(38,12) end as computed_provider_cost_usd,
         case when k % 5 = 0 then model || '-turbo' else model end as response_model,

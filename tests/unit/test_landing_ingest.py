@@ -223,14 +223,14 @@ def test_many_small_files_and_bad_ones_among_them(night: Night, monkeypatch: pyt
     night.write("3/spans-300.jsonl", b"%PDF-1.7\n")
     night.write("4/spans-400.jsonl.gz", compressed(jsonl(span("z")), "gz")[:-6])
     landings = 0
-    real = ingest_module._Batch._land
+    real = ingest_module.Batch._land
 
     def counting(*arguments: Any, **keywords: Any) -> None:
         nonlocal landings
         landings += 1
         real(*arguments, **keywords)
 
-    monkeypatch.setattr(ingest_module._Batch, "_land", counting)
+    monkeypatch.setattr(ingest_module.Batch, "_land", counting)
     report = night.land()
     assert landings < 80, "the good files are read one by one because of the bad"
     assert counts(report) == totals(1199, 600, 598, 0, 1)
@@ -317,15 +317,15 @@ def die(*args, **keywords):
 if stage == "before the manifest":
     lake.durable.write_json = die
 elif stage == "between the parts":
-    real = module._Batch._place
+    real = module.Batch._place
     def half(self, entity):
         for part in real(self, entity):
             die()
-    module._Batch._place = half
+    module.Batch._place = half
 elif stage == "before the quarantine":
-    module._Batch._place_quarantine = die
+    module.Batch._place_quarantine = die
 elif stage == "while reading":
-    module._Batch._take_out_known = die
+    module.Batch._take_out_known = die
 module.ingest(Settings(data_dir=Path(sys.argv[1]), settle_seconds=0.0))
 """
 
@@ -463,7 +463,7 @@ def test_trouble_of_the_machine_marks_no_file(
         raise error
 
     with monkeypatch.context() as broken:
-        broken.setattr(ingest_module._Batch, "_write_typed", fail)
+        broken.setattr(ingest_module.Batch, "_write_typed", fail)
         with pytest.raises(type(error)):
             ingest(night.settings)
     assert night.lake.manifests() == [], "a batch was committed"
@@ -509,12 +509,12 @@ except Exception as error:
 def test_books_that_do_not_balance_are_never_committed(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug that loses rows would go unnoticed."""
     night.write("a.jsonl", [span("a"), span("b")])
-    real = ingest_module._Batch._write_typed
+    real = ingest_module.Batch._write_typed
 
     def lose_one(self: Any, *arguments: Any) -> int:
         return real(self, *arguments) - 1
 
-    monkeypatch.setattr(ingest_module._Batch, "_write_typed", lose_one)
+    monkeypatch.setattr(ingest_module.Batch, "_write_typed", lose_one)
     with pytest.raises(IngestError):
         ingest(night.settings)
     assert night.lake.manifests() == []
