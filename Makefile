@@ -97,7 +97,7 @@ parity: $(SPARK_VENV)/.installed
 
 # The same on little data: a first night and one after it.
 parity-quick: $(SPARK_VENV)/.installed
-	$(SPARK_VENV)/bin/python -m pytest -p no:xdist -rs tests/parity/test_parity.py -k sample
+	$(SPARK_VENV)/bin/python -m pytest -rs tests/parity/test_parity.py -k sample
 
 $(SPARK_VENV)/.installed: requirements.lock requirements-spark.lock pyproject.toml
 	@test -x $(SPARK_VENV)/bin/python || $(PYTHON) -m venv $(SPARK_VENV)
