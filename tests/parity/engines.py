@@ -45,7 +45,7 @@ class Engines:
         assert not plan.is_empty, "a night without news compares nothing"
         path = candidate.prepare(self.settings, plan, manifests)
         self.nights += 1
-        tables, views = self._spark(path, self.settings.data_dir / "spark" / f"{self.nights:03d}")
+        tables, views = self._spark(path, self.settings.data_dir / "compared" / f"{self.nights:03d}")
         started = time.monotonic()
         broken = [
             f"DuckDB: {node.name}: {node.message}"

@@ -53,7 +53,7 @@ def test_sample_exports(tmp_path: Path) -> None:
     assert not found, "a night after it:\n" + "\n".join(found)
     assert not plan.is_full_build
 
-    tables = SparkTables.read(settings.data_dir / "spark" / "002")
+    tables = SparkTables.read(settings.data_dir / "compared" / "002")
     with sql.connect(settings, settings.published_path) as connection:
         connection.execute(
             "update facts.fct_span_usage set total_cost_usd = total_cost_usd + 0.000000000001 "
