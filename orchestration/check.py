@@ -62,7 +62,7 @@ def check_exports(settings: Settings, paths: Sequence[Path]) -> list[CheckResult
     manifest.parsed(settings)  # known to this process from then on; a new folder would parse the project anew
     with tempfile.TemporaryDirectory(prefix="check-", dir=settings.temp_dir) as folder:
         # Some files are no matter for Spark, which takes longer to start than they do.
-        scratch = replace(settings.alone(Path(folder)), engine="duckdb")
+        scratch = settings.alone(Path(folder))
         names: dict[str, str] = {}
         for number, path in enumerate(paths, start=1):
             target = scratch.landing_dir / f"{number:06d}" / path.name

@@ -123,8 +123,9 @@ def unite_landing(settings: Settings, token: str) -> IngestReport:
 
 
 def _put_right(settings: Settings) -> None:
-    """What a night that was killed may have left."""
+    """What a night that was killed may have left, and what other machines did to a shared lake meanwhile."""
     _clean_temp(settings)
+    Lake.of(settings).refresh()
     publish.repair(settings)
     _finish_forgetting(settings)
 

@@ -244,7 +244,13 @@ class Settings:
     def alone(self, data_dir: Path) -> Settings:
         """The same for work in a scratch folder of its own: nothing of it reaches what others share."""
         return replace(
-            self, data_dir=data_dir, settle_seconds=0.0, landing_url="", lake_url="", landing_workers=1
+            self,
+            data_dir=data_dir,
+            settle_seconds=0.0,
+            landing_url="",
+            lake_url="",
+            landing_workers=1,
+            engine="duckdb",
         )
 
     def share(self, workers: int) -> Settings:

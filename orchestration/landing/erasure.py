@@ -102,7 +102,7 @@ def sweep(settings: Settings) -> int:
     for path in stale:
         path.unlink()
     if lake.shared is not None:
-        lake.shared.sweep(lake.files_named())
+        lake.shared.sweep(lake)
     return len(stale)
 
 

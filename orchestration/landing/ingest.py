@@ -80,11 +80,10 @@ def ingest(
 ) -> IngestReport:
     """Land every new file as one batch and commit it to the lake.
 
-    The caller holds the run lock. Raises LakeError for a damaged lake and IngestError where counts do not add
-    up; bad data never raises.
+    The caller holds the run lock, and has refreshed a shared lake. Raises LakeError for a damaged lake and IngestError where counts do
+    not add up; bad data never raises.
     """
     lake = Lake.of(settings)
-    lake.refresh()
     files, report = look(settings, lake)
     if not files:
         # Of a night that was killed; one that had files to land clears it itself.

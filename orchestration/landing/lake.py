@@ -299,13 +299,6 @@ class Lake:
             self.shared.commit(self._below(path), document, self.files_of(document))
         durable.write_json(path, document)
 
-    def files_named(self) -> set[str]:
-        """The files below the lake that stand: parts and quarantined lines of all batches as they are now, and runs of forgotten users."""
-        names = [*self.batches_dir.glob("*.json"), *self.revisions_dir.glob("*.json")]
-        return self.files_standing(
-            {self._below(path): json.loads(path.read_text(encoding="utf-8")) for path in names}
-        )
-
     def documents(self) -> list[str]:
         """The names of all commits below the lake, in their order."""
         batches = sorted(self.batches_dir.glob("*.json"))
@@ -315,7 +308,9 @@ class Lake:
         return [self._below(path) for _, _, path in sorted(order)]
 
     def files_standing(self, documents: Mapping[str, Document]) -> set[str]:
-        """The same if these were all documents, by their names below the lake."""
+        """The files below the lake that these documents, by their names below it, stand for together: parts and quarantined lines of all
+        batches as they are now, and runs of forgotten users.
+        """
         batches = {
             name: document for name, document in documents.items() if name.startswith(self.batches_dir.name)
         }

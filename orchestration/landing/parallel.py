@@ -38,12 +38,15 @@ class OvertakenError(RuntimeError):
 
 @dataclass(frozen=True)
 class Division:
-    """A landing that was divided. `token` names it; `groups` are numbered from 1. What is not new is in `report`."""
+    """A landing that was divided: the token that names it, and the bytes of each group; they are numbered from 1."""
 
     token: str
-    groups: int
     bytes_of_groups: tuple[int, ...]
-    report: IngestReport
+
+    @property
+    def groups(self) -> int:
+        """How many there are."""
+        return len(self.bytes_of_groups)
 
 
 def ingest(
@@ -73,9 +76,8 @@ def ingest(
 
 
 def divide(settings: Settings) -> Division:
-    """Find what is new and say who may read what. The caller holds the run lock."""
+    """Find what is new and say who may read what. The caller holds the run lock, and has refreshed a shared lake."""
     lake = Lake.of(settings)
-    lake.refresh()
     files, report = landing.look(settings, lake)
     shutil.rmtree(lake.root / BUILDING, ignore_errors=True)
     token = uuid.uuid4().hex
@@ -93,7 +95,7 @@ def divide(settings: Settings) -> Division:
     }
     durable.write_json(_folder(lake, token) / _PLAN, plan)
     sizes = tuple(sum(file.fingerprint.size_bytes for _, file in group) for group in groups)
-    return Division(token, len(groups), sizes, report)
+    return Division(token, sizes)
 
 
 def read_group(settings: Settings, token: str, number: int) -> None:

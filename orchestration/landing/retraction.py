@@ -181,8 +181,7 @@ def discard(settings: Settings, retraction: Retraction) -> None:
 
 def _landing_files(settings: Settings, lake: Lake) -> dict[str, LandingFile]:
     """What lies in the landing folder, by hash."""
-    if settings.landing_url:
-        mirror.fetch(settings)
+    mirror.fetch(settings)
     if not settings.landing_dir.exists():
         return {}
     files, _, _ = discover(

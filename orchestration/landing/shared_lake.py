@@ -188,12 +188,14 @@ class SharedLake:
             ) from error
         self._remember([*seen, (name, hashlib.sha256(content).hexdigest())])
 
-    def sweep(self, named: set[str]) -> int:
-        """Remove objects that stand for nothing any more; returns their number. `named` are the files that all documents stand for.
+    def sweep(self, lake: Lake) -> int:
+        """Remove objects that stand for nothing any more; returns their number.
 
-        What no commit ever named may be another machine's night at work: it is left alone for two days.
+        What stands is asked of the log: this machine's copy may be behind it, and another one's batches are not to be lost. What no
+        commit ever named may be another machine's night at work: it is left alone for two days.
         """
         entries = [self._read(number)[0] for number in self._numbers()]
+        named = lake.files_standing({entry.name: entry.document for entry in entries})
         known = {stored for entry in entries for stored, _ in entry.files.values()}
         stands = {stored for entry in entries for path, (stored, _) in entry.files.items() if path in named}
         before = datetime.now(UTC) - _LEFT_ALONE

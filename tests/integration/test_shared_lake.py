@@ -69,6 +69,16 @@ def test_two_machines_publish_the_same(tmp_path: Path) -> None:
     assert ingest.survey(one.settings) is not None, "a third look finds something new where there is nothing"
 
 
+def naming(warehouse: Warehouse, user_id: str) -> list[str]:
+    """Parquet files of a machine's lake in which a text names the user."""
+    found = []
+    with sql.connect(warehouse.settings) as connection:
+        for path in sorted(warehouse.settings.lake_dir.rglob("*.parquet")):
+            if user_id in str(connection.execute("select * from read_parquet(?)", [str(path)]).fetchall()):
+                found.append(path.name)
+    return found
+
+
 @pytest.mark.parametrize("kind", ["s3", "folder"])
 def test_who_comes_second_is_refused_and_loses_nothing(tmp_path: Path, kind: str) -> None:
     """Two nights that saw the same lake must not both commit to it: rows would be judged by a lake that is not the newest."""
@@ -287,12 +297,8 @@ def test_a_forgotten_user_is_in_no_object(tmp_path: Path) -> None:
     assert named - present, "the files that name the user are still there"
     two = machine(tmp_path, "two")
     two.land()
-    paths = sorted(two.settings.lake_dir.rglob("*.parquet"))
-    with sql.connect(two.settings) as connection:
-        for path in paths:
-            text = str(connection.execute("select * from read_parquet(?)", [str(path)]).fetchall())
-            assert "user-2" not in text, f"{path.name} names the user"
-    assert len(paths) > 5, "a search through no files proves nothing"
+    assert not naming(two, "user-2")
+    assert naming(two, "user-1"), "a search that finds nobody proves nothing"
     assert batches(two) == batches(one)
 
 
@@ -304,11 +310,43 @@ def test_a_sweep_leaves_another_machines_night_alone(tmp_path: Path) -> None:
     write_object(f"{LAKE}/runs/lake_date=2026-10-09/batch_seq=000002/000001-aaaa.parquet", b"at work")
     lake = Lake.of(one.settings)
     assert lake.shared is not None
-    assert lake.shared.sweep(lake.files_named()) == 0
+    assert lake.shared.sweep(lake) == 0
     with mock.patch.object(shared_lake, "datetime") as clock:
         clock.now.return_value = datetime.now(UTC) + timedelta(days=3)
-        assert lake.shared.sweep(lake.files_named()) == 1
+        assert lake.shared.sweep(lake) == 1
     assert batches(one) == [(1, len(RUNS))]
+
+
+def test_a_sweep_by_a_machine_that_is_behind_removes_nothing_that_stands(tmp_path: Path) -> None:
+    """A copy that has not seen another machine's batch yet must not take that batch's files for left over: they would be lost."""
+    one, two = machine(tmp_path, "one"), machine(tmp_path, "two")
+    one.drop("runs.jsonl", RUNS)
+    one.land()
+    Lake.of(one.settings).commit_revision(erasure.prepare(one.settings, "user-2").revision)
+    erasure.sweep(one.settings)
+    two.drop("spans.jsonl", SPANS)
+    two.land()
+    present = set(objects(LAKE))
+    erasure.sweep(one.settings)
+    assert set(objects(LAKE)) == present, "files of a batch that stands are removed"
+    three = machine(tmp_path, "three")
+    three.land()
+    assert batches(three) == [(1, len(RUNS)), (2, len(SPANS))]
+    lake = Lake(three.settings.lake_dir)
+    parts = [name for manifest in lake.manifests() for part in manifest.parts for name in part.files]
+    assert all((lake.root / name).exists() for name in parts)
+
+
+def test_who_was_forgotten_elsewhere_is_gone_after_one_night(tmp_path: Path) -> None:
+    """Another machine's copy must not keep a forgotten user's rows for a night longer than it takes to hear of it."""
+    one, two = machine(tmp_path, "one"), machine(tmp_path, "two")
+    one.drop("runs.jsonl", RUNS)
+    one.land()
+    two.land()
+    assert naming(two, "user-2"), "a search that finds nothing before proves nothing after"
+    Lake.of(one.settings).commit_revision(erasure.prepare(one.settings, "user-2").revision)
+    two.land()
+    assert not naming(two, "user-2")
 
 
 def test_storage_that_replaces_what_was_to_be_created_is_refused(tmp_path: Path) -> None:
