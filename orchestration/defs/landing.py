@@ -13,6 +13,9 @@ from orchestration.landing.lake import COUNTS, Lake
 from orchestration.settings import Settings
 
 _MAX_LISTED = 20
+_ASSETS = {RAW_RUNS: "runs", RAW_SPANS: "spans"}
+_KINDS = {"python", "parquet"}
+_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def build_landing(settings: Settings, *, in_one_process: bool) -> dg.AssetsDefinition:
@@ -52,6 +55,7 @@ def _in_steps(settings: Settings) -> dg.AssetsDefinition:
     @dg.op(
         name="divide_landing",
         out={"groups": dg.DynamicOut(int), "token": dg.Out(str)},
+        pool=POOL,
         retry_policy=_RETRIES,
         description="Finds new landing files and divides them into groups that are read at the same time.",
     )
@@ -71,11 +75,11 @@ def _in_steps(settings: Settings) -> dg.AssetsDefinition:
     def read(number: int, token: str) -> None:
         night.read_landing_group(settings, token, number)
 
-    # The version of the data is written on the outputs by hand: an op gives `Output`s, which become materializations.
     @dg.op(
         name="commit_landing",
         ins={"read": dg.In(dg.Nothing), "token": dg.In(str)},
         out={entity: dg.Out(dg.Nothing) for entity in _ASSETS.values()},
+        pool=POOL,
         description="Makes one batch of all groups, takes out known rows and commits it to the lake.",
     )
     def unite(token: str) -> Iterator[dg.Output[None]]:
@@ -108,11 +112,6 @@ def _in_steps(settings: Settings) -> dg.AssetsDefinition:
         return dict(zip(_ASSETS.values(), unite(read=done.collect(), token=token), strict=True))
 
     return ingest
-
-
-_ASSETS = {RAW_RUNS: "runs", RAW_SPANS: "spans"}
-_KINDS = {"python", "parquet"}
-_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def _description(entity: str) -> str:

@@ -56,7 +56,7 @@ def prepare(settings: Settings, user_id: str, *, write: bool = True, now: dateti
     ids = {user_id}
     if settings.user_id_salt:
         ids.add(privacy.pseudonym(settings.user_id_salt, user_id))
-    number = max((revision.revision for revision in lake.revisions()), default=0) + 1
+    number = lake.last_revision + 1
     lake.remove_leftovers_of_revision(number)
     manifests = lake.manifests()
     runs_path = lake.revisions_dir / f"{number:04d}-runs.parquet"

@@ -205,6 +205,11 @@ class Lake:
         """Number of the newest committed batch, 0 when there is none. Opens no manifest."""
         return max((int(path.stem) for path in self.batches_dir.glob("*.json")), default=0)
 
+    @property
+    def last_revision(self) -> int:
+        """Number of the newest committed revision, 0 when there is none. Opens none."""
+        return max((int(path.stem) for path in self.revisions_dir.glob("*.json")), default=0)
+
     def _read(self, path: Path) -> Manifest:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))

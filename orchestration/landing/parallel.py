@@ -83,9 +83,8 @@ def divide(settings: Settings) -> Division:
     token = uuid.uuid4().hex
     groups = landing.groups(list(enumerate(files, start=1)))
     plan = {
-        "token": token,
         "last_batch_seq": lake.last_batch_seq,
-        "last_revision": max((revision.revision for revision in lake.revisions()), default=0),
+        "last_revision": lake.last_revision,
         "known_files": report.known_files,
         "skipped": [asdict(item) for item in report.skipped],
         "groups": [
@@ -142,21 +141,16 @@ def unite(
     lake = Lake.of(settings)
     with _overtaken_where_gone(lake, token):
         plan = _plan(lake, token)
-        if (lake.last_batch_seq, max((r.revision for r in lake.revisions()), default=0)) != (
-            plan["last_batch_seq"],
-            plan["last_revision"],
-        ):
-            raise OvertakenError(
-                f"the lake {lake.root} changed while its new files were read; run the night again"
-            )
-        report = IngestReport(
-            known_files=plan["known_files"], skipped=[Skipped(**item) for item in plan["skipped"]]
-        )
-        if not plan["groups"]:
-            shutil.rmtree(lake.root / BUILDING, ignore_errors=True)
-            return report
         read = [_place(lake, token, number) for number in range(1, len(plan["groups"]) + 1)]
         results = [json.loads((place / _RESULT).read_text(encoding="utf-8")) for place in read]
+    if (lake.last_batch_seq, lake.last_revision) != (plan["last_batch_seq"], plan["last_revision"]):
+        raise OvertakenError(
+            f"the lake {lake.root} changed while its new files were read; run the night again"
+        )
+    report = IngestReport(
+        known_files=plan["known_files"], skipped=[Skipped(**item) for item in plan["skipped"]]
+    )
+    if read:
         batch = landing.begin(settings, lake, _folder(lake, token) / "united")
         try:
             for place, result in zip(read, results, strict=True):
@@ -166,7 +160,7 @@ def unite(
             landing.commit(batch, report, now, progress)
         finally:
             batch.close()
-            shutil.rmtree(lake.root / BUILDING, ignore_errors=True)
+    shutil.rmtree(lake.root / BUILDING)
     return report
 
 

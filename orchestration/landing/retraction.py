@@ -110,7 +110,7 @@ def prepare(
     """
     lake = Lake.of(settings)
     old = lake.manifests()
-    number = max((revision.revision for revision in lake.revisions()), default=0) + 1
+    number = lake.last_revision + 1
     lake.remove_leftovers_of_revision(number)
     hashes = {entry.sha256 for _, entry in chosen}
     # A file without loaded rows took nothing out of others.
@@ -165,7 +165,7 @@ def allow(settings: Settings, names: Sequence[str], *, now: datetime | None = No
         found[fitting[0].sha256] = fitting[0]
     lake.commit_revision(
         Revision(
-            revision=max((revision.revision for revision in lake.revisions()), default=0) + 1,
+            revision=lake.last_revision + 1,
             made_at=(now or datetime.now(UTC)).astimezone(UTC).isoformat(),
             last_batch_seq=lake.last_batch_seq,
             allowed=tuple(sorted(found)),

@@ -10,12 +10,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from orchestration.landing import parallel
 from orchestration.landing.ingest import BUILDING, ingest
-from orchestration.landing.lake import Lake
+from orchestration.landing.lake import Lake, LakeError
 from orchestration.landing.parallel import OvertakenError
 from tests.warehouse_fixture import Warehouse, at, digests, jsonl, run_row, three_days
 
@@ -115,6 +116,22 @@ def test_a_group_that_nobody_read_is_not_forgotten(shared_work: Warehouse) -> No
         parallel.unite(settings, division.token)
     assert not Lake.of(settings).manifests()
     assert parallel.ingest(settings).manifest
+
+
+def test_what_stops_a_commit_is_told(shared_work: Warehouse) -> None:
+    """Who cannot commit must hear why, and not that another landing began; nothing is lost."""
+    settings = shared_work.settings
+    division = parallel.divide(settings)
+    for number in range(1, division.groups + 1):
+        parallel.read_group(settings, division.token, number)
+    with (
+        mock.patch.object(Lake, "commit", side_effect=LakeError("no")),
+        pytest.raises(LakeError, match=r"^no$"),
+    ):
+        parallel.unite(settings, division.token)
+    assert not Lake.of(settings).manifests()
+    assert parallel.ingest(settings).manifest
+    assert not (settings.lake_dir / BUILDING).exists()
 
 
 def test_another_landing_in_between_wins(alone: Warehouse, shared_work: Warehouse) -> None:
