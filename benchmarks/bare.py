@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -69,23 +70,30 @@ def _nested(side: str, field: str) -> str:
     return f"json_extract_string(case when {side}[1] = '{{' then {side} end, '$.{field}')::bigint"
 
 
-def statements(landing: Path) -> list[tuple[str, str]]:
-    """(name, SQL) in order."""
+VIEWS = {
+    "facts.fct_span_usage": "span_usage",
+    "facts.fct_run_usage": "run_usage",
+    "facts.fct_usage_daily": "usage_daily",
+}
+_TOUCHED = "usage_date in (select usage_date from touched)"
+
+
+def selects(landing: Path, *, only_touched: bool) -> list[tuple[str, str]]:
+    """(table, query of its rows) in order. Of earlier tables they read the views of `VIEWS`: all of a table, or the dates in `touched`."""
+    of_dates = f"where runs.{_TOUCHED}" if only_touched else ""
     runs = _read(f"{landing}/**/runs.jsonl", RUN_TEXTS, ("started_at", "completed_at", "updated_at"))
     spans = _read(f"{landing}/**/spans.jsonl", SPAN_TEXTS, ("started_at", "ended_at"), SPAN_NUMBERS)
     is_call = "kind in ('completion', 'embedding', 'image_generation')"
     return [
-        ("schemas", "create schema facts; create schema marts"),
         (
             "runs",
-            f"""create table runs as select started_at::date as usage_date, * replace (
+            f"""select started_at::date as usage_date, * replace (
                 started_at::timestamp as started_at, completed_at::timestamp as completed_at, updated_at::timestamp as updated_at),
                 date_diff('ms', started_at, completed_at) as duration_ms from {runs}""",
         ),
         (
-            "fct_span_usage",
-            f"""create table facts.fct_span_usage as
-            with sides as (
+            "facts.fct_span_usage",
+            f"""with sides as (
                 select * exclude (input_tokens, output_tokens, prompt_tokens, completion_tokens),
                     coalesce(input_tokens, prompt_tokens) as side_in, coalesce(output_tokens, completion_tokens) as side_out
                 from {spans}
@@ -144,10 +152,9 @@ def statements(landing: Path) -> list[tuple[str, str]]:
             order by usage_date, workspace_id, run_id, started_at, span_id""",
         ),
         (
-            "fct_run_usage",
-            f"""create table facts.fct_run_usage as
-            with recursive own as (
-                select workspace_id, run_id, count(*) as span_count, {_sums()} from facts.fct_span_usage group by all
+            "facts.fct_run_usage",
+            f"""with recursive own as (
+                select workspace_id, run_id, count(*) as span_count, {_sums()} from span_usage group by all
             ),
             pairs as (
                 select workspace_id, parent_run_id as ancestor_run_id, run_id from runs where parent_run_id is not null
@@ -165,23 +172,23 @@ def statements(landing: Path) -> list[tuple[str, str]]:
             from runs
             left join own using (workspace_id, run_id)
             left join below on runs.workspace_id = below.workspace_id and runs.run_id = below.ancestor_run_id
+            {of_dates}
             order by usage_date, runs.workspace_id, runs.run_id""",
         ),
         (
-            "fct_usage_daily",
-            f"""create table facts.fct_usage_daily as
-            select spans.usage_date, spans.workspace_id, run_type, resource_id, resource_name, source, api_key_id, api_key_name,
+            "facts.fct_usage_daily",
+            f"""select spans.usage_date, spans.workspace_id, run_type, resource_id, resource_name, source, api_key_id, api_key_name,
                 collaborator, spans.charge_type, service, spans.provider, spans.model, is_model_call,
                 count(*) as call_count, count(*) filter (where spans.status = 'failed') as failed_call_count,
                 {_sums(prefix="spans.")}
-            from facts.fct_span_usage as spans left join runs using (workspace_id, run_id)
+            from span_usage as spans left join runs using (workspace_id, run_id)
             where billing_role = 'call' group by all order by all""",
         ),
         *(
             (
-                name,
-                f"create table marts.{name} as select {keys}, sum(call_count) as call_count, {_sums()} "
-                f"from facts.fct_usage_daily {where} group by all order by {keys}",
+                f"marts.{name}",
+                f"select {keys}, sum(call_count) as call_count, {_sums()} "
+                f"from usage_daily {where} group by all order by {keys}",
             )
             for name, keys, where in (
                 ("total_cost", "usage_date, workspace_id", ""),
@@ -191,42 +198,49 @@ def statements(landing: Path) -> list[tuple[str, str]]:
         ),
         *(
             (
-                name,
-                f"create table marts.{name} as select usage_date, workspace_id, {keys}, {measures} from {source} "
+                f"marts.{name}",
+                f"select usage_date, workspace_id, {keys}, {measures} from {source} "
                 f"where {where} group by all order by all",
             )
             for name, keys, measures, source, where in (
-                ("span_latency", f"span_name, span_kind, {BUCKET} as bucket_index", "count(*) as n", "facts.fct_span_usage",
+                ("span_latency", f"span_name, span_kind, {BUCKET} as bucket_index", "count(*) as n", "span_usage",
                  "status = 'completed' and duration_ms is not null"),
-                ("model_latency", f"provider, model, {BUCKET} as bucket_index", "count(*) as n", "facts.fct_span_usage",
+                ("model_latency", f"provider, model, {BUCKET} as bucket_index", "count(*) as n", "span_usage",
                  "status = 'completed' and duration_ms is not null and is_model_call"),
-                ("run_latency", f"run_type, {BUCKET} as bucket_index", "count(*) as n", "facts.fct_run_usage",
+                ("run_latency", f"run_type, {BUCKET} as bucket_index", "count(*) as n", "run_usage",
                  "status = 'completed' and duration_ms is not null"),
-                ("model_observability", "provider, model", f"{COUNTS}, {PERCENTILES}", "facts.fct_span_usage", "is_model_call"),
-                ("trace_performance", "run_type", f"count(*) as run_count, {PERCENTILES}", "facts.fct_run_usage", "true"),
+                ("model_observability", "provider, model", f"{COUNTS}, {PERCENTILES}", "span_usage", "is_model_call"),
+                ("trace_performance", "run_type", f"count(*) as run_count, {PERCENTILES}", "run_usage", "true"),
                 ("span_performance", "span_name, span_kind", f"{COUNTS}, sum(duration_ms) as duration_ms, {PERCENTILES}",
-                 "facts.fct_span_usage", "true"),
+                 "span_usage", "true"),
                 ("tool_usage", "coalesce(service, span_name) as tool_name", f"{COUNTS}, sum(duration_ms) as duration_ms, {PERCENTILES}",
-                 "facts.fct_span_usage", "billing_role = 'call' and span_kind = 'tool'"),
+                 "span_usage", "billing_role = 'call' and span_kind = 'tool'"),
                 ("top_users", "user_id", "count(*) as run_count, sum(own_total_cost_usd) as total_cost_usd, "
-                 "sum(own_total_tokens) as total_tokens", "facts.fct_run_usage", "user_id is not null"),
+                 "sum(own_total_tokens) as total_tokens", "run_usage", "user_id is not null"),
             )
         ),
     ]  # fmt: skip
 
 
 def build(
-    landing: Path, database: Path, like: Path | None, memory_limit: str
+    landing: Path, database: Path, like: Path | None, memory_limit: str, onto: Path | None = None
 ) -> tuple[list[tuple[str, float]], float]:
-    """Seconds of each statement, and of all with opening and closing the file."""
+    """Seconds of each statement, and of all with opening and closing the file. `onto` is a file of earlier days: it is copied, and what lands
+    replaces and joins what is in it.
+    """
     database.unlink(missing_ok=True)
     began = time.perf_counter()
+    seconds = []
+    if onto is not None:
+        shutil.copyfile(onto, database)
+        seconds.append(("copy", time.perf_counter() - began))
     with duckdb.connect(
         config={"memory_limit": memory_limit, "temp_directory": f"{database}.tmp"}
     ) as connection:
         connection.execute(
             f"attach {literal(database)} as bare (storage_version 'v1.2.0'); use bare; set TimeZone = 'UTC'"
         )
+        connection.execute("create schema if not exists facts; create schema if not exists marts")
         connection.execute(
             "create temp table prices (provider_name varchar, model_name varchar, uncached_input_usd decimal(38, 20), "
             "cached_input_usd decimal(38, 20), cache_write_5m_usd decimal(38, 20), output_usd decimal(38, 20))"
@@ -238,13 +252,39 @@ def build(
                 "output_usd from published.dimensions.dim_model_name inner join published.dimensions.dim_price_set using (price_key) "
                 "qualify row_number() over (partition by provider_name, model_name order by valid_from desc, above_input_tokens) = 1"
             )
-        seconds = []
-        for name, statement in statements(landing):
+        for table, query in selects(landing, only_touched=onto is not None):
             started = time.perf_counter()
-            connection.execute(statement)
-            seconds.append((name, time.perf_counter() - started))
+            if onto is None:
+                connection.execute(f"create table {table} as {query}")
+            else:
+                _replace(connection, table, query)
+            if view := VIEWS.get(table):
+                where = "" if onto is None else f"where {_TOUCHED}"
+                connection.execute(f"create temp view {view} as select * from {table} {where}")
+            seconds.append((table, time.perf_counter() - started))
         connection.execute("checkpoint")
     return seconds, time.perf_counter() - began
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
+    """Put rows into a table of earlier days: those that land in place of older versions, aggregates in place of their date's."""
+    keys = {
+        "runs": "workspace_id, run_id",
+        "facts.fct_span_usage": "workspace_id, run_id, span_id",
+    }.get(table)
+    if keys is None:
+        connection.execute(f"delete from {table} where {_TOUCHED}; insert into {table} {query}")
+        return
+    connection.execute(f"create temp table arrived as {query}")
+    if table == "runs":
+        connection.execute(
+            "create temp table touched as select usage_date from arrived union "
+            f"select usage_date from {table} semi join arrived using ({keys})"
+        )
+    connection.execute(
+        f"delete from {table} where ({keys}) in (select ({keys}) from arrived); "
+        f"insert into {table} select * from arrived; drop table arrived"
+    )
 
 
 def compare(database: Path, published: Path) -> list[tuple[str, object, object]]:
@@ -274,10 +314,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--like", type=Path, help="a publication of the same files: its prices are taken, its sums compared"
     )
+    parser.add_argument(
+        "--onto", type=Path, metavar="FILE", help="add to a copy of this file, made of earlier days"
+    )
     parser.add_argument("--memory-limit", default="2GB")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    seconds, total = build(options.landing, options.database, options.like, options.memory_limit)
+    seconds, total = build(
+        options.landing, options.database, options.like, options.memory_limit, options.onto
+    )
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cost = {
         "seconds": round(total, 2),

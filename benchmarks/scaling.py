@@ -26,17 +26,21 @@ SPANS_A_RUN = 6.08
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     options = _parser().parse_args(arguments)
-    measured: list[dict[str, Any]] = []
+    kept = options.keep_results
+    measured = [json.loads(line) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
     try:
         for engine in options.engines:
             for millions in options.millions:
                 measured.append(one_size(engine, millions, options))
-                print(json.dumps(measured[-1]), file=sys.stderr, flush=True)
+                if kept:
+                    with kept.open("a") as lines:
+                        lines.write(json.dumps(measured[-1]) + "\n")
     except BenchmarkError as error:
         print(error, file=sys.stderr)
         return 1
     fits = {
-        engine: fitted([item for item in measured if item["engine"] == engine]) for engine in options.engines
+        engine: fitted([item for item in measured if item["engine"] == engine])
+        for engine in sorted({item["engine"] for item in measured})
     }
     if options.json:
         print(json.dumps({"machine": machine(), "sizes": measured, "exponents": fits}, indent=2))
@@ -50,11 +54,12 @@ def one_size(engine: str, millions: float, options: argparse.Namespace) -> dict[
     chosen = argparse.Namespace(**vars(options))
     chosen.runs_per_day = round(millions * 1e6 / SPANS_A_RUN / options.days)
     chosen.repeat, chosen.engine = 1, engine
-    folder = Path(tempfile.mkdtemp(prefix="credit-usage-scaling-", dir=options.folder))
+    folder = options.data or Path(tempfile.mkdtemp(prefix="credit-usage-scaling-", dir=options.folder))
     try:
         costs, books = run.measure(folder, chosen)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if options.data is None:
+            shutil.rmtree(folder, ignore_errors=True)
     first = NIGHTS[0]
     found: dict[str, Any] = {
         "engine": engine,
@@ -119,6 +124,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--engines", nargs="+", default=["duckdb"], choices=["duckdb", "spark"], help="which engines build"
+    )
+    parser.add_argument(
+        "--keep-results",
+        type=Path,
+        metavar="FILE",
+        help="add each size to this file as a line of JSON; what is in it already is part of the table and the fit",
     )
     parser.add_argument(
         "--folder",

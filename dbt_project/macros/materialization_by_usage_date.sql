@@ -16,7 +16,7 @@
     {%- set rebuild = existing is none or existing.type != "table" or is_full_build() -%}
     {%- set selects = [] -%}
     {%- if config.get("chunked") -%}
-        {%- for chunk in chunks_of_dates() -%}
+        {%- for chunk in chunks_of_dates(500000 if config.get("chunked") is true else config.get("chunked")) -%}
             {%- do selects.append(of_chunk(sql, chunk)) -%}
         {%- endfor -%}
         {%- do run_query("set disabled_optimizers = 'build_side_probe_side'") -%}

@@ -1,10 +1,11 @@
 -- Grain: one row per run (workspace_id, run_id). own_* is additive over runs; total_* includes descendant runs and is not.
-{{ config(stays_in_lake=true) }}
+{{ config(chunked=2000000, stays_in_lake=true) }}
 
 with recursive runs as (
 
     select *
     from {{ ref('int_runs__current') }}
+    where {{ in_chunk() }}
 
 ),
 
@@ -15,15 +16,98 @@ directory as (
 
 ),
 
-spans as (
+edges as (
 
-    select *
-    from {{ ref('fct_span_usage') }}
-    where {{ touched_family('usage_date') }}
+    select
+        usage_date,
+        workspace_id,
+        parent_run_id,
+        run_id
+    from directory
+    where
+        parent_run_id is not null
+        and has_run
 
 ),
 
--- Own amounts of the touched runs and of their descendants, wherever those lie.
+-- Not from `runs`: what is read twice is kept whole. A run that has not arrived is no harm here, nothing is joined to it below.
+ancestors as (
+
+    select
+        usage_date,
+        workspace_id,
+        run_id
+    from directory
+    where
+        {{ touched('usage_date') }}
+        and {{ in_chunk() }}
+
+),
+
+-- `union` keeps a pair once, which also ends the walk where runs name each other as parents.
+pairs as (
+
+    select
+        edges.workspace_id,
+        edges.parent_run_id as ancestor_run_id,
+        edges.run_id,
+        edges.usage_date
+    from edges
+    inner join ancestors
+        on
+            edges.workspace_id = ancestors.workspace_id
+            and edges.parent_run_id = ancestors.run_id
+    where edges.run_id <> edges.parent_run_id
+
+    union distinct
+
+    select
+        pairs.workspace_id,
+        pairs.ancestor_run_id,
+        edges.run_id,
+        edges.usage_date
+    from pairs
+    inner join edges
+        on
+            pairs.workspace_id = edges.workspace_id
+            and pairs.run_id = edges.parent_run_id
+    where edges.run_id <> pairs.ancestor_run_id
+
+),
+
+family as (
+
+    select
+        usage_date,
+        workspace_id,
+        run_id
+    from ancestors
+
+    union distinct
+
+    select
+        usage_date,
+        workspace_id,
+        run_id
+    from pairs
+
+),
+
+-- All spans of a run are on its date, so those of other dates stay unread.
+spans as (
+
+    select spans.*
+    from {{ ref('fct_span_usage') }} as spans
+    inner join family
+        on
+            spans.usage_date = family.usage_date
+            and spans.workspace_id = family.workspace_id
+            and spans.run_id = family.run_id
+    where {{ touched_family('spans.usage_date') }}
+
+),
+
+-- Own amounts of the runs and of their descendants, wherever those lie.
 own as (
 
     select
@@ -50,48 +134,6 @@ own as (
     group by
         workspace_id,
         run_id
-
-),
-
-edges as (
-
-    select
-        workspace_id,
-        parent_run_id,
-        run_id
-    from directory
-    where
-        parent_run_id is not null
-        and has_run
-
-),
-
--- `union` keeps a pair once, which also ends the walk where runs name each other as parents.
-pairs as (
-
-    select
-        edges.workspace_id,
-        edges.parent_run_id as ancestor_run_id,
-        edges.run_id
-    from edges
-    inner join runs
-        on
-            edges.workspace_id = runs.workspace_id
-            and edges.parent_run_id = runs.run_id
-    where edges.run_id <> edges.parent_run_id
-
-    union distinct
-
-    select
-        pairs.workspace_id,
-        pairs.ancestor_run_id,
-        edges.run_id
-    from pairs
-    inner join edges
-        on
-            pairs.workspace_id = edges.workspace_id
-            and pairs.run_id = edges.parent_run_id
-    where edges.run_id <> pairs.ancestor_run_id
 
 ),
 
@@ -127,6 +169,32 @@ children as (
     group by
         workspace_id,
         parent_run_id
+
+),
+
+named_parents as (
+
+    select distinct
+        workspace_id,
+        parent_run_id
+    from edges
+    where {{ in_chunk() }}
+
+),
+
+parents as (
+
+    select
+        directory.workspace_id,
+        directory.run_id
+    from directory
+    inner join named_parents
+        on
+            directory.workspace_id = named_parents.workspace_id
+            and directory.run_id = named_parents.parent_run_id
+    where
+        directory.has_run
+        or directory.is_foreign
 
 ),
 
@@ -209,11 +277,10 @@ left join children
     on
         runs.workspace_id = children.workspace_id
         and runs.run_id = children.parent_run_id
-left join directory as parents
+left join parents
     on
         runs.workspace_id = parents.workspace_id
         and runs.parent_run_id = parents.run_id
-        and (parents.has_run or parents.is_foreign)
 left join workspaces
     on runs.workspace_id = workspaces.workspace_id
 order by
