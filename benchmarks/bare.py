@@ -15,7 +15,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -63,37 +63,55 @@ def _read(files: str, texts: Sequence[str], times: Sequence[str], numbers: Seque
         **dict.fromkeys(numbers, "bigint"),
     }
     listed = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items())
-    return f"read_json({literal(files)}, format = 'newline_delimited', columns = {{{listed}}})"
+    return f"read_json({files}, format = 'newline_delimited', columns = {{{listed}}})"
+
+
+def _files(folders: Sequence[Path], name: str) -> str:
+    return (
+        "[" + ", ".join(literal(str(folder / name)) for folder in folders if (folder / name).exists()) + "]"
+    )
 
 
 def _nested(side: str, field: str) -> str:
     return f"json_extract_string(case when {side}[1] = '{{' then {side} end, '$.{field}')::bigint"
 
 
+SPANS = "facts.fct_span_usage"
 VIEWS = {
-    "facts.fct_span_usage": "span_usage",
+    SPANS: "span_usage",
     "facts.fct_run_usage": "run_usage",
     "facts.fct_usage_daily": "usage_daily",
 }
+_GROUP_BYTES = 1_500_000_000
 _TOUCHED = "usage_date in (select usage_date from touched)"
 
 
-def selects(landing: Path, *, only_touched: bool) -> list[tuple[str, str]]:
-    """(table, query of its rows) in order. Of earlier tables they read the views of `VIEWS`: all of a table, or the dates in `touched`."""
-    of_dates = f"where runs.{_TOUCHED}" if only_touched else ""
-    runs = _read(f"{landing}/**/runs.jsonl", RUN_TEXTS, ("started_at", "completed_at", "updated_at"))
-    spans = _read(f"{landing}/**/spans.jsonl", SPAN_TEXTS, ("started_at", "ended_at"), SPAN_NUMBERS)
+def groups(landing: Path) -> list[list[Path]]:
+    """Folders with files, together as large as is good to sort at once: all of 18 million spans took more than 8 GB."""
+    found: list[list[Path]] = []
+    size = _GROUP_BYTES
+    for spans in sorted(landing.rglob("spans.jsonl")):
+        if size >= _GROUP_BYTES:
+            found.append([])
+            size = 0
+        found[-1].append(spans.parent)
+        size += spans.stat().st_size
+    return found
+
+
+def read_runs(folders: Sequence[Path]) -> str:
+    """Query of the runs' rows."""
+    runs = _read(_files(folders, "runs.jsonl"), RUN_TEXTS, ("started_at", "completed_at", "updated_at"))
+    return f"""select started_at::date as usage_date, * replace (
+        started_at::timestamp as started_at, completed_at::timestamp as completed_at, updated_at::timestamp as updated_at),
+        date_diff('ms', started_at, completed_at) as duration_ms from {runs}"""
+
+
+def read_spans(folders: Sequence[Path]) -> str:
+    """Query of `fct_span_usage`; its runs are there."""
+    spans = _read(_files(folders, "spans.jsonl"), SPAN_TEXTS, ("started_at", "ended_at"), SPAN_NUMBERS)
     is_call = "kind in ('completion', 'embedding', 'image_generation')"
-    return [
-        (
-            "runs",
-            f"""select started_at::date as usage_date, * replace (
-                started_at::timestamp as started_at, completed_at::timestamp as completed_at, updated_at::timestamp as updated_at),
-                date_diff('ms', started_at, completed_at) as duration_ms from {runs}""",
-        ),
-        (
-            "facts.fct_span_usage",
-            f"""with sides as (
+    return f"""with sides as (
                 select * exclude (input_tokens, output_tokens, prompt_tokens, completion_tokens),
                     coalesce(input_tokens, prompt_tokens) as side_in, coalesce(output_tokens, completion_tokens) as side_out
                 from {spans}
@@ -149,8 +167,12 @@ def selects(landing: Path, *, only_touched: bool) -> list[tuple[str, str]]:
                 case when is_call then case when payer = 'hosted' then coalesce(cost, 0) else 0 end end as total_cost_usd,
                 error_message, attributes
             from costed
-            order by usage_date, workspace_id, run_id, started_at, span_id""",
-        ),
+            order by usage_date, workspace_id, run_id, started_at, span_id"""
+
+
+def aggregates() -> list[tuple[str, str]]:
+    """(table, query of its rows on the dates in `touched`) in order; of earlier tables they read the views of `VIEWS`."""
+    return [
         (
             "facts.fct_run_usage",
             f"""with recursive own as (
@@ -172,7 +194,7 @@ def selects(landing: Path, *, only_touched: bool) -> list[tuple[str, str]]:
             from runs
             left join own using (workspace_id, run_id)
             left join below on runs.workspace_id = below.workspace_id and runs.run_id = below.ancestor_run_id
-            {of_dates}
+            where runs.{_TOUCHED}
             order by usage_date, runs.workspace_id, runs.run_id""",
         ),
         (
@@ -225,8 +247,8 @@ def selects(landing: Path, *, only_touched: bool) -> list[tuple[str, str]]:
 def build(
     landing: Path, database: Path, like: Path | None, memory_limit: str, onto: Path | None = None
 ) -> tuple[list[tuple[str, float]], float]:
-    """Seconds of each statement, and of all with opening and closing the file. `onto` is a file of earlier days: it is copied, and what lands
-    replaces and joins what is in it.
+    """Seconds of each statement, and of all with opening and closing the file. `onto` is a file of earlier days: it is copied, and what
+    lands replaces and joins what is in it.
     """
     database.unlink(missing_ok=True)
     began = time.perf_counter()
@@ -252,39 +274,78 @@ def build(
                 "output_usd from published.dimensions.dim_model_name inner join published.dimensions.dim_price_set using (price_key) "
                 "qualify row_number() over (partition by provider_name, model_name order by valid_from desc, above_input_tokens) = 1"
             )
-        for table, query in selects(landing, only_touched=onto is not None):
+        for name, statement in statements(connection, landing, is_further=onto is not None):
             started = time.perf_counter()
-            if onto is None:
-                connection.execute(f"create table {table} as {query}")
-            else:
-                _replace(connection, table, query)
-            if view := VIEWS.get(table):
-                where = "" if onto is None else f"where {_TOUCHED}"
-                connection.execute(f"create temp view {view} as select * from {table} {where}")
-            seconds.append((table, time.perf_counter() - started))
+            connection.execute(statement)
+            seconds.append((name, time.perf_counter() - started))
         connection.execute("checkpoint")
     return seconds, time.perf_counter() - began
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
-    """Put rows into a table of earlier days: those that land in place of older versions, aggregates in place of their date's."""
-    keys = {
-        "runs": "workspace_id, run_id",
-        "facts.fct_span_usage": "workspace_id, run_id, span_id",
-    }.get(table)
-    if keys is None:
-        connection.execute(f"delete from {table} where {_TOUCHED}; insert into {table} {query}")
+def statements(
+    connection: duckdb.DuckDBPyConnection, landing: Path, *, is_further: bool
+) -> Iterator[tuple[str, str]]:
+    """(table, SQL) in order: spans a group of folders at a time, sums of a group's number of dates at a time."""
+    parts = groups(landing)
+    folders = [folder for part in parts for folder in part]
+    if is_further:
+        yield from _replacing(folders)
+        yield from _sums_of_touched(is_new=False, replacing=True)
         return
-    connection.execute(f"create temp table arrived as {query}")
-    if table == "runs":
-        connection.execute(
-            "create temp table touched as select usage_date from arrived union "
-            f"select usage_date from {table} semi join arrived using ({keys})"
-        )
-    connection.execute(
-        f"delete from {table} where ({keys}) in (select ({keys}) from arrived); "
-        f"insert into {table} select * from arrived; drop table arrived"
-    )
+    yield "runs", f"create table runs as {read_runs(folders)}"
+    for number, part in enumerate(parts):
+        yield SPANS, _adding(SPANS, read_spans(part), is_new=number == 0)
+    days = [
+        day for (day,) in connection.execute("select distinct usage_date from runs order by 1").fetchall()
+    ]
+    at_once = -(-len(days) // len(parts))
+    for start in range(0, len(days), at_once):
+        listed = ", ".join(f"(date '{day}')" for day in days[start : start + at_once])
+        yield "runs", f"create or replace temp table touched as from (values {listed}) as days (usage_date)"
+        yield from _sums_of_touched(is_new=start == 0, replacing=False)
+
+
+def _replacing(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """A further day's rows take the place of older versions; `touched` is what dates they change."""
+    for table, keys, query in (
+        ("runs", "workspace_id, run_id", read_runs(folders)),
+        (SPANS, "workspace_id, run_id, span_id", read_spans(folders)),
+    ):
+        yield table, f"create temp table arrived as {query}"
+        if table == "runs":
+            yield (
+                table,
+                "create temp table touched as select usage_date from arrived union "
+                f"select usage_date from {table} semi join arrived using ({keys})",
+            )
+        yield table, f"delete from {table} where ({keys}) in (select ({keys}) from arrived)"
+        yield table, f"insert into {table} select * from arrived; drop table arrived"
+
+
+def _sums_of_touched(*, is_new: bool, replacing: bool) -> Iterator[tuple[str, str]]:
+    yield SPANS, _view(SPANS)
+    for table, query in aggregates():
+        if replacing:
+            yield table, f"delete from {table} where {_TOUCHED}"
+        yield table, _adding(table, query, is_new=is_new)
+        if table in VIEWS:
+            yield table, _view(table)
+
+
+def _adding(table: str, query: str, *, is_new: bool) -> str:
+    return f"create table {table} as {query}" if is_new else f"insert into {table} {query}"
+
+
+def _view(table: str) -> str:
+    return f"create or replace temp view {VIEWS[table]} as select * from {table} where {_TOUCHED}"
+
+
+def summed(seconds: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Seconds of each table, groups together."""
+    found: dict[str, float] = {}
+    for name, value in seconds:
+        found[name] = found.get(name, 0.0) + value
+    return found
 
 
 def compare(database: Path, published: Path) -> list[tuple[str, object, object]]:
@@ -334,12 +395,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(
             json.dumps(
-                {**cost, "statements": dict(seconds), "differing": [str(item) for item in differing]},
+                {**cost, "statements": summed(seconds), "differing": [str(item) for item in differing]},
                 indent=2,
             )
         )
     else:
-        for name, value in seconds:
+        for name, value in summed(seconds).items():
             print(f"{name:<24} {value:8.2f} s")
         print(", ".join(f"{name} {value}" for name, value in cost.items()))
         for measure, ours, theirs in differing:
