@@ -73,6 +73,7 @@ def one_size(engine: str, millions: float, options: argparse.Namespace) -> dict[
             "stages": {
                 stage: round(cost.seconds, 1) for stage, cost in of_night.items() if stage != "whole process"
             },
+            "stage_peaks_bytes": {stage: cost.peak_memory_bytes for stage, cost in of_night.items()},
             "cpu_seconds": round(of_night["whole process"].cpu_seconds, 1),
             "peak_memory_bytes": of_night["whole process"].peak_memory_bytes,
             "published_bytes": books["nights"][name]["published_bytes"],
