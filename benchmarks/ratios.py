@@ -142,18 +142,18 @@ class _Measuring:
         for number in range(self.options.repeat):
             sides = [("short", short), ("long", long)]
             for name, kept in sides if number % 2 == 0 else reversed(sides):
-                data = self.folder / "further"
-                shutil.rmtree(data, ignore_errors=True)
-                shutil.copytree(kept, data, symlinks=True)
-                drop([further], data / "landing")
+                data = self._copied(kept)
+                drop([further], data / "landing", linking=False)
                 nights[name].append(self._night(f"further day, {name} history", data))
                 if name == "long":
                     quiet.append(self._sum(self._night("nothing new", data)))
                 for verb, seconds in self._repairs(data).items():
                     repairs[name].setdefault(verb, []).append(seconds)
+                shutil.rmtree(data / "landing" / further.name)
+                (data / "landing").rename(kept / "landing")
             landing = self.folder / "one-day"
             shutil.rmtree(landing, ignore_errors=True)
-            drop([further], landing)
+            drop([further], landing, linking=False)
             by_hand += self._by_hand(landing, onto=by_hand_before)
         found = {name: [self._sum(night, leaving=("render",)) for night in nights[name]] for name in nights}
         self.published = self.folder / "further" / "published" / "usage.duckdb"
@@ -166,6 +166,17 @@ class _Measuring:
             ),
             Single("nothing new, long history", quiet, "s", 4.0),
         ]
+
+    def _copied(self, kept: Path) -> Path:
+        """A copy to run a night in. Its landing folder is the kept one itself, whose files are known by their inodes: copies would be read and
+        hashed, all of them. What was copied is on the disk before the night begins, which would wait for it.
+        """
+        data = self.folder / "further"
+        shutil.rmtree(data, ignore_errors=True)
+        shutil.copytree(kept, data, symlinks=True, ignore=shutil.ignore_patterns("landing"))
+        (kept / "landing").rename(data / "landing")
+        os.sync()
+        return data
 
     def _repairs(self, data: Path) -> dict[str, float]:
         """Seconds of the verbs that reach back: each in its own process, on the same data folder."""
@@ -216,7 +227,7 @@ class _Measuring:
         """A new data folder with these days in its landing folder; `prepared` leaves the parsed dbt project of an earlier one in it."""
         data = self.folder / name
         shutil.rmtree(data, ignore_errors=True)
-        drop(days, data / "landing")
+        drop(days, data / "landing", linking=False)
         if prepared and (self.folder / "long" / "dbt").exists():
             shutil.copytree(self.folder / "long" / "dbt", data / "dbt")
         return data
