@@ -168,8 +168,8 @@ class _Measuring:
         ]
 
     def _copied(self, kept: Path) -> Path:
-        """A copy to run a night in. Its landing folder is the kept one itself, whose files are known by their inodes: copies would be read and
-        hashed, all of them. What was copied is on the disk before the night begins, which would wait for it.
+        """A copy to run a night in. Its landing folder is the kept one itself, whose files are known by their inodes: copies would be
+        read and hashed, all of them. What was copied is on the disk before the night begins, which would wait for it.
         """
         data = self.folder / "further"
         shutil.rmtree(data, ignore_errors=True)
