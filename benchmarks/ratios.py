@@ -74,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(document, indent=2))
     else:
         _print(document, measured)
-    if options.write:
-        options.write.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if options.against:
         _compare(document["ratios"], json.loads(options.against.read_text(encoding="utf-8"))["ratios"])
+    if options.write:
+        options.write.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
