@@ -266,7 +266,7 @@ def _told(name: str, done: int, total: int) -> None:
 def _build_on_spark(settings: Settings, plan: Plan) -> list[dbt.NodeResult]:
     """The models on Spark; then the candidate takes in what was built, and DuckDB runs the data tests on it, as on any other."""
     from orchestration.publication import from_spark  # noqa: PLC0415
-    from orchestration.warehouse import spark  # noqa: PLC0415
+    from orchestration.warehouse import spark, spark_session  # noqa: PLC0415
 
     built = spark.build(
         settings,
@@ -279,6 +279,7 @@ def _build_on_spark(settings: Settings, plan: Plan) -> list[dbt.NodeResult]:
     )
     if any(node.is_blocking_failure for node in built):
         return built
+    spark_session.release(settings, settings.spark_master)
     from_spark.take_in(settings, plan)
     taken = dbt.invoke(settings, from_spark.TAKE_IN_ARGS, on_node=_told)
     tests = dbt.invoke(settings, from_spark.TEST_ARGS, on_node=_told)

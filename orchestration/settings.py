@@ -122,7 +122,8 @@ class Settings:
     #: What builds the tables: `duckdb`, or `spark`, which needs the extra of that name and Java. Changing it is a full build.
     engine: str = "duckdb"
     #: Where Spark runs: `local[*]` is this process, with one thread per core. With `yarn`, `spark://HOST:PORT` or `k8s://URL` this process
-    #: drives a cluster, whose executors must reach the data folder under the same path.
+    #: drives a cluster; `sc://HOST:PORT` is a server of Spark Connect, and wants no Java here. All of it must reach the data folder under
+    #: the same path.
     spark_master: str = "local[*]"
     #: Memory of Spark in this process, such as `2g`.
     spark_memory: str = "2g"
@@ -287,6 +288,7 @@ LOG_FORMATS = ("text", "json")
 ENGINES = ("duckdb", "spark")
 _SPARK_MASTER = re.compile(
     r"local(\[(\*|[1-9]\d*)\])?|local-cluster\[\d+,\d+,\d+\]|yarn|spark://[\w.:,-]+|k8s://\S+"
+    r"|sc://[\w.-]+(:\d+)?(/(;[\w.-]+=[^;\s]*)*)?"
 )
 _SPARK_MEMORY = re.compile(r"^[1-9]\d*[mg]$")
 _BUDGET_BELOW = 10**12
@@ -476,7 +478,13 @@ def _validate_engine(settings: Settings, sources: Mapping[str, str | _Place]) ->
     if not _SPARK_MASTER.fullmatch(settings.spark_master):
         place = f"{sources['spark_master']}: 'spark_master'"
         raise SettingsError(
-            f"{place} must be 'local[*]', 'local[N]', 'yarn', 'spark://HOST:PORT' or 'k8s://URL', got {settings.spark_master!r}"
+            f"{place} must be 'local[*]', 'local[N]', 'yarn', 'spark://HOST:PORT', 'k8s://URL' or 'sc://HOST:PORT', "
+            f"got {settings.spark_master!r}"
+        )
+    if ";token=" in settings.spark_master:
+        place = f"{sources['spark_master']}: 'spark_master'"
+        raise SettingsError(
+            f"{place} holds a token: leave it out, and give it in the environment as SPARK_CONNECT_AUTHENTICATE_TOKEN"
         )
     if not _SPARK_MEMORY.match(settings.spark_memory):
         place = f"{sources['spark_memory']}: 'spark_memory'"

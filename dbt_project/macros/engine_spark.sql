@@ -214,7 +214,7 @@
         "select cast(lake_date as string), batch_seq, file_name from plan.stale_files where entity = '" ~ entity ~ "' order by 1, 2, 3"
     ) -%}
     (
-        select * from plan.lake_{{ entity }}
+        select * from {{ schema_name("plan") }}.lake_{{ entity }}
         {%- for row in stale %}
         {{ "where" if loop.first else "and" }} not (
             lake_date = date '{{ row[0] }}' and batch_seq = {{ row[1] }} and _metadata.file_name = '{{ row[2] }}'

@@ -10,7 +10,7 @@
     {%- call statement("main") -%}
         create table {{ relation }} using parquet
         {% if partitioned %}partitioned by (usage_date){% endif %}
-        location {{ spark_location(relation.schema, relation.identifier) }}
+        location {{ spark_location(plain_schema(relation), relation.identifier) }}
         as
         {% if model.config.contract.enforced %}
         select
@@ -34,7 +34,7 @@
     {%- set rows = plan_rows(
         "plan", "kept_partitions",
         "select cast(usage_date as string), location from plan.kept_partitions "
-        ~ "where table_name = '" ~ relation.schema ~ "." ~ relation.identifier ~ "' and not (" ~ replaced ~ ") order by 1"
+        ~ "where table_name = '" ~ plain_schema(relation) ~ "." ~ relation.identifier ~ "' and not (" ~ replaced ~ ") order by 1"
     ) -%}
     {%- for some in rows | batch(500) -%}
         {%- call statement("kept_" ~ loop.index) -%}

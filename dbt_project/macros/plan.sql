@@ -4,11 +4,14 @@
     variables on the command line would force dbt to parse the project anew every night.
 -#}
 
-{#- Rows of a query at execution, an empty list while parsing or where the relation does not exist (linting, docs). -#}
+{#-
+    Rows of a query at execution, an empty list while parsing or where the relation does not exist (linting, docs). Schemas are named here as
+    they are configured.
+-#}
 {% macro plan_rows(relation_schema, relation_name, query) -%}
     {%- set rows = [] -%}
-    {%- if execute and adapter.get_relation(target.database, relation_schema, relation_name) is not none -%}
-        {%- for row in run_query(query) -%}
+    {%- if execute and adapter.get_relation(target.database, schema_name(relation_schema), relation_name) is not none -%}
+        {%- for row in run_query(with_schema_names(query)) -%}
             {%- do rows.append(row) -%}
         {%- endfor -%}
     {%- endif -%}

@@ -62,10 +62,12 @@
 
 {#- A query's rows in a table of schema `staged`; its name comes back. -#}
 {% macro staged(name, sql) -%}
-    {%- set table = model.name ~ "__" ~ name -%}
-    {%- do run_query("drop table if exists staged." ~ table) -%}
-    {%- do run_query("create table staged." ~ table ~ " using parquet location " ~ spark_location("staged", table) ~ " as\n" ~ sql) -%}
-    {{ return("staged." ~ table) }}
+    {%- set table = schema_name("staged") ~ "." ~ model.name ~ "__" ~ name -%}
+    {%- do run_query("drop table if exists " ~ table) -%}
+    {%- do run_query(
+        "create table " ~ table ~ " using parquet location " ~ spark_location("staged", model.name ~ "__" ~ name) ~ " as\n" ~ sql
+    ) -%}
+    {{ return(table) }}
 {%- endmacro %}
 
 {#- A recursive part, step by step: each is worked out from the rows that the one before it found. A query of all rows comes back. -#}

@@ -11,6 +11,7 @@ import dagster as dg
 from orchestration.pricing.files import UserFileError
 from orchestration.publication.lock import LockHeldError, ensure_lock
 from orchestration.settings import Settings, SettingsError
+from orchestration.warehouse.spark_session import SparkMissingError
 
 DATA_PLATFORM = ["team:data-platform"]
 ANALYTICS = ["team:analytics"]
@@ -41,10 +42,12 @@ def take_lock(settings: Settings) -> None:
 
 @contextmanager
 def telling_wrong_settings() -> Iterator[None]:
-    """Within the block a wrong setting, price file or rate file fails the run with its own message and nothing else."""
+    """Within the block a wrong setting, price file or rate file, or an engine that is not there, fails the run with its own message and
+    nothing else.
+    """
     try:
         yield
-    except (UserFileError, SettingsError) as error:
+    except (UserFileError, SettingsError, SparkMissingError) as error:
         stop(str(error))
 
 

@@ -115,11 +115,11 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
     def dbt_build(context: dg.AssetExecutionContext) -> Iterator[Any]:
         take_lock(settings)
         plan = night.current_plan(settings, context.run_id)
-        # Started from the UI without the candidate asset, this run has nothing to build in yet.
-        if plan is None:
-            with telling_wrong_settings():
+        with telling_wrong_settings():
+            # Started from the UI without the candidate asset, this run has nothing to build in yet.
+            if plan is None:
                 plan = night.prepare(settings, run_id=context.run_id, full=True)
-        built = night.build(settings)
+            built = night.build(settings)
         failed = [node for node in built.nodes if node.is_blocking_failure]
         yield from _model_results(context, settings, manifest, translator, built, ok=not failed)
         yield from _test_results(context, manifest, translator, built)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -77,6 +78,8 @@ def _load_when_used(name: str) -> None:
 def load() -> None:
     """Import what running a suite needs: seconds, which only who runs one pays."""
     _load_when_used("scipy.stats")
+    # It imports PySpark where that is there, whose word on pandas is no concern of a night: no table passes through pandas.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     import great_expectations  # noqa: F401, PLC0415
 
     from orchestration.quality import dialect, expectations  # noqa: F401, PLC0415 # SQLAlchemy and GX again

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.publication.candidate import DBT_PROJECT
-from orchestration.warehouse import templates
+from orchestration.warehouse import spark_session, templates
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -26,6 +26,7 @@ def _environment(settings: Settings, database: Path, spark_tables: Path | None =
     values = {
         "CREDIT_USAGE_CANDIDATE": str(database),
         "CREDIT_USAGE_SPARK_TABLES": str(spark_tables or ""),
+        "CREDIT_USAGE_SPARK_SCHEMA_PREFIX": spark_session.schema_prefix(settings) if spark_tables else "",
         "CREDIT_USAGE_MEMORY_LIMIT": settings.memory_limit,
         "CREDIT_USAGE_TEMP_DIR": str(settings.temp_dir),
         "CREDIT_USAGE_THREADS": str(settings.threads or os.cpu_count() or 1),

@@ -1,4 +1,4 @@
-"""The Spark session that dbt builds in: Spark within this process, or a cluster that it drives.
+"""The Spark session that dbt builds in: Spark within this process, a cluster that it drives, or a server of Spark Connect.
 
 What belongs here: what the models count on of Spark, and how much of the machine it takes. pyspark is imported on first use; it is there
 with the extra `spark` alone.
@@ -6,8 +6,12 @@ with the extra `spark` alone.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
+import socket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -50,18 +54,24 @@ INTERPRETED_BELOW_ROWS = 200_000
 """Spark compiles each stage of each statement. Of 3 days of 40 runs that was 66 of 166 s of a build, start-up left out."""
 
 
+CONNECT = "sc://"
+_CONNECT_PORT = 15002
+_REMOTE = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
+"""How PySpark tells itself, and dbt-spark, that sessions are made on a server. It sets the second one on its own."""
+
+
 class SparkMissingError(RuntimeError):
-    """Spark cannot be started here; the message says what is missing."""
+    """Spark cannot be started or reached; the message says what is missing."""
 
 
-def why_missing() -> str | None:
-    """What is missing for Spark in this process; None where nothing is."""
+def why_missing(master: str = "local[*]") -> str | None:
+    """What is missing here for Spark at `master`; None where nothing is."""
     from importlib.util import find_spec  # noqa: PLC0415
 
     for package in ("pyspark", "dbt.adapters.spark"):
         if find_spec(package) is None:
             return f"{package} is not installed: install the extra, `pip install -r requirements-spark.lock`"
-    if shutil.which("java") is None:
+    if not master.startswith(CONNECT) and shutil.which("java") is None:
         return "there is no java: Spark needs Java 17 or 21"
     return None
 
@@ -75,13 +85,37 @@ def suit(session: SparkSession, rows: int) -> None:
             session.conf.unset(name)
 
 
+def schema_prefix(settings: Settings) -> str:
+    """What the names of this data folder's schemas begin with: a server's catalogue holds those of others, too."""
+    return f"credit_usage_{hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()[:8]}_"
+
+
 def session(settings: Settings, *, master: str = "local[*]", memory: str = "2g") -> SparkSession:
-    """The session of this process, made on first use (some seconds). Its catalogue is emptied: tables are files, and are named anew.
+    """The session of this process, made on first use (some seconds). Schemas of this data folder are dropped: tables are files, and are
+    named anew.
 
     Raises SparkMissingError.
     """
-    if missing := why_missing():
+    if missing := why_missing(master):
         raise SparkMissingError(missing)
+    made = _connected(settings, master) if master.startswith(CONNECT) else _own(settings, master, memory)
+    _drop_schemas(settings, made)
+    return made
+
+
+def release(settings: Settings, master: str) -> None:
+    """Leave a server as it was found. Spark in this process stays for the next build."""
+    if not master.startswith(CONNECT):
+        return
+    running = _connected(settings, master)
+    _drop_schemas(settings, running)
+    running.stop()
+    for name in _REMOTE:
+        os.environ.pop(name, None)
+
+
+def _own(settings: Settings, master: str, memory: str) -> SparkSession:
+    """Spark whose driver is this process."""
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     spill = settings.temp_dir / "spark"
@@ -105,8 +139,33 @@ def session(settings: Settings, *, master: str = "local[*]", memory: str = "2g")
         builder = builder.config(name, value)
     made: SparkSession = builder.getOrCreate()
     made.sparkContext.setLogLevel("ERROR")
-    # Not by `catalog`, whose rows a session that interprets cannot decode.
-    for (database,) in made.sql("show databases").collect():
-        if database != "default":
-            made.sql(f"drop database `{database}` cascade")
     return made
+
+
+def _connected(settings: Settings, remote: str) -> SparkSession:
+    """A session on a server of Spark Connect. dbt-spark makes its own by the same environment, which gives it this one."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    place = urlsplit(remote)
+    try:
+        # The client itself tries for ten minutes before it says that nothing is there.
+        socket.create_connection((place.hostname or "", place.port or _CONNECT_PORT), timeout=10).close()
+    except OSError as error:
+        raise SparkMissingError(f"no Spark Connect server answers at {remote!r}: {error}") from None
+    os.environ["SPARK_REMOTE"] = remote
+    builder: Any = SparkSession.builder
+    for name, value in SEMANTICS.items():
+        builder = builder.config(name, value)
+    made: SparkSession = builder.getOrCreate()
+    for name, value in SEMANTICS.items():
+        if (found := made.conf.get(name)) != value:
+            raise SparkMissingError(
+                f"the models count on {name} = {value}, and the server at {remote!r} keeps it at {found}"
+            )
+    return made
+
+
+def _drop_schemas(settings: Settings, made: SparkSession) -> None:
+    # Not by `catalog`, whose rows a session that interprets cannot decode.
+    for (database,) in made.sql(f"show databases like '{schema_prefix(settings)}*'").collect():
+        made.sql(f"drop database `{database}` cascade")

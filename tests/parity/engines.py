@@ -74,19 +74,20 @@ class Engines:
         self.seconds["spark"] = time.monotonic() - started
         broken = [f"Spark: {node.name}: {node.message}" for node in results if node.is_blocking_failure]
         assert not broken, broken
-        return SparkTables.read(build_dir), _write_views(build_dir)
+        return SparkTables.read(build_dir), _write_views(self.settings, build_dir)
 
 
-def _write_views(build_dir: Path) -> dict[str, str]:
+def _write_views(settings: Settings, build_dir: Path) -> dict[str, str]:
     """The rows of the marts that are views, written by Spark."""
     from pyspark.sql import SparkSession
 
     running = SparkSession.getActiveSession()
     assert running is not None
     views = {}
-    for row in running.sql("show views in marts").collect():
+    marts = f"{spark_session.schema_prefix(settings)}marts"
+    for row in running.sql(f"show views in {marts}").collect():
         folder = build_dir / "views" / row["viewName"]
-        running.table(f"marts.{folder.name}").write.parquet(str(folder))
+        running.table(f"{marts}.{folder.name}").write.parquet(str(folder))
         views[f"marts.{folder.name}"] = f"read_parquet({sql.literal(folder / '*.parquet')})"
     return views
 

@@ -303,6 +303,8 @@ def test_where_settings_stand_does_not_make_them_differ(tmp_path: Path) -> None:
         ({"engine": "spark", "keep_detail_days": 30}, "leave out 'keep_detail_days'"),
         ({"spark_master": "elsewhere:7077"}, "'spark_master' must be 'local[*]', 'local[N]', 'yarn'"),
         ({"spark_master": "local[0]"}, "'spark_master' must be 'local[*]', 'local[N]', 'yarn'"),
+        ({"spark_master": "sc://host:port"}, "'k8s://URL' or 'sc://HOST:PORT', got 'sc://host:port'"),
+        ({"spark_master": "sc://host:15002/;use_ssl=true;token=abc"}, "as SPARK_CONNECT_AUTHENTICATE_TOKEN"),
         ({"spark_memory": "2GB"}, "'spark_memory' must look like '2g' or '512m'"),
     ],
 )
