@@ -169,4 +169,4 @@ def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
             },
         )
     assert night.returncode == 2
-    assert f"no Spark Connect server answers at '{address}'" in night.stdout, night.stdout + night.stderr
+    assert f"no Spark Connect server answers at '{address}'" in night.stderr, night.stderr

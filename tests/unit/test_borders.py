@@ -257,6 +257,19 @@ def test_models_spell_nothing_that_only_one_engine_knows() -> None:
         assert not found, f"{path.name} uses {sorted(found)} outside a macro"
 
 
+def test_models_name_schemas_by_macro() -> None:
+    """A model names a table of another with its schema: on Spark, where schemas have a prefix, only nights that come to that line fail."""
+    literal = re.compile(r"\b(plan|staging|staged|intermediate|dimensions|facts|marts)[.][a-z]")
+    models = sorted((REPOSITORY / "dbt_project" / "models").rglob("*.sql"))
+    assert len(models) > 40
+    found = {
+        path.name: match[0]
+        for path in models
+        if (match := literal.search(re.sub(r"--.*", "", path.read_text(encoding="utf-8"))))
+    }
+    assert not found, "name it by ref, by source, or with the macro schema_name"
+
+
 def test_every_dispatched_macro_has_a_text_for_spark() -> None:
     """A function was moved into a macro for DuckDB alone: the build on Spark fails at the first model that uses it."""
     texts = [

@@ -36,7 +36,7 @@ with_new_spans as (
     published_calls as (
 
         select *
-        from facts.fct_span_usage
+        from {{ schema_name("facts") }}.fct_span_usage
 
     ),
 
@@ -76,7 +76,7 @@ with_new_spans as (
     published_runs as (
 
         select *
-        from facts.fct_run_usage
+        from {{ schema_name("facts") }}.fct_run_usage
 
     ),
 
@@ -199,7 +199,7 @@ with_new_spans as (
     published_claims as (
 
         select {{ columns(evidence_of_claims()) }}
-        from intermediate.int_calls__candidates
+        from {{ schema_name("intermediate") }}.int_calls__candidates
 
     ),
 
