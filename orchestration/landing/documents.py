@@ -18,6 +18,8 @@ from orchestration.landing.formats.base import Layout, Sniff
 from orchestration.sql import literal
 
 _HEAD_BYTES = 256 << 10
+_HEAD_LINES = 64
+"""Of JSON Lines no more are looked at: their keys repeat, and to read 256 KiB of short ones takes 21 ms a file."""
 _MAX_DEPTH = 6
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
 
@@ -29,7 +31,10 @@ def sniff(file: LandingFile) -> Sniff:
             head = stream.read(_HEAD_BYTES).decode("utf-8", errors="replace").removeprefix("\ufeff")
     except (streams.UnreadableFileError, OSError):
         return Sniff("lines", frozenset())
-    return Sniff(_layout(head), paths_of(head))
+    layout = _layout(head)
+    if layout == "lines":
+        head = "\n".join(head.split("\n", _HEAD_LINES)[:_HEAD_LINES])
+    return Sniff(layout, paths_of(head))
 
 
 def _layout(head: str) -> Layout:

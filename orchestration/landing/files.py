@@ -15,9 +15,13 @@ import json
 import os
 import stat
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Format = Literal["jsonl", "csv", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
@@ -103,15 +107,15 @@ def discover(
     candidates, skipped = _candidates(landing_dir)
     unseen = [c for c in candidates if c[1] not in cache or cache[c[1]][:-1] != _key(c[4])]
     moving = _still_moving(unseen, settle_seconds)
+    digests = _digests([c[0] for c in unseen if c[1] not in moving])
     for path, name, file_format, compression, fingerprint in sorted(
         candidates, key=lambda c: (c[4].modified_ns, c[1])
     ):
         if name in moving:
             skipped.append(Skipped(name, moving[name], deferred=True))
             continue
-        entry = cache.get(name)
         try:
-            digest = str(entry[-1]) if entry and entry[:-1] == _key(fingerprint) else _sha256(path)
+            digest = digests[path].result() if path in digests else str(cache[name][-1])
             if Fingerprint.of(path) != fingerprint:
                 raise FileNotFoundError
         except FileNotFoundError:
@@ -265,6 +269,14 @@ def _has_writer(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _digests(paths: Sequence[Path]) -> dict[Path, Future[str]]:
+    """The SHA-256 of each file, or why it has none: as many at a time as there are cores, for hashing holds no lock."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a night without news hashes nothing
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return {path: pool.submit(_sha256, path) for path in paths}
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ manifest. What does not belong here: the contract, the formats, anything after t
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -532,7 +533,7 @@ class Batch:
             )
         )
         self.connection.execute(f"""
-            create or replace temp table taken_out as
+            create or replace table taken_out as
             with rows as (
                 select *, md5(row({", ".join(identifier(name) for name in content)})::varchar) as content_hash
                 from ({candidates})
@@ -574,24 +575,32 @@ class Batch:
             self.entries[file_no].rows_superseded += superseded
 
     def _rewrite(self, shape: str) -> None:
-        for (name,) in self.connection.execute(
-            "select distinct filename from taken_out order by 1"
-        ).fetchall():
-            path = Path(name)
-            slim = path.with_suffix(".slim")
-            left = self._execute_count(f"""
+        """Write the files that hold rows of `taken_out` anew without them. A file is one group of rows mostly, which DuckDB reads and
+        writes with one thread: so some at a time.
+        """
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+        names = self.connection.execute("select distinct filename from taken_out order by 1").fetchall()
+        with ThreadPoolExecutor(self.settings.threads or os.cpu_count() or 1) as pool:
+            # To ask for the results is to be told of an error.
+            list(pool.map(lambda row: self._rewrite_file(Path(row[0]), shape), names))
+
+    def _rewrite_file(self, path: Path, shape: str) -> None:
+        slim = path.with_suffix(".slim")
+        with self.connection.cursor() as connection:
+            row = connection.execute(f"""
                 copy (
                     select {shape} from {_parquet([path])}
                     where file_row_number not in (
-                        select file_row_number from taken_out where filename = {literal(name)}
+                        select file_row_number from taken_out where filename = {literal(path)}
                     )
-                ) to {literal(slim)} (format parquet, compression zstd, compression_level 1)
-            """)
-            if left:
-                slim.replace(path)
-            else:
-                slim.unlink()
-                path.unlink()
+                ) to {literal(slim)} ({_PARQUET})
+            """).fetchone()
+        if row and row[0]:
+            slim.replace(path)
+        else:
+            slim.unlink()
+            path.unlink()
 
     # -- placing ----------------------------------------------------------------------------------------
 

@@ -363,7 +363,9 @@ def open_source(
         return _open_parquet(connection, source)
     for _, file in source.files:
         _refuse_foreign(file)
-    measures = {file_no: streams.measure(file) for file_no, file in source.files}
+    measures = {
+        file_no: streams.measure(file, is_usage_sought=file_format != "csv") for file_no, file in source.files
+    }
     if file_format == "csv":
         return _open_csv(connection, source, scratch, measures, salvaging=salvaging)
     return _open_jsonl(connection, source, scratch, measures, salvaging=salvaging)
@@ -405,7 +407,7 @@ def _table_records(
         rows = _open_parquet(connection, source, SPANS.plain)
     else:
         _refuse_foreign(file)
-        measures = {file_no: streams.measure(file)}
+        measures = {file_no: streams.measure(file, is_usage_sought=False)}
         rows = _open_csv(connection, source, scratch, measures, salvaging=salvaging, entity=SPANS.plain)
 
     def records(numbered: bool) -> str:
@@ -427,7 +429,10 @@ def _json_records(
     """Records of JSON files: lines, elements of a list, or documents; a huge one in pieces. And how many lines there are of each, where
     each is a record or blank.
     """
-    measures = {file_no: streams.measure(file, are_lines_bound=False) for file_no, file in source.files}
+    measures = {
+        file_no: streams.measure(file, are_lines_bound=False, is_usage_sought=False)
+        for file_no, file in source.files
+    }
     longest = max(measure.longest_bytes for measure in measures.values())
     files = [(file_no, file, link) for (file_no, file), link in zip(source.files, source.links, strict=True)]
     if layout == "lines" and longest <= salvage.HUGE_LINE_BYTES and not salvaging:

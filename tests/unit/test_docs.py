@@ -23,6 +23,7 @@ PROSE = ("README.md", "docs/operations.md", "docs/decisions.md")
 MAX_IMAGE_BYTES = 300_000
 # Between our own processes, never set by people.
 INTERNAL_VARIABLES = {
+    "CREDIT_USAGE_SPARK_SCHEMA_PREFIX",
     "CREDIT_USAGE_SPARK_TABLES",
     "CREDIT_USAGE_CANDIDATE",
     "CREDIT_USAGE_TEMP_DIR",
