@@ -24,6 +24,7 @@ from orchestration.cli_shared import (
     wait_option,
 )
 from orchestration.settings import ENGINES, Settings, SettingsError, load
+from orchestration.sql import limits
 
 EXIT_CODES = """\b
 Exit codes:
@@ -236,7 +237,13 @@ def report(
     from reports.build import build_site  # noqa: PLC0415
 
     with run_lock(settings.data_dir), show_progress(quiet=as_json) as listener:
-        result = build_site(settings.published_path, settings.site_dir, progress=listener, force=force)
+        result = build_site(
+            settings.published_path,
+            settings.site_dir,
+            progress=listener,
+            force=force,
+            config=limits(settings),
+        )
     document = {
         "site": str(settings.site_dir / "index.html"),
         "pages": result.pages,
@@ -466,7 +473,7 @@ def rollback(as_json: bool) -> None:
     settings = load()
     with run_lock(settings.data_dir), show_progress(quiet=as_json) as listener:
         publication = roll_back(settings)
-        build_site(settings.published_path, settings.site_dir, progress=listener)
+        build_site(settings.published_path, settings.site_dir, progress=listener, config=limits(settings))
     print_either(
         {"publication_id": publication.publication_id, "published_at": publication.published_at},
         as_json,

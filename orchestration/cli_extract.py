@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from orchestration import sql
 from orchestration.cli_shared import json_option, print_either, require_published, show_progress, wait_option
 from orchestration.settings import load
 
@@ -36,7 +37,7 @@ def publish(workspace_id: str, folder: Path, wait: float, as_json: bool) -> None
     require_published(settings)
     with run_lock(settings.data_dir, wait_seconds=wait), show_progress(quiet=as_json) as listener:
         made = extract(settings, workspace_id, folder)
-        site = build_site(made.path, folder / "site", progress=listener)
+        site = build_site(made.path, folder / "site", progress=listener, config=sql.limits(settings))
     document = {
         "workspace_id": workspace_id,
         "database": str(made.path),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestration import hooks, logs, progress
+from orchestration import hooks, logs, progress, sql
 from orchestration.cli_shared import DATA_FAILED, USAGE_ERROR, print_json, show_progress
 from orchestration.hooks import News
 from orchestration.settings import LOG_FORMATS
@@ -118,7 +118,9 @@ def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
 
     if settings.published_path.exists() and not is_rendered(settings.published_path, settings.site_dir):
         with progress.stage("render"):
-            build_site(settings.published_path, settings.site_dir, progress=listener)
+            build_site(
+                settings.published_path, settings.site_dir, progress=listener, config=sql.limits(settings)
+            )
 
 
 def summary(settings: Settings, result: NightResult, stages: Sequence[progress.Stage]) -> dict[str, Any]:

@@ -81,15 +81,8 @@ def is_about_data(error: duckdb.Error) -> bool:
     return isinstance(error, kinds) or type(error) is duckdb.Error
 
 
-def connect(
-    settings: Settings, database: Path | None = None, *, read_only: bool = False
-) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with the project's limits: bounded memory, spill folder of ours, session time zone UTC.
-
-    `database` None is an in-memory database. No extension is ever loaded or fetched.
-    """
-    import duckdb  # noqa: PLC0415 - 0.1 s that `--help` should not pay
-
+def limits(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
+    """DuckDB's configuration within the project's limits: bounded memory, a spill folder of ours, no extension ever loaded or fetched."""
     settings.temp_dir.mkdir(parents=True, exist_ok=True)
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit,
@@ -100,6 +93,16 @@ def connect(
     }
     if settings.threads:
         config["threads"] = settings.threads
+    return config
+
+
+def connect(
+    settings: Settings, database: Path | None = None, *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB within the limits, session time zone UTC. `database` None is an in-memory database."""
+    import duckdb  # noqa: PLC0415 - 0.1 s that `--help` should not pay
+
+    config = limits(settings)
     if read_only:
         del config["temp_directory"]
     connection = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)

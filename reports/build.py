@@ -41,6 +41,8 @@ MONTH_ROWS = 50_000
 """What a month of a workspace counts among the rows of a batch: three are made by one query."""
 ROWS_PER_BATCH = 150_000
 """Rows whose chunks are made by one query: bounds memory, a full build of any size runs in the same."""
+INDEX_ROWS_PER_BATCH = 600_000
+"""The same of an index, whose rows are small. Each query reads all run ids of its months."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,26 @@ def _shards(rows: int, per_shard: int) -> int:
     return shards
 
 
-def _batches(days: Sequence[tuple[Any, int]]) -> Iterator[list[Any]]:
+def _batches(days: Sequence[tuple[Any, int]], most: int) -> Iterator[list[Any]]:
     """Split (item, rows) into lists of items of bounded total rows."""
     held: list[Any] = []
     rows = 0
     for item, size in days:
-        if held and rows + size > ROWS_PER_BATCH:
+        if held and rows + size > most:
             yield held
             held, rows = [], 0
         held.append(item)
         rows += size
     if held:
         yield held
+
+
+def _shards_at_once(batch: Sequence[tuple[str, date, int]], most: int) -> list[range | None]:
+    """The shards of each query: all of a batch (None), but of a single day or month that has more than `most` so many at a time."""
+    (_, _, shards), *others = batch
+    if others or shards <= most:
+        return [None]
+    return [range(first, first + most) for first in range(0, shards, most)]
 
 
 MONTH_CHUNKS = ("analytics", "latency", *(f"by_{dimension.name}" for dimension in col.DIMENSIONS))
@@ -208,7 +218,9 @@ class _Build:
             else:
                 noted[workspace_id, month] = note
         done = 0
-        for batch in _batches([(key, MONTH_ROWS) for key in sorted(changed, key=lambda key: key[::-1])]):
+        for batch in _batches(
+            [(key, MONTH_ROWS) for key in sorted(changed, key=lambda key: key[::-1])], ROWS_PER_BATCH
+        ):
             self.report("analytics", done, len(changed))
             for key, note in self._write_months(batch, changed):
                 noted[key] = note
@@ -277,7 +289,7 @@ class _Build:
                 if self._kept(group, day.isoformat(), prints[workspace_id, day]) is None:
                     changed.append(((workspace_id, day), rows))
             done = 0
-            for batch in _batches(changed):
+            for batch in _batches(changed, ROWS_PER_BATCH):
                 self.report(name, done, len(changed))
                 names: dict[tuple[str, date], list[str]] = {}
                 for workspace_id, day, part, text in self.published.log_chunks(kind, batch):
@@ -316,15 +328,16 @@ class _Build:
             if self._kept(f"{data.slug}/runs", day.isoformat(), prints[workspace_id, day]) is None:
                 changed.append(((workspace_id, day, shards), rows))
         done = 0
-        for batch in _batches(changed):
+        for batch in _batches(changed, ROWS_PER_BATCH):
             self.report("run sheets", done, len(changed))
             wanted = {(w, d, shard) for w, d, shards in batch for shard in range(shards)}
-            for workspace_id, day, shard, texts in self.published.run_chunks(batch):
-                body = ",\n".join(
-                    f'"{part}":{texts.get(part, "[]")}' for part in ("children", "runs", "spans")
-                )
-                self._write_runs(workspace_id, day, shard, "{" + body + "}")
-                wanted.discard((workspace_id, day, shard))
+            for some in _shards_at_once(batch, ROWS_PER_BATCH // q.SPANS_PER_SHARD):
+                for workspace_id, day, shard, texts in self.published.run_chunks(batch, some):
+                    body = ",\n".join(
+                        f'"{part}":{texts.get(part, "[]")}' for part in ("children", "runs", "spans")
+                    )
+                    self._write_runs(workspace_id, day, shard, "{" + body + "}")
+                    wanted.discard((workspace_id, day, shard))
             for workspace_id, day, shard in sorted(
                 wanted
             ):  # a shard that no run fell into is still asked for
@@ -371,13 +384,14 @@ class _Build:
             fingerprints[workspace_id, month] = fingerprint = _hash("\n".join(texts))
             if self._kept(f"{data.slug}/index", month, fingerprint) is None:
                 changed.append(((workspace_id, first, shards), rows))
-        for batch in _batches(changed):
+        for batch in _batches(changed, INDEX_ROWS_PER_BATCH):
             wanted = {
                 (w, first.isoformat()[:7], shard) for w, first, shards in batch for shard in range(shards)
             }
-            for workspace_id, month, shard, text in self.published.run_index(batch):
-                self._write_index(workspace_id, month, shard, text)
-                wanted.discard((workspace_id, month, shard))
+            for some in _shards_at_once(batch, INDEX_ROWS_PER_BATCH // q.RUNS_PER_INDEX_SHARD):
+                for workspace_id, month, shard, text in self.published.run_index(batch, some):
+                    self._write_index(workspace_id, month, shard, text)
+                    wanted.discard((workspace_id, month, shard))
             for workspace_id, month, shard in sorted(wanted):
                 self._write_index(workspace_id, month, shard, "[]")
             for workspace_id, first, shards in batch:
@@ -442,11 +456,16 @@ def is_rendered(published: Path, site_dir: Path) -> bool:
 
 
 def build_site(
-    published: Path, site_dir: Path, *, progress: Progress | None = None, force: bool = False
+    published: Path,
+    site_dir: Path,
+    *,
+    progress: Progress | None = None,
+    force: bool = False,
+    config: q.DuckdbConfig | None = None,
 ) -> BuildResult:
     """Render the site of `published` into `site_dir`, rewriting only files whose bytes change.
 
-    `force` makes every chunk again, also of days whose data is as it was.
+    `force` makes every chunk again, also of days whose data is as it was. `config` is DuckDB's: memory, threads, where to spill.
     The same published content gives the same bytes.
     """
     started = time.perf_counter()
@@ -458,7 +477,7 @@ def build_site(
     try:
         if site.is_same(site.source) and not force:
             return BuildResult(site.page_count, 0, site.keep_all(), 0, time.perf_counter() - started)
-        with q.Published(published) as source:
+        with q.Published(published, config) as source:
             page_count = _Build(source, site, progress, force).run()
         site.finish()
     except BaseException:

@@ -38,6 +38,8 @@ USERS_PER_DAY = 300
 USERS_PER_PART = 5_000
 CUBE_ROWS_PER_PART = 12_000
 """Rows of one cube chunk: about a megabyte."""
+CUBE_ROWS_AT_ONCE = 100_000
+"""Rows whose cube chunks are made by one query, of all months of a batch together."""
 LARGEST_NUMBER = 2**53 - 1
 """Up to which a browser's numbers are whole."""
 VALUES_PER_MONTH = 60
@@ -80,6 +82,7 @@ class Workspace:
 
 
 Row = tuple[Any, ...]
+DuckdbConfig = dict[str, str | bool | int | float | list[str]]
 _BY_MONTH = "strftime(m.usage_date, '%Y-%m')"
 
 
@@ -106,6 +109,11 @@ def _whole(column: col.Column) -> str:
     if column.kind == "money":  # a decimal of 12 places without its point
         return f"replace(m.{column.name}::decimal(38,12)::varchar, '.', '')::hugeint"
     return f"m.{column.name}"
+
+
+def _of_shards(wanted: range | None) -> str:
+    """The clause that keeps some shards."""
+    return "" if wanted is None else f"where shard >= {wanted.start} and shard < {wanted.stop}"
 
 
 def _packed(columns: Mapping[str, str], order: str) -> str:
@@ -144,12 +152,14 @@ def _object(texts: Mapping[str, str]) -> str:
 
 
 class Published:
-    """The published file, open for reading."""
+    """The published file, open for reading. `config` is DuckDB's: what memory it may take, and where what does not fit goes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, config: DuckdbConfig | None = None) -> None:
         import duckdb  # noqa: PLC0415  (lazy: start-up of the command line)
 
-        self._connection: duckdb.DuckDBPyConnection = duckdb.connect(str(path), read_only=True)
+        self._connection: duckdb.DuckDBPyConnection = duckdb.connect(
+            str(path), read_only=True, config=config or {}
+        )
         self._connection.execute("set timezone = 'UTC'")
         self._month_range = ("9999-01", "0001-01")
         self._days: tuple[date, date] | None = None
@@ -450,25 +460,32 @@ class Published:
             "day": "day(n.usage_date)",
             **{c: f"n.{c}" for c in (*col.CUBE_KEYS, *col.names(col.CUBE_SUMS))},
         }
-        cursor = self._connection.execute(f"""with m as (
+        self._connection.execute(f"""create or replace temp table cube_rows as
+            with m as (
                 select u.usage_date, u.month, u.workspace_id, {places}, u.is_model_call, {_sums(col.CUBE_SUMS, "u")}
-                from usage as u {joins} group by all),
-            n as (
-                select m.usage_date, m.month, m.workspace_id, {names}, {", ".join(f"{_whole(c)} as {c.name}" for c in col.CUBE_SUMS)},
-                    row_number() over (partition by workspace_id, month order by usage_date, {names}) - 1 as n
-                from m where {self._of_days()}),
-            r as (
-                select workspace_id, month, (n // {CUBE_ROWS_PER_PART})::bigint as part, min(usage_date) as first_day, max(usage_date) as last_day,
-                    {_packed(columns, "n.n")}
-                from n group by 1, 2, 3)
-            select workspace_id, month, part, first_day, last_day, {_unpacked(columns)} from r order by 1, 2, 3""")
-        while row := cursor.fetchone():
-            workspace_id, month, part, first, last, *texts = row
-            listed = json.dumps(
-                values.get((workspace_id, month), [[] for _ in col.DIMENSIONS]), ensure_ascii=False
-            )
-            text = _object({"values": listed, **dict(zip(columns, texts, strict=True))})
-            yield str(workspace_id), str(month), int(part), first, last, text
+                from usage as u {joins} group by all)
+            select m.usage_date, m.month, m.workspace_id, {names}, {", ".join(f"{_whole(c)} as {c.name}" for c in col.CUBE_SUMS)},
+                row_number() over (partition by workspace_id, month order by usage_date, {names}) - 1 as n
+            from m where {self._of_days()}""")
+        last, months = self._all(
+            "select coalesce(max(n), -1), count(distinct (workspace_id, month)) from cube_rows"
+        )[0]
+        # Rows are turned into lists some parts at a time: of all rows of a busy month that took a gigabyte.
+        step = max(1, CUBE_ROWS_AT_ONCE // (CUBE_ROWS_PER_PART * max(1, months))) * CUBE_ROWS_PER_PART
+        for first_row in range(0, last + 1, step):
+            cursor = self._connection.execute(f"""with r as (
+                    select workspace_id, month, (n // {CUBE_ROWS_PER_PART})::bigint as part, min(usage_date) as first_day, max(usage_date) as last_day,
+                        {_packed(columns, "n.n")}
+                    from cube_rows as n where n between {first_row} and {first_row + step - 1} group by 1, 2, 3)
+                select workspace_id, month, part, first_day, last_day, {_unpacked(columns)} from r order by 1, 2, 3""")
+            while row := cursor.fetchone():
+                workspace_id, month, part, first, last_day, *texts = row
+                listed = json.dumps(
+                    values.get((workspace_id, month), [[] for _ in col.DIMENSIONS]), ensure_ascii=False
+                )
+                text = _object({"values": listed, **dict(zip(columns, texts, strict=True))})
+                yield str(workspace_id), str(month), int(part), first, last_day, text
+        self._connection.execute("drop table cube_rows")
 
     def first_days(self) -> dict[tuple[str, str], dict[str, list[list[str]]]]:
         """(workspace_id, month) → dimension → its values with their first day of the month, earliest first, of the chosen months."""
@@ -643,9 +660,11 @@ class Published:
             yield str(row[0]), row[1], int(row[2]), str(row[3])
 
     def run_chunks(
-        self, days: Sequence[tuple[str, date, int]]
+        self, days: Sequence[tuple[str, date, int]], wanted: range | None = None
     ) -> Iterator[tuple[str, date, int, dict[str, str]]]:
-        """(workspace_id, day, shard, {runs, spans, children}) of the given days: all that a run sheet shows."""
+        """(workspace_id, day, shard, {runs, spans, children}) of the given days: all that a run sheet shows. `wanted` are the shards to
+        make, all where it is None.
+        """
         self._plan(days)
 
         def shard(run_id: str) -> str:
@@ -683,7 +702,7 @@ class Published:
         )
         cursor = self._connection.execute(
             f"""select workspace_id, usage_date, shard, part, '[' || string_agg(row_text, ',\n' order by k1, k2, k3) || ']'
-            from ({" union all ".join(parts)}) group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
+            from ({" union all ".join(parts)}) {_of_shards(wanted)} group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
         )
         current: tuple[str, date, int] | None = None
         held: dict[str, str] = {}
@@ -729,9 +748,11 @@ class Published:
         )
         return {str(workspace_id): str(text) for workspace_id, text in rows}
 
-    def run_index(self, months: Sequence[tuple[str, date, int]]) -> Iterator[tuple[str, str, int, str]]:
+    def run_index(
+        self, months: Sequence[tuple[str, date, int]], wanted: range | None = None
+    ) -> Iterator[tuple[str, str, int, str]]:
         """(workspace_id, month, shard, JSON rows [run_id, kind, day]); kind 'orphan' for spans whose run
-        never arrived.
+        never arrived. `wanted` are the shards to make, all where it is None.
         """
         self._plan(months)
         logs = " union all ".join(
@@ -741,11 +762,14 @@ class Published:
         cursor = self._connection.execute(
             f"""with m as (
                 {logs} union all
-                select distinct workspace_id, usage_date, run_id, 'orphan' from marts.mart_details__spans where is_orphan)
-            select m.workspace_id, {_BY_MONTH} as month, ('0x' || substr(md5(m.run_id), 1, 7))::bigint % p.shards as shard,
-                '[' || string_agg(json_array(m.run_id, kind, m.usage_date::varchar)::varchar, ',\n' order by m.run_id, m.usage_date, kind) || ']'
-            from m join plan as p on p.workspace_id = m.workspace_id and p.usage_date = date_trunc('month', m.usage_date)::date
-            group by 1, 2, 3 order by 1, 2, 3"""
+                select distinct workspace_id, usage_date, run_id, 'orphan' from marts.mart_details__spans where is_orphan),
+            placed as (
+                select m.workspace_id, {_BY_MONTH} as month, ('0x' || substr(md5(m.run_id), 1, 7))::bigint % p.shards as shard,
+                    m.run_id, m.usage_date, m.kind
+                from m join plan as p on p.workspace_id = m.workspace_id and p.usage_date = date_trunc('month', m.usage_date)::date)
+            select workspace_id, month, shard,
+                '[' || string_agg(json_array(run_id, kind, usage_date::varchar)::varchar, ',\n' order by run_id, usage_date, kind) || ']'
+            from placed {_of_shards(wanted)} group by 1, 2, 3 order by 1, 2, 3"""
         )
         while row := cursor.fetchone():
             yield str(row[0]), str(row[1]), int(row[2]), str(row[3])

@@ -150,7 +150,7 @@ class Warehouse:
         """Render the site from what is published."""
         from reports.build import build_site
 
-        build_site(self.settings.published_path, self.settings.site_dir)
+        build_site(self.settings.published_path, self.settings.site_dir, config=sql.limits(self.settings))
 
     # -- a night as operators run it -------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration import night, progress
+from orchestration import night, progress, sql
 from orchestration.defs.common import (
     ANALYTICS,
     DATA_PLATFORM,
@@ -134,7 +134,9 @@ def _render(settings: Settings) -> dict[str, Any]:
     from reports.build import build_site  # noqa: PLC0415 - templates are compiled on import of Jinja2
 
     with progress.stage("render") as counts:
-        result = build_site(settings.published_path, settings.site_dir, progress=progress.report)
+        result = build_site(
+            settings.published_path, settings.site_dir, progress=progress.report, config=sql.limits(settings)
+        )
         counts |= {"pages": result.pages, "files_written": result.files_written}
     return {
         "pages": result.pages,

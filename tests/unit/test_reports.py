@@ -15,10 +15,13 @@ from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
 
+from orchestration.settings import Settings
+from orchestration.sql import limits
 from reports import analytics, build, pages, quality, swap, users, watch, writer
 from reports import columns as col
 from reports import format as fmt
@@ -116,6 +119,57 @@ def test_same_data_gives_the_same_bytes(published: Path, site: Path, tmp_path: P
     """Two builds of one file must agree in every byte, wherever they are written."""
     build_site(published, tmp_path / "again")
     assert contents(tmp_path / "again") == contents(site)
+
+
+def test_what_one_query_would_not_hold_is_made_in_parts(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days and months of more rows than a query may hold get other chunks than had they been made at once, or are still made at once."""
+    monkeypatch.setattr(q, "RUNS_PER_INDEX_SHARD", 20)
+    monkeypatch.setattr(q, "SPANS_PER_SHARD", 10)
+    monkeypatch.setattr(q, "CUBE_ROWS_PER_PART", 7)
+    build_site(published, tmp_path / "at-once")
+    parts: dict[str, list[range | None]] = {"run_index": [], "run_chunks": []}
+    for name, asked in parts.items():
+        made = getattr(q.Published, name)
+
+        def seen(
+            self: q.Published,
+            batch: object,
+            wanted: range | None,
+            made: Any = made,
+            asked: list[range | None] = asked,
+        ) -> object:
+            asked.append(wanted)
+            return made(self, batch, wanted)
+
+        monkeypatch.setattr(q.Published, name, seen)
+    monkeypatch.setattr(build, "INDEX_ROWS_PER_BATCH", 80)
+    monkeypatch.setattr(build, "ROWS_PER_BATCH", 20)
+    monkeypatch.setattr(q, "CUBE_ROWS_AT_ONCE", 20)
+    build_site(published, tmp_path / "in-parts")
+    assert range(4, 8) in parts["run_index"], "no month was large enough to be made in parts"
+    assert range(2, 4) in parts["run_chunks"], "no day was large enough to be made in parts"
+    assert contents(tmp_path / "in-parts") == contents(tmp_path / "at-once")
+
+
+def test_rendering_keeps_to_the_limit_of_memory(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of a large file take as much memory as there is, whatever the setting says, or spill beside the published file."""
+    found = {}
+    run = build._Build.run
+
+    def seen(self: build._Build) -> int:
+        for name in ("memory_limit", "temp_directory"):
+            found[name] = self.published._all(f"select current_setting('{name}')")[0][0]
+        return run(self)
+
+    monkeypatch.setattr(build._Build, "run", seen)
+    settings = Settings(data_dir=tmp_path / "data", memory_limit="300MiB")
+    build_site(published, tmp_path / "site", config=limits(settings))
+    assert found["memory_limit"] == "300.0 MiB"
+    assert Path(found["temp_directory"]).parent == settings.temp_dir
 
 
 def test_unchanged_files_are_left_alone(published: Path, tmp_path: Path) -> None:
