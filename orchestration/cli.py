@@ -24,7 +24,6 @@ from orchestration.cli_shared import (
     wait_option,
 )
 from orchestration.settings import ENGINES, Settings, SettingsError, load
-from orchestration.sql import limits
 
 EXIT_CODES = """\b
 Exit codes:
@@ -234,16 +233,10 @@ def report(
     if workspace_id or first or last or output:
         raise click.UsageError("--workspace, --from, --to and --output go with --single-file")
     from orchestration.publication.lock import run_lock  # noqa: PLC0415
-    from reports.build import build_site  # noqa: PLC0415
+    from orchestration.site import render_site  # noqa: PLC0415
 
     with run_lock(settings.data_dir), show_progress(quiet=as_json) as listener:
-        result = build_site(
-            settings.published_path,
-            settings.site_dir,
-            progress=listener,
-            force=force,
-            config=limits(settings),
-        )
+        result = render_site(settings, progress=listener, force=force)
     document = {
         "site": str(settings.site_dir / "index.html"),
         "pages": result.pages,
@@ -468,12 +461,12 @@ def rollback(as_json: bool) -> None:
     """
     from orchestration.publication.lock import run_lock  # noqa: PLC0415
     from orchestration.publication.publish import rollback as roll_back  # noqa: PLC0415
-    from reports.build import build_site  # noqa: PLC0415
+    from orchestration.site import render_site  # noqa: PLC0415
 
     settings = load()
     with run_lock(settings.data_dir), show_progress(quiet=as_json) as listener:
         publication = roll_back(settings)
-        build_site(settings.published_path, settings.site_dir, progress=listener, config=limits(settings))
+        render_site(settings, progress=listener)
     print_either(
         {"publication_id": publication.publication_id, "published_at": publication.published_at},
         as_json,

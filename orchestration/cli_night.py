@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestration import hooks, logs, progress, sql
+from orchestration import hooks, logs, progress
 from orchestration.cli_shared import DATA_FAILED, USAGE_ERROR, print_json, show_progress
 from orchestration.hooks import News
 from orchestration.settings import LOG_FORMATS
@@ -114,13 +114,12 @@ def _without_news(settings: Settings) -> NightResult | None:
 
 def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
     """A night without news builds nothing; the site is still made good where it is missing or shows another publication."""
-    from reports.build import build_site, is_rendered  # noqa: PLC0415
+    from orchestration.site import render_site  # noqa: PLC0415
+    from reports.build import is_rendered  # noqa: PLC0415
 
     if settings.published_path.exists() and not is_rendered(settings.published_path, settings.site_dir):
         with progress.stage("render"):
-            build_site(
-                settings.published_path, settings.site_dir, progress=listener, config=sql.limits(settings)
-            )
+            render_site(settings, progress=listener)
 
 
 def summary(settings: Settings, result: NightResult, stages: Sequence[progress.Stage]) -> dict[str, Any]:

@@ -118,11 +118,14 @@ def _batches(days: Sequence[tuple[Any, int]], most: int) -> Iterator[list[Any]]:
 
 
 def _shards_at_once(batch: Sequence[tuple[str, date, int]], most: int) -> list[range | None]:
-    """The shards of each query: all of a batch (None), but of a single day or month that has more than `most` so many at a time."""
+    """The shards of each query: all of a batch (None), but of a single day or month that has more than `most` some at a time, as evenly
+    as can be. Each query reads the whole day or month again.
+    """
     (_, _, shards), *others = batch
     if others or shards <= most:
         return [None]
-    return [range(first, first + most) for first in range(0, shards, most)]
+    step = -(-shards // -(-shards // most))
+    return [range(first, first + step) for first in range(0, shards, step)]
 
 
 MONTH_CHUNKS = ("analytics", "latency", *(f"by_{dimension.name}" for dimension in col.DIMENSIONS))
@@ -331,7 +334,7 @@ class _Build:
         for batch in _batches(changed, ROWS_PER_BATCH):
             self.report("run sheets", done, len(changed))
             wanted = {(w, d, shard) for w, d, shards in batch for shard in range(shards)}
-            for some in _shards_at_once(batch, ROWS_PER_BATCH // q.SPANS_PER_SHARD):
+            for some in _shards_at_once(batch, 2 * ROWS_PER_BATCH // q.SPANS_PER_SHARD):
                 for workspace_id, day, shard, texts in self.published.run_chunks(batch, some):
                     body = ",\n".join(
                         f'"{part}":{texts.get(part, "[]")}' for part in ("children", "runs", "spans")
@@ -462,18 +465,22 @@ def build_site(
     progress: Progress | None = None,
     force: bool = False,
     config: q.DuckdbConfig | None = None,
+    source_sha256: str | None = None,
 ) -> BuildResult:
     """Render the site of `published` into `site_dir`, rewriting only files whose bytes change.
 
     `force` makes every chunk again, also of days whose data is as it was. `config` is DuckDB's: memory, threads, where to spill.
+    `source_sha256` is the hash of `published`, where it is known already.
     The same published content gives the same bytes.
     """
     started = time.perf_counter()
     if not published.is_file():
         raise FileNotFoundError(f"nothing is published at {published}")
     site = SiteWriter(site_dir, renderer_version())
-    with published.open("rb") as file:
-        site.source = f"{hashlib.file_digest(file, 'sha256').hexdigest()}-{surface_version()}"
+    if source_sha256 is None:
+        with published.open("rb") as file:
+            source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    site.source = f"{source_sha256}-{surface_version()}"
     try:
         if site.is_same(site.source) and not force:
             return BuildResult(site.page_count, 0, site.keep_all(), 0, time.perf_counter() - started)

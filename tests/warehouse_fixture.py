@@ -148,9 +148,9 @@ class Warehouse:
 
     def render(self) -> None:
         """Render the site from what is published."""
-        from reports.build import build_site
+        from orchestration.site import render_site
 
-        build_site(self.settings.published_path, self.settings.site_dir, config=sql.limits(self.settings))
+        render_site(self.settings)
 
     # -- a night as operators run it -------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration import night, progress, sql
+from orchestration import night, progress
 from orchestration.defs.common import (
     ANALYTICS,
     DATA_PLATFORM,
@@ -25,6 +25,7 @@ from orchestration.defs.common import (
 )
 from orchestration.publication.publish import Publication, read_publication
 from orchestration.settings import Settings
+from orchestration.site import render_site
 
 
 def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -131,12 +132,8 @@ def _published_metadata(settings: Settings, publication: Publication) -> dict[st
 
 def _render(settings: Settings) -> dict[str, Any]:
     """Render the site from the published file; what a person wants to know of it."""
-    from reports.build import build_site  # noqa: PLC0415 - templates are compiled on import of Jinja2
-
     with progress.stage("render") as counts:
-        result = build_site(
-            settings.published_path, settings.site_dir, progress=progress.report, config=sql.limits(settings)
-        )
+        result = render_site(settings, progress=progress.report)
         counts |= {"pages": result.pages, "files_written": result.files_written}
     return {
         "pages": result.pages,

@@ -193,6 +193,13 @@ def is_remembered(settings: Settings, digest: str) -> bool:
     )
 
 
+def remembered_hash(settings: Settings) -> str | None:
+    """The hash of the published file as it lies there now; None where nobody noted it."""
+    noted = _read_remembered(settings)
+    digest = str(noted.get("file_sha256")) if isinstance(noted, dict) else None
+    return digest if digest is not None and is_remembered(settings, digest) else None
+
+
 def remember_hash(settings: Settings, digest: str) -> None:
     """Note that the published file, as it lies there now, has this hash."""
     document = {"file_sha256": digest, "state": _state_of(settings.published_path)}

@@ -145,7 +145,7 @@ def test_what_one_query_would_not_hold_is_made_in_parts(
 
         monkeypatch.setattr(q.Published, name, seen)
     monkeypatch.setattr(build, "INDEX_ROWS_PER_BATCH", 80)
-    monkeypatch.setattr(build, "ROWS_PER_BATCH", 20)
+    monkeypatch.setattr(build, "ROWS_PER_BATCH", 10)
     monkeypatch.setattr(q, "CUBE_ROWS_AT_ONCE", 20)
     build_site(published, tmp_path / "in-parts")
     assert range(4, 8) in parts["run_index"], "no month was large enough to be made in parts"
