@@ -18,6 +18,7 @@ import pytest
 from orchestration import night, sql
 from orchestration.publication import candidate, publish
 from orchestration.settings import REPOSITORY, load
+from orchestration.site import render_site
 from orchestration.warehouse import dbt
 from tests.warehouse_fixture import Warehouse, at, call_row, differences, digests, run_row, times
 
@@ -260,6 +261,25 @@ def test_history_keeps_as_many_publications_as_set(published: Warehouse) -> None
     kept = [publish_again(two) for _ in range(4)]
     assert kept == [["000001"], ["000001", "000002"], ["000002", "000003"], ["000003", "000004"]]
     assert publish_again(published.with_settings(keep_publications=0)) == []
+
+
+def test_pages_are_of_the_file_that_lies_there(published: Warehouse) -> None:
+    """Pages are made, or left, by a hash that was noted of another file; or the whole file is read again for its hash after each night."""
+    # The fixture's file is a copy of what was published.
+    assert candidate.remembered_hash(published.settings) is None
+    publish.repair(published.settings)
+    assert candidate.remembered_hash(published.settings) == candidate.hash_of(
+        published.settings.published_path
+    )
+    render_site(published.settings)
+    before = digests(published.settings.site_dir)
+    with sql.connect(published.settings, published.settings.published_path) as connection:
+        connection.execute(
+            "update dimensions.dim_workspace set workspace_name = 'renamed by hand' where workspace_id = 'ws_a'"
+        )
+    assert candidate.remembered_hash(published.settings) is None
+    assert render_site(published.settings).files_written > 0
+    assert digests(published.settings.site_dir) != before
 
 
 def test_nothing_new_publishes_nothing(published: Warehouse) -> None:
