@@ -3,9 +3,9 @@
     dbt's own delete+insert keys on the rows that arrive, so a date that became empty would keep its old rows, and it writes the new
     rows twice (temporary table, then target). On a full build the table is created anew, by its contract; other nights insert into it
     what the same SQL selects, by name (a changed file of the project is a full build).
-    With `chunked` the rows are written chunk by chunk (`chunks_of_dates`), so that memory and time follow the rows of a chunk, and
-    each join holds its right side in memory, as it is written: DuckDB takes a part chosen by its path for one row and would hold the
-    full rows of the spans instead (1.9 GB and 11 s for half a million of them, against 1.0 GB and 6 s).
+    With `chunked=N` the rows are written chunk by chunk, dates of some N spans each (`chunks_of_dates`), so that memory and time follow
+    the rows of a chunk, and each join holds its right side in memory, as it is written: DuckDB takes a part chosen by its path for one
+    row and would hold the full rows of the spans instead (1.9 GB and 11 s for half a million of them, against 1.0 GB and 6 s).
 -#}
 {% materialization by_usage_date, adapter="duckdb" %}
     {%- if config.get("stays_in_lake") and is_built_on_spark() -%}
@@ -16,7 +16,7 @@
     {%- set rebuild = existing is none or existing.type != "table" or is_full_build() -%}
     {%- set selects = [] -%}
     {%- if config.get("chunked") -%}
-        {%- for chunk in chunks_of_dates(500000 if config.get("chunked") is true else config.get("chunked")) -%}
+        {%- for chunk in chunks_of_dates(config.get("chunked")) -%}
             {%- do selects.append(of_chunk(sql, chunk)) -%}
         {%- endfor -%}
         {%- do run_query("set disabled_optimizers = 'build_side_probe_side'") -%}

@@ -1,5 +1,5 @@
 -- Grain: one row per span (workspace_id, run_id, span_id). Additive: measures are filled on billed calls only, so sums are right.
-{{ config(chunked=true, stays_in_lake=true) }}
+{{ config(chunked=500000, stays_in_lake=true) }}
 
 with recursive spans as (
 
