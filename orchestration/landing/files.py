@@ -271,11 +271,15 @@ def _has_writer(path: Path) -> bool:
     return False
 
 
+_HASHED_AT_ONCE = 4
+"""Files that are read for their hashes at the same time; more would have a disk seek."""
+
+
 def _digests(paths: Sequence[Path]) -> dict[Path, Future[str]]:
-    """The SHA-256 of each file, or why it has none: as many at a time as there are cores, for hashing holds no lock."""
+    """The SHA-256 of each file, or why it has none: some at a time, for hashing holds no lock."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a night without news hashes nothing
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(min(_HASHED_AT_ONCE, os.cpu_count() or 1)) as pool:
         return {path: pool.submit(_sha256, path) for path in paths}
 
 

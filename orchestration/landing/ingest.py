@@ -39,6 +39,9 @@ _GROUP_BYTES = 128 << 20
 _GROUP_FILES = 500
 
 
+_REWRITTEN_AT_ONCE = 4
+"""Files that are written anew at the same time: each holds a group of rows in memory."""
+
 BUILDING = "building"
 """Where a batch is built, below the lake."""
 
@@ -581,7 +584,9 @@ class Batch:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
         names = self.connection.execute("select distinct filename from taken_out order by 1").fetchall()
-        with ThreadPoolExecutor(self.settings.threads or os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(
+            min(_REWRITTEN_AT_ONCE, self.settings.threads or os.cpu_count() or 1)
+        ) as pool:
             # To ask for the results is to be told of an error.
             list(pool.map(lambda row: self._rewrite_file(Path(row[0]), shape), names))
 
