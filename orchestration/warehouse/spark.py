@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from orchestration import durable, sql
 from orchestration.warehouse import dbt, spark_session
-from orchestration.warehouse.spark_catalogue import Catalogue
+from orchestration.warehouse.spark_catalogue import Catalogue, duckdb_type
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -134,16 +134,6 @@ def _days(settings: Settings, folder: Path, column: str) -> set[str]:
             f"select distinct cast({column} as varchar) from read_parquet({sql.literal(folder / '*.parquet')})"
         ).fetchall()
     return {row[0] for row in rows if row[0] is not None}
-
-
-def duckdb_type(kind: str) -> str:
-    """A type of Spark in DuckDB's words."""
-    return {
-        "string": "VARCHAR",
-        "timestamp_ntz": "TIMESTAMP",
-        "int": "INTEGER",
-        "array<string>": "VARCHAR[]",
-    }.get(kind, kind.upper())
 
 
 def in_use(build_dirs: Sequence[Path]) -> set[Path]:

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 500
 """Partitions that one statement adds."""
+_SPARK_TYPES = {
+    "VARCHAR": "string",
+    "TIMESTAMP": "timestamp_ntz",
+    "INTEGER": "int",
+    "VARCHAR[]": "array<string>",
+}
+"""Types that are not called alike, by DuckDB's names."""
+_DUCKDB_TYPES = {theirs: ours for ours, theirs in _SPARK_TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -159,12 +167,12 @@ def _declared(columns: Sequence[tuple[str, str]]) -> str:
 
 def spark_type(kind: str) -> str:
     """A type of DuckDB in Spark's words."""
-    return {
-        "VARCHAR": "string",
-        "TIMESTAMP": "timestamp_ntz",
-        "INTEGER": "int",
-        "VARCHAR[]": "array<string>",
-    }.get(kind, re.sub(r"\s", "", kind.lower()))
+    return _SPARK_TYPES.get(kind, re.sub(r"\s", "", kind.lower()))
+
+
+def duckdb_type(kind: str) -> str:
+    """A type of Spark in DuckDB's words."""
+    return _DUCKDB_TYPES.get(kind, kind.upper())
 
 
 def literal(value: object) -> str:

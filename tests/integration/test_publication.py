@@ -281,6 +281,15 @@ def test_pages_are_of_the_file_that_lies_there(published: Warehouse) -> None:
     assert render_site(published.settings).files_written > 0
     assert digests(published.settings.site_dir) != before
 
+    publish.repair(published.settings)
+    with mock.patch("reports.build.build_site") as asked:
+        render_site(published.settings)
+    told = asked.call_args.kwargs
+    assert told["source_sha256"] == candidate.remembered_hash(published.settings)
+    assert told["config"]["memory_limit"] == published.settings.memory_limit, (
+        "pages may take all memory there is"
+    )
+
 
 def test_nothing_new_publishes_nothing(published: Warehouse) -> None:
     """A night without news makes a new publication, or touches pages so that they are copied to the web again."""
