@@ -169,12 +169,14 @@ class _Measuring:
 
     def _copied(self, kept: Path) -> Path:
         """A copy to run a night in. Its landing folder is the kept one itself, whose files are known by their inodes: copies would be
-        read and hashed, all of them. What was copied is on the disk before the night begins, which would wait for it.
+        read and hashed, all of them. So would the published file, once, which a quiet night does. What was copied is on the disk before the
+        night begins, which would wait for it.
         """
         data = self.folder / "further"
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(kept, data, symlinks=True, ignore=shutil.ignore_patterns("landing"))
         (kept / "landing").rename(data / "landing")
+        self._night("a quiet one", data)
         os.sync()
         return data
 

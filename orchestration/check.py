@@ -19,7 +19,7 @@ from orchestration.landing.ingest import IngestReport
 from orchestration.landing.lake import Lake, Manifest
 from orchestration.landing.quarantine import read_quarantine
 from orchestration.pricing import ledger
-from orchestration.publication import candidate
+from orchestration.publication import candidate, copies
 from orchestration.quality.audit import audit
 from orchestration.quality.results import CheckResult, printable
 from orchestration.warehouse import dbt, manifest
@@ -85,7 +85,7 @@ def _check_file(
 ) -> list[CheckResult]:
     scratch = candidate.scratch_path(settings, "check")
     scratch.parent.mkdir(parents=True, exist_ok=True)
-    candidate.copy_file(database, scratch)
+    copies.copy_file(database, scratch)
     try:
         plan = candidate.make_plan(settings, manifests or [], full=True)
         # Daily figures of dates whose runs and calls were dropped have nothing to be compared with.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from orchestration import durable, progress, sql
 from orchestration.landing import erasure
 from orchestration.landing.ingest import IngestReport, ingest, survey
 from orchestration.landing.lake import COUNTS, Lake, Manifest
-from orchestration.publication import candidate, preview, publish
+from orchestration.pricing import catalogue
+from orchestration.publication import candidate, copies, preview, publish
 from orchestration.publication.candidate import Plan
 from orchestration.publication.preview import Preview
 from orchestration.publication.publish import Publication
@@ -83,12 +84,13 @@ def land(settings: Settings) -> IngestReport:
     """Land whatever is new as one batch."""
     with progress.stage("land") as counts:
         _put_right(settings)
-        if settings.landing_workers > 1:
-            from orchestration.landing import parallel  # noqa: PLC0415 - few land so much at once
+        with _ahead_of_the_build(settings):
+            if settings.landing_workers > 1:
+                from orchestration.landing import parallel  # noqa: PLC0415 - few land so much at once
 
-            report = parallel.ingest(settings, now=now(), progress=progress.report)
-        else:
-            report = ingest(settings, now=now(), progress=progress.report)
+                report = parallel.ingest(settings, now=now(), progress=progress.report)
+            else:
+                report = ingest(settings, now=now(), progress=progress.report)
         counts.update(_counts(report))
         return report
 
@@ -120,6 +122,21 @@ def unite_landing(settings: Settings, token: str) -> IngestReport:
         report = parallel.unite(settings, token, now=now(), progress=progress.report)
         counts.update(_counts(report))
         return report
+
+
+def _ahead_of_the_build(settings: Settings) -> AbstractContextManager[None]:
+    """While the block runs, what is published is copied and the prices are read, where tonight's build will want them, as far as can be
+    told now.
+    """
+    try:
+        plan = candidate.make_plan(settings, Lake.of(settings).manifests(), today=now().date())
+    except (RuntimeError, ValueError, LookupError) as error:
+        # `prepare` meets it again, and reports it.
+        logger.info("nothing is copied ahead: %s", error)
+        return nullcontext()
+    if plan.is_full_build or not settings.published_path.exists():
+        return nullcontext()
+    return copies.made_ahead(settings, also=catalogue.prices)
 
 
 def _put_right(settings: Settings) -> None:
@@ -243,6 +260,8 @@ def build(settings: Settings) -> Build:
             "failed": sum(node.is_blocking_failure for node in nodes),
         }
     judged = check_results(settings, settings.candidate_path, nodes)
+    # It was written without waiting for the disk; what is said to be built has to be there after a power loss, too.
+    durable.sync_file(settings.candidate_path)
     durable.write_json(settings.warehouse_dir / "build.json", json.loads(to_json(judged)))
     durable.write_json(
         settings.warehouse_dir / "nodes.json",

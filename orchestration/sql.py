@@ -105,6 +105,10 @@ def connect(
     config = limits(settings)
     if read_only:
         del config["temp_directory"]
+    elif database:
+        # Only candidates are written: one that a power loss interrupts is made anew, and each is forced to the disk before anything
+        # says that it is whole. DuckDB's own waiting, for a copy of 660 MB to reach the disk, was 0.3 s of each close.
+        config["fsync_mode"] = "NONE"
     connection = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
     connection.execute("set TimeZone = 'UTC'")
     return connection

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +20,8 @@ from orchestration.landing import conform
 from orchestration.landing.contract import CONTRACT_VERSION, ENTITIES, NATIVE, SPANS
 from orchestration.landing.lake import COUNTS, Manifest, refuse_newer
 from orchestration.pricing import tables as pricing
+from orchestration.publication import copies
+from orchestration.publication.copies import state_of
 from orchestration.settings import REPOSITORY
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ MISSING = "the published file was missing or damaged"
 CHANGED_BY_HAND = "the published file is not the one that was published"
 
 _REMEMBERED = "published.json"
-
-# Linux: ask the filesystem to share blocks instead of copying them (btrfs, xfs).
-_FICLONE = 0x40049409
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ def is_changed_by_hand(settings: Settings, *, thorough: bool = False) -> bool:
 def is_remembered(settings: Settings, digest: str) -> bool:
     """Whether `remember_hash` noted this hash of the published file as it lies there now."""
     return bool(
-        _read_remembered(settings) == {"file_sha256": digest, "state": _state_of(settings.published_path)}
+        _read_remembered(settings) == {"file_sha256": digest, "state": state_of(settings.published_path)}
     )
 
 
@@ -202,7 +200,7 @@ def remembered_hash(settings: Settings) -> str | None:
 
 def remember_hash(settings: Settings, digest: str) -> None:
     """Note that the published file, as it lies there now, has this hash."""
-    document = {"file_sha256": digest, "state": _state_of(settings.published_path)}
+    document = {"file_sha256": digest, "state": state_of(settings.published_path)}
     durable.write_json(settings.warehouse_dir / _REMEMBERED, document)
 
 
@@ -211,12 +209,6 @@ def _read_remembered(settings: Settings) -> Any:
         return json.loads((settings.warehouse_dir / _REMEMBERED).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _state_of(path: Path) -> list[int]:
-    """What changes with a file's content: size, time of the content, time of the entry (which nobody can set), inode."""
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def make_plan(
@@ -334,8 +326,9 @@ def prepare(
                 f"attach {sql.literal(path)} as fresh (storage_version {sql.literal(STORAGE_VERSION)})"
             )
             connection.execute("detach fresh")
-    else:
-        copy_file(settings.published_path, path)
+    elif not copies.take_ahead(settings, path):
+        copies.copy_file(settings.published_path, path)
+    copies.discard_ahead(settings)
     write_plan(path, settings, plan, manifests)
     return path
 
@@ -347,6 +340,7 @@ def discard(settings: Settings) -> None:
         settings.candidate_path.with_name(settings.candidate_path.name + ".wal"),
     ):
         path.unlink(missing_ok=True)
+    copies.discard_ahead(settings)
     for purpose in ("check", "preview"):
         shutil.rmtree(scratch_path(settings, purpose).parent, ignore_errors=True)
 
@@ -355,28 +349,6 @@ def write_plan(path: Path, settings: Settings, plan: Plan, manifests: Sequence[M
     """Write schema `plan` into a warehouse file; dbt reads from it what to build and where the lake's parts are."""
     with sql.connect(settings, path) as connection:
         _write_plan(connection, settings, plan, manifests)
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy by sharing blocks where the filesystem can, else by the kernel's copy."""
-    with source.open("rb") as read, target.open("wb") as write:
-        try:
-            import fcntl  # noqa: PLC0415
-
-            fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
-        except (ImportError, OSError):
-            size = os.fstat(read.fileno()).st_size
-            offset = 0
-            try:
-                while offset < size:
-                    copied = os.copy_file_range(read.fileno(), write.fileno(), size - offset)
-                    if copied == 0:
-                        break
-                    offset += copied
-            except (AttributeError, OSError):
-                read.seek(offset)
-                write.seek(offset)
-                shutil.copyfileobj(read, write, 1 << 22)
 
 
 _WORKSPACE_COLUMNS = {

@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import durable, sql
 from orchestration.landing.lake import COUNTS, Lake, Manifest
-from orchestration.publication import books, from_spark
+from orchestration.publication import books, copies, from_spark
 from orchestration.publication.candidate import (
     CHANGED_BY_HAND,
     DamagedFileError,
     Plan,
-    copy_file,
     first_detail_date,
     hash_of,
     is_remembered,
@@ -265,7 +264,7 @@ def rollback(settings: Settings) -> Publication:
     # The history stays whole until the copy has taken the published name: a crash here loses nothing.
     restored = settings.warehouse_dir / "rollback.duckdb"
     restored.parent.mkdir(parents=True, exist_ok=True)
-    copy_file(newest, restored)
+    copies.copy_file(newest, restored)
     durable.replace_file(restored, settings.published_path)
     newest.unlink()
     manifest = read_manifest(settings)

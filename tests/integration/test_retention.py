@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from orchestration import night
-from orchestration.publication import candidate
+from orchestration.publication import copies
 from tests.traces import traces
 from tests.warehouse_fixture import Warehouse, at, call_row, differences, run_row
 
@@ -88,7 +88,7 @@ def test_old_detail_goes_and_daily_figures_stay(published: Warehouse, tmp_path: 
     assert not kept.build().is_full_build
     kept.publish(suites=False)
     nightly = tmp_path / "nightly.duckdb"
-    candidate.copy_file(kept.settings.published_path, nightly)
+    copies.copy_file(kept.settings.published_path, nightly)
     assert daily(kept) != before, "the late rows are nowhere"
 
     checked = kept.cli("check", "--json", CREDIT_USAGE_KEEP_DETAIL_DAYS="1")
