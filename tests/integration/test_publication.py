@@ -16,10 +16,11 @@ from unittest import mock
 import pytest
 
 from orchestration import night, sql
-from orchestration.publication import candidate, publish
+from orchestration.publication import candidate, copies, publish
 from orchestration.settings import REPOSITORY, load
 from orchestration.site import render_site
 from orchestration.warehouse import dbt
+from tests.disk_calls import recorded
 from tests.warehouse_fixture import Warehouse, at, call_row, differences, digests, run_row, times
 
 pytestmark = pytest.mark.xdist_group("publication")
@@ -350,6 +351,107 @@ def held_by_another(warehouse: Warehouse, seconds: float) -> Iterator[None]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def copies_of(published: Warehouse) -> tuple[list[str], Any]:
+    """Names of what the published file is copied to from now on, and the patch that notes them."""
+    made: list[str] = []
+    real_copy = copies.copy_file
+
+    def noting(source: Path, target: Path) -> None:
+        if source == published.settings.published_path:
+            made.append(target.name)
+        real_copy(source, target)
+
+    return made, mock.patch.object(copies, "copy_file", noting)
+
+
+def ahead(published: Warehouse) -> list[str]:
+    """What a copy made ahead leaves in the folder of candidates."""
+    return sorted(path.name for path in published.settings.warehouse_dir.glob("ahead*"))
+
+
+def test_the_published_file_is_copied_once_while_files_land(published: Warehouse) -> None:
+    """The copy made ahead is not used, or stays in the way of the next night."""
+    drop_fourth_day(published)
+    made, noted = copies_of(published)
+    with noted:
+        published.land()
+        assert ahead(published) == ["ahead.duckdb", "ahead.json"]
+        published.build(with_tests=False)
+    assert made == ["ahead.duckdb"], "the candidate was copied a second time"
+    assert ahead(published) == []
+    published.publish(suites=False)
+    assert published.query("select run_id from facts.fct_run_usage where run_id = 'req_4'") == [("req_4",)]
+
+
+def test_a_copy_of_what_is_no_longer_published_is_not_built_upon(published: Warehouse) -> None:
+    """A candidate starts from a file that is not the published one any more."""
+    drop_fourth_day(published)
+    published.land()
+    # Another file of the same content: its inode tells.
+    path = published.settings.published_path
+    path.with_suffix(".new").write_bytes(path.read_bytes())
+    path.with_suffix(".new").replace(path)
+    made, noted = copies_of(published)
+    with noted:
+        published.build(with_tests=False)
+    assert made == ["candidate.duckdb"]
+    assert ahead(published) == []
+
+
+def test_a_night_goes_on_where_no_copy_can_be_made_ahead(published: Warehouse) -> None:
+    """What is only a matter of seconds ends a night, or is left half done."""
+    drop_fourth_day(published)
+
+    def half(_: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with mock.patch.object(copies, "copy_file", half):
+        report = published.land()
+    assert report.manifest is not None and report.manifest.total("rows_loaded") == 2
+    assert ahead(published) == []
+    published.build(with_tests=False)
+    published.publish(suites=False)
+    assert published.one("select count(*) from facts.fct_run_usage where run_id = 'req_4'") == 1
+
+
+def test_a_copy_made_ahead_goes_where_landing_fails_or_users_are_forgotten(published: Warehouse) -> None:
+    """A copy of what is published outlives the night that it was made for."""
+    drop_fourth_day(published)
+    with (
+        mock.patch.object(night, "ingest", side_effect=RuntimeError("not today")),
+        pytest.raises(RuntimeError, match="not today"),
+    ):
+        published.land()
+    assert ahead(published) == []
+    published.land()
+    assert ahead(published) != []
+    night.clear_for_forgetting(published.settings)
+    assert ahead(published) == [], "a user who is forgotten is named in a file that stays"
+
+
+def test_a_candidate_is_on_the_disk_before_it_is_said_to_be_built(published: Warehouse) -> None:
+    """After a power loss a file with holes stands beside a note that it is whole, and is published."""
+    drop_fourth_day(published)
+    published.land()
+    with recorded() as disk:
+        published.build(with_tests=False)
+    assert disk.late("build.json", [published.settings.candidate_path]) == []
+    with recorded() as disk:
+        published.publish(suites=False)
+    assert disk.late("manifest.json", [published.settings.published_path]) == []
+
+
+def test_nothing_is_copied_ahead_for_a_build_from_the_lake(published: Warehouse) -> None:
+    """A night that builds everything anew copies a file that it does not need."""
+    published = published.with_settings(time_zone="Europe/Berlin")
+    drop_fourth_day(published)
+    made, noted = copies_of(published)
+    with noted:
+        published.land()
+    assert (made, ahead(published)) == ([], [])
 
 
 def test_a_second_run_says_so_and_stops(published: Warehouse) -> None:
