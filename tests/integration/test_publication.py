@@ -410,7 +410,8 @@ def test_a_night_goes_on_where_no_copy_can_be_made_ahead(published: Warehouse) -
 
     with mock.patch.object(copies, "copy_file", half):
         report = published.land()
-    assert report.manifest is not None and report.manifest.total("rows_loaded") == 2
+    assert report.manifest is not None
+    assert report.manifest.total("rows_loaded") == 2
     assert ahead(published) == []
     published.build(with_tests=False)
     published.publish(suites=False)
