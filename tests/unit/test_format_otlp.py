@@ -247,6 +247,135 @@ GEN_AI = {
             {"gen_ai.usage.input_tokens": 3, "operation.cost": 0.000123},
             {"provider_cost_usd": "0.000123000000"},
         ),
+        # Names of an operation that other packages use; a word that tells nothing marks nothing.
+        *(
+            ({**GEN_AI, "gen_ai.operation.name": word}, {"call_marker": marker, "kind": kind})
+            for word, marker, kind in (
+                ("chat.completions", "call", "completion"),
+                ("chat.streaming_completions", "call", "completion"),
+                ("text.completions", "call", "completion"),
+                ("aresponses", "call", "completion"),
+                ("anthropic_messages", "call", "completion"),
+                ("agenerate_content_stream", "call", "completion"),
+                ("aimage_generation", "call", "image_generation"),
+                ("aembedding", "call", "embedding"),
+                ("invoke_agent", "not_call", "agent"),
+                ("execute_tool", "not_call", "tool"),
+                ("invoke_workflow", "not_call", "step"),
+                ("process_thread_run", "not_call", "other"),
+                ("summarize", None, "completion"),
+            )
+        ),
+        (
+            {"llm.request.type": "acompletion", "gen_ai.usage.input_tokens": 100},
+            {"call_marker": "call", "kind": "completion"},
+        ),
+        (
+            {"llm.request.type": "rerank", "gen_ai.usage.input_tokens": 100},
+            {"call_marker": "not_call", "kind": "retrieval"},
+        ),
+        # What says nothing does not hide what is said elsewhere, and is no reason to lose a call.
+        (
+            {
+                "gen_ai.usage.input_tokens": "",
+                "llm.token_count.prompt": 7,
+                "gen_ai.request.model": "",
+                "llm.model_name": "m",
+            },
+            {"input_tokens": 7, "model": "m"},
+        ),
+        *(
+            (
+                {**GEN_AI, "gen_ai.usage.total_tokens": word, "gen_ai.usage.cache_read.input_tokens": word},
+                {"input_tokens": 100, "cached_tokens": None, "reported_total_tokens": None},
+            )
+            for word in (float("nan"), "NaN", "None", "null")
+        ),
+        # Buckets of Langfuse by other names, within the whole, and costs without a total.
+        (
+            {
+                "langfuse.observation.type": "generation",
+                "langfuse.observation.usage_details": '{"input": 12, "output": 340, "cache_read_input_tokens": 5120, '
+                '"cache_creation_input_tokens": 256}',
+                "langfuse.observation.cost_details": '{"input": 0.01, "output": 0.002}',
+            },
+            {
+                "input_tokens": 5388,
+                "cached_tokens": 5120,
+                "cache_write_tokens": 256,
+                "output_tokens": 340,
+                "provider_cost_usd": "0.012000000000",
+                "quality_flags": None,
+            },
+        ),
+        (
+            {
+                "langfuse.observation.usage_details": '{"input": 5388, "output": 340, "total": 5728, "input_cached_tokens": 5120}'
+            },
+            {
+                "input_tokens": 5388,
+                "cached_tokens": 5120,
+                "output_tokens": 340,
+                "quality_flags": "buckets_within",
+            },
+        ),
+        (
+            {
+                "langfuse.observation.usage_details": '{"input": 100, "output": 50, "output_reasoning": 30, "total": 150}'
+            },
+            {"output_tokens": 50, "reasoning_tokens": 30, "quality_flags": "buckets_within"},
+        ),
+        # The AI SDK of before its sixth version tells cache writes in the provider's own words only.
+        (
+            {
+                "ai.operationId": "ai.generateText.doGenerate",
+                "ai.usage.inputTokens": 40,
+                "ai.usage.outputTokens": 60,
+                "ai.usage.totalTokens": 1600,
+                "ai.response.providerMetadata": '{"bedrock":{"usage":{"cacheWriteInputTokens":1500}}}',
+            },
+            {"input_tokens": 1540, "cache_write_tokens": 1500, "quality_flags": "input_without_cache"},
+        ),
+        # Cached reads beside input and reasoning beside output, which no other sum gives.
+        (
+            {
+                "gen_ai.usage.input_tokens": 1000,
+                "gen_ai.usage.output_tokens": 50,
+                "gen_ai.usage.cache_read.input_tokens": 400,
+                "gen_ai.usage.reasoning.output_tokens": 30,
+                "gen_ai.usage.total_tokens": 1480,
+            },
+            {
+                "input_tokens": 1400,
+                "output_tokens": 80,
+                "quality_flags": "input_without_cache,reasoning_beside_output",
+            },
+        ),
+        # The answer's id is a text of an answer; a model that answers in JSON has none, nor has the class of a message.
+        *(
+            (
+                {"openinference.span.kind": "LLM", "llm.token_count.prompt": 9, "output.value": body},
+                {"response_id": answer},
+            )
+            for body, answer in (
+                ('{"id":"chatcmpl-0123456789abcdef","choices":[]}', "chatcmpl-0123456789abcdef"),
+                (
+                    '{"id":"msg_0123456789abcdef","type":"message","stop_reason":"end_turn"}',
+                    "msg_0123456789abcdef",
+                ),
+                ('{"id":"0190a1b2-0000-7000-8000-000000000000","class":"A"}', None),
+                ('{"id":"0190a1b2-0000-7000-8000-000000000000","usage":"none","object":"chair"}', None),
+                (
+                    '{"lc":1,"type":"constructor","id":["langchain_core","messages","AIMessage"],'
+                    '"kwargs":{"response_metadata":{"id":"chatcmpl-fedcba9876543210"}}}',
+                    "chatcmpl-fedcba9876543210",
+                ),
+                (
+                    '{"lc":1,"type":"constructor","id":["langchain_core","messages","AIMessage"],"usage":{}}',
+                    None,
+                ),
+            )
+        ),
     ],
 )
 def test_what_attributes_become(night: Night, attributes: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -400,7 +400,8 @@ def _named(parts: str) -> str:
 
 def _judged(named: str) -> str:
     """What the part is: its marker, usage and times."""
-    calls, embeddings = string_list(names.CALL_OPERATIONS), string_list(names.EMBEDDING_OPERATIONS)
+    of_operation = names.marker_of_operation("lower(a_operation)")
+    embeddings = literal(names.EMBEDDING_OPERATION)
     inside = f"""
         select
             *,
@@ -422,8 +423,8 @@ def _judged(named: str) -> str:
                     when starts_with(a_ai_operation, 'ai.')
                         then if(regexp_matches(a_ai_operation, '(doGenerate|doStream|doEmbed)$'), 'call', 'not_call')
                     when a_traceloop_kind is not null then 'not_call'
-                    when a_operation is not null then if(list_contains({calls}, lower(a_operation)), 'call', 'not_call')
-                    when lower(a_request_type) in ('chat', 'completion', 'embedding') then 'call'
+                    when {of_operation} is not null then {of_operation}
+                    when regexp_full_match(lower(a_request_type), {literal(names.CALL_OPERATION)}) then 'call'
                     when upper(f_type) in ('GENERATION', 'EMBEDDING') then 'call'
                     when f_type is not null then 'not_call'
                 end as call_marker,
@@ -431,8 +432,8 @@ def _judged(named: str) -> str:
                     upper(a_oi_kind) = 'EMBEDDING'
                     or (a_oi_kind is null and (
                         contains(a_ai_operation, 'doEmbed')
-                        or list_contains({embeddings}, lower(a_operation))
-                        or lower(a_request_type) = 'embedding'
+                        or regexp_full_match(lower(a_operation), {embeddings})
+                        or regexp_full_match(lower(a_request_type), {embeddings})
                         or (upper(f_type) = 'EMBEDDING' and coalesce(a_operation, a_ai_operation, a_request_type) is null)
                     )),
                     false

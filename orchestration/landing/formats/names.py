@@ -8,17 +8,38 @@ from __future__ import annotations
 
 from orchestration.sql import literal, string_list
 
-EMBEDDING_OPERATIONS = ("embeddings", "embedding", "aembedding")
-CALL_OPERATIONS = (
-    "chat",
-    "text_completion",
-    "completion",
-    "generate_content",
-    "acompletion",
-    "atext_completion",
-    *EMBEDDING_OPERATIONS,
+EMBEDDING_OPERATION = "a?embeddings?"
+IMAGE_OPERATION = "a?image_(generation|edit|variation)s?"
+CALL_OPERATION = "|".join(
+    (
+        # OpenTelemetry, with the plurals and dots of Semantic Kernel.
+        "chat([._](streaming_)?completions?)?",
+        "a?(text[._])?(streaming_)?completions?",
+        "a?generate_content(_stream)?",
+        # LiteLLM names an operation after its function.
+        "a?chat_completions?|a?responses?|a?anthropic_messages|a?transcription|a?speech|a?moderation|a?ocr|_?a?realtime",
+        EMBEDDING_OPERATION,
+        IMAGE_OPERATION,
+    )
 )
-"""Values of `gen_ai.operation.name` that are model calls. LiteLLM names an operation after its function."""
+"""Pattern of the values of `gen_ai.operation.name` and `llm.request.type` that are model calls."""
+
+NO_CALL_OPERATION = (
+    "agent|tool|function|workflow|chain|task|thread|step|plan|retriev|rerank|search|memory|handoff|guardrail|evaluat"
+)
+"""Pattern in the values that are none: what stands around calls or beside them. Others do not tell."""
+
+
+def marker_of_operation(operation: str) -> str:
+    """SQL of `call`, `not_call`, or null where the operation (a text in lower case, or null) does not tell."""
+    return f"""case
+        when {operation} is null then null
+        -- The usual case before the patterns.
+        when {operation} in ('chat', 'text_completion', 'embeddings') then 'call'
+        when regexp_full_match({operation}, {literal(CALL_OPERATION)}) then 'call'
+        when regexp_matches({operation}, {literal(NO_CALL_OPERATION)}) then 'not_call'
+    end"""
+
 
 PROVIDERS: tuple[tuple[str, str], ...] = (
     ("azure", "azure|^az[._]ai"),

@@ -42,7 +42,8 @@ MACROS = (
             case when json_type(document, path) = 'ARRAY' then json_type(document, path || '[*]') end, lambda t: t <> 'VARCHAR'
         )), 0)
     """,
-    # The provider's id of an answer, as its body says it; an `id` in an answer that a model wrote as JSON is none.
+    # The provider's id of an answer, as its body says it; an `id` in an answer that a model wrote as JSON is none, nor is the list by which
+    # LangChain names a class.
     """
     create or replace temp macro id_of_answer(body) as
         case
@@ -51,6 +52,17 @@ MACROS = (
                 then try(json_extract_string(body, '$..response_metadata.id')[1])
             when starts_with(ltrim(body), '{')
                 and regexp_matches(body, '"(choices|object|usage|usage_metadata|usageMetadata|stop_reason|modelVersion)"\\s*:')
+                and coalesce(try(
+                    json_type(body, '$.id') = 'VARCHAR'
+                    and (
+                        coalesce(json_type(body, '$.choices') = 'ARRAY', false)
+                        or coalesce(json_type(body, '$.usage') = 'OBJECT', false)
+                        or coalesce(json_type(body, '$.usage_metadata') = 'OBJECT', false)
+                        or coalesce(json_type(body, '$.usageMetadata') = 'OBJECT', false)
+                        or coalesce(json_extract_string(body, '$.object') in ('chat.completion', 'text_completion', 'response'), false)
+                        or coalesce(json_extract_string(body, '$.type') = 'message', false)
+                    )
+                ), false)
                 then try(json_extract_string(body, '$.id'))
         end
     """,

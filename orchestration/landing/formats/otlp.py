@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from orchestration.landing import usage_shapes
 from orchestration.landing.contract import SPANS, Convention
 from orchestration.landing.formats import names as known_names
-from orchestration.landing.formats import redaction
+from orchestration.landing.formats import objects, redaction
 from orchestration.landing.formats.base import Convert, Sniff, SourceFormat
 from orchestration.landing.usage_shapes import SHAPE, text_of
 from orchestration.sql import identifier, joined, joined_list, literal, string_list
@@ -239,6 +239,7 @@ FLAGS = {
     "end_before_start": "the span ended before it started: its end was left out",
     "reasoning_beside_output": "only output without reasoning adds up to the reported total: reasoning was added",
     "input_without_cache": "only input without cached reads and writes adds up: they were added",
+    "buckets_within": "only buckets within Langfuse's `input` or `output` add up to its total: they were not added",
 }
 
 # -- SQL -----------------------------------------------------------------------------------------------------------------------
@@ -283,8 +284,15 @@ _REQUEST = {
 MACROS = (
     *redaction.MACROS,
     *known_names.MACROS,
-    'create or replace temp macro otlp_text(v) as coalesce(v."stringValue", v."intValue", v."doubleValue", v."boolValue", '
-    'v."arrayValue", v."kvlistValue", v."bytesValue")',
+    *objects.MACROS,
+    # An empty text is how some say nothing, and must not hide what another name says.
+    """
+    create or replace temp macro otlp_text(v) as coalesce(
+        nullif(v."stringValue", ''), v."intValue", v."doubleValue", v."boolValue", v."arrayValue", v."kvlistValue", v."bytesValue"
+    )
+    """,
+    # What JavaScript and Python print where there is no number.
+    "create or replace temp macro otlp_count(t) as case when t in ('NaN', 'nan', 'None', 'null', 'undefined') then null else t end",
     'create or replace temp macro otlp_json(v) as case when v."stringValue" is not null then to_json(v."stringValue")::varchar '
     'when v."bytesValue" is not null then to_json(v."bytesValue")::varchar '
     'else coalesce(v."intValue", v."doubleValue", v."boolValue", v."arrayValue", v."kvlistValue", \'null\') end',
@@ -390,7 +398,7 @@ def spans(records: str, convert: Convert) -> str:
         + [f"regexp_matches(all_keys, {any_other}) as has_others"]
     )
     words = ", ".join(f"{_first(names)} as {name}" for name, names in NAMES.items())
-    tokens = ", ".join(f"{_first(names)} as {name}" for name, names in TOKENS.items())
+    tokens = ", ".join(f"otlp_count({_first(names)}) as {name}" for name, names in TOKENS.items())
     marks = ", ".join(f"{_first([name])} as mark_{short}" for short, name in MARKERS.items())
     bodies = ", ".join(
         f"usage_object({_first([name])}, {literal(path)})" for name, path in USAGE_BODIES.items()
@@ -451,7 +459,8 @@ def spans(records: str, convert: Convert) -> str:
                 {_first(["logfire.span_type"])} as logfire_type,
                 {_first(["gcp.vertex.agent.llm_response"])} as adk_response,
                 coalesce({bodies}) as body,
-                {_first(["db.system"])} as database
+                {_first(["db.system"])} as database,
+                {_first(["ai.response.providerMetadata"])} as ai_metadata
             from attributed
         ),
         {_judged()}
@@ -472,7 +481,7 @@ def spans(records: str, convert: Convert) -> str:
 
 def _judged() -> str:
     """CTEs that settle what a span is, and how its counts are to be read."""
-    call_operations = string_list(known_names.CALL_OPERATIONS)
+    of_operation = known_names.marker_of_operation("lower(mark_gen_ai)")
     usage = "from_json(langfuse_usage, '\"MAP(VARCHAR, VARCHAR)\"')"
     return f"""
         marked as (
@@ -487,10 +496,9 @@ def _judged() -> str:
                     when mark_ai_sdk is not null
                         then case when regexp_matches(mark_ai_sdk, '(doGenerate|doStream|doEmbed)$') then 'call' else 'not_call' end
                     when mark_traceloop is not null then 'not_call'
-                    when mark_gen_ai is not null
-                        then case when list_contains({call_operations}, lower(mark_gen_ai)) then 'call' else 'not_call' end
+                    when {of_operation} is not null then {of_operation}
                     when mark_llm is not null
-                        then case when lower(mark_llm) in ('chat', 'completion', 'embedding') then 'call' else 'not_call' end
+                        then case when regexp_full_match(lower(mark_llm), {literal(known_names.CALL_OPERATION)}) then 'call' else 'not_call' end
                     when mark_langfuse is not null
                         then case when lower(mark_langfuse) in ('generation', 'embedding') then 'call' else 'not_call' end
                     -- Google's ADK before it had operation names.
@@ -502,47 +510,83 @@ def _judged() -> str:
         counted as (
             {usage_shapes.with_reading("from marked", "body", "body")}
         ),
-        bucketed as (
+        worked_out as (
             select * replace (
-                coalesce(usage_input, input_tokens, bucket_sum(buckets, 'input%')) as input_tokens,
-                coalesce(usage_output, output_tokens, bucket_sum(buckets, 'output%')) as output_tokens,
+                coalesce(usage_input, input_tokens, bucket_input) as input_tokens,
+                coalesce(usage_output, output_tokens, bucket_output) as output_tokens,
                 coalesce(
-                    {text_of("cached_tokens")}, cached_tokens,
-                    bucket_sum(buckets, 'input%cache%read%'), bucket_sum(buckets, 'input_cached%')
+                    {text_of("cached_tokens")}, cached_tokens, bucket_sum(buckets, {literal(_CACHE_READ)}),
+                    otlp_count(json_extract_string(told_cache, '$.cacheReadInputTokens'))
                 ) as cached_tokens,
-                coalesce({text_of("cache_write_tokens")}, cache_write_tokens, bucket_sum(buckets, 'input%cache%creat%'))
-                    as cache_write_tokens,
-                coalesce({text_of("reasoning_tokens")}, reasoning_tokens, bucket_sum(buckets, 'output_reasoning%')) as reasoning_tokens,
-                coalesce({text_of("audio_input_tokens")}, audio_input_tokens) as audio_input_tokens,
-                coalesce({text_of("audio_output_tokens")}, audio_output_tokens) as audio_output_tokens,
-                coalesce({text_of("reported_total_tokens")}, reported_total_tokens) as reported_total_tokens,
+                coalesce(
+                    {text_of("cache_write_tokens")}, cache_write_tokens, bucket_sum(buckets, {literal(_CACHE_WRITE)}),
+                    otlp_count(coalesce(
+                        json_extract_string(told_cache, '$.cacheWriteInputTokens'),
+                        json_extract_string(told_cache, '$.cacheCreationInputTokens')
+                    ))
+                ) as cache_write_tokens,
+                coalesce({text_of("reasoning_tokens")}, reasoning_tokens, bucket_sum(buckets, {literal(_REASONING)})) as reasoning_tokens,
+                coalesce({text_of("audio_input_tokens")}, audio_input_tokens, bucket_sum(buckets, {literal(_AUDIO_INPUT)}))
+                    as audio_input_tokens,
+                coalesce({text_of("audio_output_tokens")}, audio_output_tokens, bucket_sum(buckets, {literal(_AUDIO_OUTPUT)}))
+                    as audio_output_tokens,
+                coalesce({text_of("reported_total_tokens")}, reported_total_tokens, bucket_total) as reported_total_tokens,
                 coalesce(service_tier, {text_of("service_tier")}) as service_tier,
                 coalesce(provider_cost_usd, {text_of("provider_cost_usd")}, case when starts_with(ltrim(langfuse_cost), '{{')
-                    then try(json_extract_string(langfuse_cost, '$.total')) end) as provider_cost_usd
-            ),
-            as_count(input_tokens) as n_input, as_count(output_tokens) as n_output, as_count(cached_tokens) as n_cached,
-            as_count(cache_write_tokens) as n_write, as_count(reasoning_tokens) as n_reasoning,
-            as_count(reported_total_tokens) as n_total
+                    then cost_of(langfuse_cost) end) as provider_cost_usd
+            )
             from (
                 select *,
                     {text_of("input_tokens")} as usage_input,
                     {text_of("output_tokens")} as usage_output,
-                    {SHAPE} is not null and {text_of("input_tokens")} is not null as is_of_body
-                from counted
+                    {SHAPE} is not null and {text_of("input_tokens")} is not null as is_of_body,
+                    bucket_reading is not null and coalesce({text_of("input_tokens")}, input_tokens) is null as is_of_buckets,
+                    bucket_whole(buckets, {literal(_INPUT)}, 'input', bucket_reading in ('inside', 'input inside')) as bucket_input,
+                    bucket_whole(buckets, {literal(_OUTPUT)}, 'output', bucket_reading in ('inside', 'output inside')) as bucket_output,
+                    case when buckets is not null then otlp_count(buckets['total']) end as bucket_total,
+                    -- Amazon's and Anthropic's counts of the cache, which the AI SDK of before its sixth version has nowhere else.
+                    case when contains(ai_metadata, 'acheCreationInputTokens') or contains(ai_metadata, 'acheWriteInputTokens')
+                        or contains(ai_metadata, 'acheReadInputTokens')
+                        then coalesce(try(json_extract(ai_metadata, '$.bedrock.usage')), try(json_extract(ai_metadata, '$.anthropic'))) end
+                        as told_cache
+                from (
+                    select *, case when buckets is not null then bucket_reading(
+                        as_count(otlp_count(buckets['total'])),
+                        coalesce(as_count(buckets['input']), 0),
+                        coalesce(as_count(buckets['output']), 0),
+                        as_count(bucket_whole(buckets, {literal(_INPUT)}, 'input', false)),
+                        as_count(bucket_whole(buckets, {literal(_OUTPUT)}, 'output', false))
+                    ) end as bucket_reading
+                    from counted
+                )
             )
+        ),
+        bucketed as (
+            select *,
+                as_count(input_tokens) as n_input, as_count(output_tokens) as n_output, as_count(cached_tokens) as n_cached,
+                as_count(cache_write_tokens) as n_write, as_count(reasoning_tokens) as n_reasoning,
+                as_count(reported_total_tokens) as n_total
+            from worked_out
         ),
         read as (
             select *,
                 coalesce(n_cached, 0) + coalesce(n_write, 0) as n_cache,
                 -- A shape's classes are inclusive already. Of the rest, what does not fit into input was never part of it, or the total
                 -- proves that it is beside it.
-                not is_of_body and n_cache > 0 and (
+                not is_of_body and not is_of_buckets and n_cache > 0 and (
                     coalesce(n_cache > n_input, false)
-                    or coalesce(n_total = n_input + coalesce(n_output, 0) + n_cache, false)
+                    or coalesce(n_total in (
+                        n_input + coalesce(n_output, 0) + n_cache,
+                        n_input + coalesce(n_output, 0) + n_cache + nullif(n_reasoning, 0)
+                    ), false)
+                    or coalesce(json_type(told_cache, '$.cacheCreationInputTokens') is not null, false)
                     or coalesce(regexp_full_match(lower(scope_name), {literal(EXCLUSIVE_SCOPES)}), false)
                 ) as is_input_exclusive,
-                not is_of_body and (
-                    coalesce(n_reasoning > 0 and n_total = coalesce(n_input, 0) + n_output + n_reasoning, false)
+                not is_of_body and not is_of_buckets and (
+                    coalesce(n_reasoning > 0 and n_total in (
+                        coalesce(n_input, 0) + n_output + n_reasoning,
+                        coalesce(n_input, 0) + n_output + n_reasoning + nullif(coalesce(n_cached, 0) + coalesce(n_write, 0), 0)
+                    ), false)
                     or coalesce(n_reasoning > n_output, false)
                 ) as is_output_exclusive
             from bucketed
@@ -572,6 +616,7 @@ def _judged() -> str:
                 nullif(concat_ws(',',
                     case when is_input_exclusive then 'input_without_cache' end,
                     case when is_output_exclusive then 'reasoning_beside_output' end,
+                    case when is_of_buckets and bucket_reading <> 'beside' then 'buckets_within' end,
                     case when is_reversed then 'end_before_start' end
                 ), '') as flags
             from read
@@ -581,8 +626,9 @@ def _judged() -> str:
 
 _KIND = f"""
     case
-        when oi = 'embedding' or rt = 'embedding' or list_contains({string_list(known_names.EMBEDDING_OPERATIONS)}, op) or lf = 'embedding'
-            or regexp_matches(mark_ai_sdk, 'doEmbed$') then 'embedding'
+        when oi = 'embedding' or lf = 'embedding' or regexp_matches(mark_ai_sdk, 'doEmbed$')
+            or regexp_full_match(coalesce(op, rt), {literal(known_names.EMBEDDING_OPERATION)}) then 'embedding'
+        when call_marker = 'call' and regexp_full_match(coalesce(op, rt), {literal(known_names.IMAGE_OPERATION)}) then 'image_generation'
         when call_marker = 'call' then 'completion'
         when oi = 'agent' or tl = 'agent' or op in ('invoke_agent', 'create_agent') or lf = 'agent' then 'agent'
         when oi = 'tool' or tl = 'tool' or op = 'execute_tool' or lf = 'tool' or mark_ai_sdk = 'ai.toolCall' then 'tool'
@@ -603,6 +649,7 @@ def _columns(convert: Convert) -> dict[str, str]:
         case
             when kind = 'completion' then 'AI Model'
             when kind = 'embedding' then 'Embedding'
+            when kind = 'image_generation' then 'Image Generation'
             when kind = 'retrieval' then 'Retrieval'
             when kind = 'tool' then service_of_tool(coalesce(tool_name, span.name))
         end
@@ -611,13 +658,7 @@ def _columns(convert: Convert) -> dict[str, str]:
     response_id = """
         coalesce(
             response_id,
-            case when oi = 'llm' and starts_with(output_value, '{') and contains(output_value, '"id"') then coalesce(
-                try(json_extract_string(output_value, '$.id')),
-                try(json_extract_string(output_value, '$.response_metadata.id')),
-                try(json_extract_string(output_value, '$.generations[0][0].message.kwargs.response_metadata.id')),
-                try(json_extract_string(output_value, '$.generations[0][0].message.response_metadata.id')),
-                try(json_extract_string(output_value, '$.messages[0].response_metadata.id'))
-            ) end
+            case when oi = 'llm' then id_of_answer(output_value) end
         )
     """
     return {
@@ -693,12 +734,50 @@ def _attributes(convert: Convert) -> str:
     return f"'{{' || {others} || '}}'"
 
 
-_BUCKET_SUM = """
+_INPUT, _OUTPUT = "input|prompt", "output|completion"
+_CACHE_READ, _CACHE_WRITE = "cache.*read|cached", "cache.*(creat|writ)"
+_REASONING = "reasoning|thought"
+_AUDIO_INPUT, _AUDIO_OUTPUT = "(input|prompt).*audio", "(output|completion).*audio"
+"""Patterns in the names of Langfuse's buckets. What its pages add up goes by `input` and `output` in the name, too."""
+
+_BUCKETS = (
+    """
     create or replace temp macro bucket_sum(buckets, pattern) as
-        list_sum(list_transform(
-            list_filter(map_entries(buckets), lambda e: e.key like pattern), lambda e: as_count(e.value)
-        ))::varchar
-"""
+        case when buckets is not null then list_sum(list_transform(
+            list_filter(map_entries(buckets), lambda e: regexp_matches(e.key, pattern)), lambda e: as_count(e.value)
+        ))::varchar end
+    """,
+    # The bucket that has the bare name, and those beside it unless they are parts of it.
+    """
+    create or replace temp macro bucket_whole(buckets, pattern, bare, is_inside) as
+        case
+            when buckets is null then null
+            when coalesce(is_inside, false) then coalesce(buckets[bare], bucket_sum(buckets, pattern))
+            else bucket_sum(buckets, pattern)
+        end
+    """,
+    # Buckets exclude one another, unless only the opposite is the total.
+    """
+    create or replace temp macro bucket_reading(total, bare_input, bare_output, all_input, all_output) as
+        case
+            when total is null or total = coalesce(all_input, 0) + coalesce(all_output, 0) then 'beside'
+            when total = bare_input + bare_output then 'inside'
+            when total = bare_input + coalesce(all_output, 0) then 'input inside'
+            when total = coalesce(all_input, 0) + bare_output then 'output inside'
+            else 'beside'
+        end
+    """,
+    # The total, or the parts that it would be made of.
+    """
+    create or replace temp macro cost_of(details) as
+        coalesce(
+            try(json_extract_string(details, '$.total')),
+            try(list_sum(list_transform(
+                map_values(from_json(details, '"MAP(VARCHAR, VARCHAR)"')), lambda v: v::decimal(38, 20)
+            ))::varchar)
+        )
+    """,
+)
 
 
 def _table_of(names: Mapping[str, Sequence[str]]) -> str:
@@ -731,9 +810,10 @@ Vercel AI SDK, Logfire and Pydantic AI, and Langfuse's own attributes. All of th
 where only the opposite adds up, it is read that way and flagged.
 
 What marks a call, the first of these that a span carries: `openinference.span.kind` LLM or EMBEDDING; `ai.operationId` ending in
-doGenerate, doStream or doEmbed; `traceloop.span.kind` (never a call); `gen_ai.operation.name`
-{", ".join(known_names.CALL_OPERATIONS)}; `llm.request.type` chat, completion or embedding;
-`langfuse.observation.type` generation or embedding.
+doGenerate, doStream or doEmbed; `traceloop.span.kind` (never a call); `gen_ai.operation.name` and `llm.request.type` as
+`{known_names.CALL_OPERATION}`;
+`langfuse.observation.type` generation or embedding. An operation that names an agent, a tool, a workflow and the like is none; one that is
+neither, such as a word of a framework's own, does not tell: then a span is a call where it has usage and nothing below it has.
 For OpenInference the response id is looked for in the JSON of `output.value`; a span of Google's ADK with `usage_metadata` in its
 answer is a call, and what Logfire sends when a span begins is none.
 
@@ -747,6 +827,10 @@ writes under the inclusive name; they are known by their scope. A reported cost 
 says that knows no price.
 
 {_table_of({**TOKENS, "provider_cost_usd": COST, **NAMES})}
+
+Langfuse's `usage_details` are buckets beside each other, those with `input` in their name making the input; where only buckets within
+`input` or `output` add up to its `total`, they are read that way and flagged. `cost_details` without a `total` are added up. A count of
+`NaN`, `None` or `null` is none.
 
 Other attributes are kept in `attributes` under their own names. Not there: span links and events, links between traces (a trace is
 never a child run), images and audio beside their tokens.
@@ -762,6 +846,6 @@ FORMAT = SourceFormat(
     conventions=CONVENTIONS,
     flags=FLAGS,
     are_records_long=True,
-    macros=(*MACROS, _BUCKET_SUM),
+    macros=(*MACROS, *_BUCKETS),
     split_at=("resourceSpans[]", "resourceSpans[].scopeSpans[]", "resourceSpans[].scopeSpans[].spans[]"),
 )
