@@ -43,6 +43,34 @@
     )
 {%- endmacro %}
 
+{#-
+    The keys of the model that a call was asked of and of that which answered, in order: an alias, a deployment of Azure's or a router is in
+    one of two sources and not in the other. Empty where no model is named.
+-#}
+{% macro model_keys(asked, answered) -%}
+    {%- set one = "nullif(" ~ model_key(asked) ~ ", '')" -%}
+    {%- set other = "nullif(" ~ model_key(answered) ~ ", '')" -%}
+    case
+        when {{ one }} is null and {{ other }} is null then {{ no_texts() }}
+        when {{ other }} is null or {{ one }} = {{ other }} then {{ texts([one]) }}
+        when {{ one }} is null then {{ texts([other]) }}
+        else {{ texts(["least(" ~ one ~ ", " ~ other ~ ")", "greatest(" ~ one ~ ", " ~ other ~ ")"]) }}
+    end
+{%- endmacro %}
+
+{#- Condition: two calls name a model in common. Null where one of them names none. -#}
+{% macro same_model(one, other) -%}
+    case
+        when {{ one }}.model_keys <> {{ no_texts() }} and {{ other }}.model_keys <> {{ no_texts() }}
+            then {{ lists_overlap(one ~ ".model_keys", other ~ ".model_keys") }}
+    end
+{%- endmacro %}
+
+{#- Condition: they may be one call. Who makes an image makes it for whoever writes: only by the same model they are one. -#}
+{% macro may_be_one_call(one, other) -%}
+    ({{ one }}.makes_images = {{ other }}.makes_images or coalesce({{ same_model(one, other) }}, false))
+{%- endmacro %}
+
 {#- How near a scope is to the provider: 2 the provider's own SDK, 1 an instrumentation of its client, 0 a framework or gateway. -#}
 {% macro nearness_of_scope(scope) -%}
     case
@@ -67,6 +95,20 @@
 {% macro same_usage(one, other) -%}
     (
         abs(coalesce({{ one }}.input_tokens, 0) - coalesce({{ other }}.input_tokens, 0)) <= 1
+        and abs(coalesce({{ one }}.output_tokens, 0) - coalesce({{ other }}.output_tokens, 0)) <= 1
+        and coalesce(abs({{ one }}.image_tokens - {{ other }}.image_tokens) <= 1, true)
+    )
+{%- endmacro %}
+
+{#- Condition: the other's input is that of the one without what the cache took part in, of which the other knows nothing. -#}
+{% macro is_without_cache_of(other, one) -%}
+    (
+        coalesce({{ other }}.cached_tokens, 0) + coalesce({{ other }}.cache_write_tokens, 0) = 0
+        and coalesce({{ one }}.cached_tokens, 0) + coalesce({{ one }}.cache_write_tokens, 0) > 1
+        and abs(
+            {{ one }}.input_tokens - coalesce({{ one }}.cached_tokens, 0) - coalesce({{ one }}.cache_write_tokens, 0)
+            - {{ other }}.input_tokens
+        ) <= 1
         and abs(coalesce({{ one }}.output_tokens, 0) - coalesce({{ other }}.output_tokens, 0)) <= 1
     )
 {%- endmacro %}
@@ -116,7 +158,7 @@
     ({{ utc_timestamp }} + interval ({{ ms }}) millisecond)
 {%- endmacro %}
 
-{#- Rows of a relation, one for each ten seconds that a span lasts, in `bucket`. -#}
+{#- Rows of a relation, one for each ten seconds that a span lasts, in `bucket`, and for each key of its model, in `pair_key`. -#}
 {% macro by_time_bucket(relation) -%}
     {{ adapter.dispatch("by_time_bucket", "credit_usage")(relation) }}
 {%- endmacro %}
@@ -131,11 +173,24 @@
                     {{ time_bucket(shifted_ms("ended_at", 5)) }} + 1
                 )
             ) as bucket
-        from {{ relation }}
+        from {{ by_model_key(relation) }} as keyed
         where
             has_tokens
-            and model_key is not null
             and ended_at is not null
+    )
+{%- endmacro %}
+
+{#- Rows of a relation, one for each key of its model, in `pair_key`. -#}
+{% macro by_model_key(relation) -%}
+    {{ adapter.dispatch("by_model_key", "credit_usage")(relation) }}
+{%- endmacro %}
+
+{% macro duckdb__by_model_key(relation) -%}
+    (
+        select
+            *,
+            unnest(model_keys) as pair_key
+        from {{ relation }}
     )
 {%- endmacro %}
 
@@ -181,14 +236,15 @@
 {% macro pairs_by_usage(one, other) -%}
     {%- for longer, shorter in [(one, other), (other, one)] %}
     select
-        {% if loop.first %}a.workspace_id, a.run_id, a.span_id, b.run_id as other_run_id, b.span_id as other_span_id
-        {%- else %}b.workspace_id, b.run_id, b.span_id, a.run_id as other_run_id, a.span_id as other_span_id
+        {% if loop.first %}a.workspace_id, a.run_id, a.span_id, b.run_id as other_run_id, b.span_id as other_span_id,
+        {%- else %}b.workspace_id, b.run_id, b.span_id, a.run_id as other_run_id, a.span_id as other_span_id,
         {%- endif %}
+        a.pair_key
     from {{ by_time_bucket(longer) }} as a
-    inner join {{ shorter }} as b
+    inner join {{ by_model_key(shorter) }} as b
         on
             a.workspace_id = b.workspace_id
-            and a.model_key = b.model_key
+            and a.pair_key = b.pair_key
             and a.bucket = b.start_bucket
     where
         a.scope <> b.scope
@@ -227,7 +283,15 @@
     from (
         {{ pairs_by_id(of, among) }}
         union all
-        {{ pairs_by_usage(of, among) }}
+        select
+            workspace_id,
+            run_id,
+            span_id,
+            other_run_id,
+            other_span_id
+        from (
+            {{ pairs_by_usage(of, among) }}
+        ) as pairs_by_usage
         union all
         {{ pairs_by_nesting(of, among) }}
     ) as pairs
@@ -236,8 +300,8 @@
 {#- The columns of int_calls__candidates by which pairs are found. -#}
 {% macro evidence_of_claims() -%}
     {{ return([
-        "workspace_id", "run_id", "span_id", "response_id", "scope", "model_key", "start_bucket", "started_at", "ended_at", "has_tokens",
-        "input_tokens", "output_tokens", "call_ancestors",
+        "workspace_id", "run_id", "span_id", "response_id", "scope", "model_keys", "start_bucket", "started_at", "ended_at", "has_tokens",
+        "input_tokens", "output_tokens", "image_tokens", "call_ancestors",
     ]) }}
 {%- endmacro %}
 

@@ -113,6 +113,15 @@
     list_has_any({{ one }}, {{ other }})
 {%- endmacro %}
 
+{#- A list of texts, none of which is null. -#}
+{% macro texts(values) -%}
+    {{ adapter.dispatch("texts", "credit_usage")(values) }}
+{%- endmacro %}
+
+{% macro duckdb__texts(values) -%}
+    [{{ values | join(", ") }}]
+{%- endmacro %}
+
 {#- An empty list of texts. -#}
 {% macro no_texts() -%}
     {{ adapter.dispatch("no_texts", "credit_usage")() }}

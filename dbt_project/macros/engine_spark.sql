@@ -196,12 +196,24 @@
         select
             *,
             explode(case when {{ first }} <= {{ last }} then sequence({{ first }}, {{ last }}) else cast(array() as array<bigint>) end) as bucket
-        from {{ relation }}
+        from {{ by_model_key(relation) }} as keyed
         where
             has_tokens
-            and model_key is not null
             and ended_at is not null
     )
+{%- endmacro %}
+
+{% macro spark__by_model_key(relation) -%}
+    (
+        select
+            *,
+            explode(model_keys) as pair_key
+        from {{ relation }}
+    )
+{%- endmacro %}
+
+{% macro spark__texts(values) -%}
+    array({{ values | join(", ") }})
 {%- endmacro %}
 
 {#-

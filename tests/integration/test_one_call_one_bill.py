@@ -257,6 +257,89 @@ SCENARIOS: dict[str, tuple[Sequence[Mapping[str, Any]], _Expected, Mapping[tuple
         {("t2", "two"): (10, 5)},
         {},
     ),
+    **{
+        f"{asked}, which {answered} answered, is one model by both names": (
+            [
+                row("one", scope=FRAMEWORK, model=told, **_usage(10, 5), **_times(0, 2000)),
+                row("two", run_id="t2", scope=CLIENT, model=asked, response_model=answered, **_usage(10, 5), **_times(2, 1999)),
+            ],
+            {("t2", "two"): (10, 5)},
+            {},
+        )
+        for asked, answered, told in (
+            ("my-deployment", "gpt-4o-2024-08-06", "my-deployment"),
+            ("other-deployment", "gpt-4o-2024-08-06", "azure/gpt-4o"),
+            ("claude-sonnet-4-0", "claude-sonnet-4-20250514", "claude-sonnet-4-0"),
+            ("gemini-2.0-flash", "gemini-2.0-flash-001", "gemini-2.0-flash"),
+            ("openrouter/auto", "anthropic/claude-sonnet-4", "openrouter/auto"),
+            ("llama3.2", "llama3.2:3b", "llama3.2"),
+        )
+    },
+    "without ids, equal parallel calls of an alias are matched one to one, too": (
+        [
+            row(
+                f"{scope[-2:]}-{number}",
+                run_id=f"{scope[-2:]}-{number}" if scope == CLIENT else "t",
+                scope=scope,
+                model="my-deployment",
+                response_model="gpt-4o-2024-08-06" if scope == CLIENT else None,
+                **_usage(20, 30),
+                **_times(number * 3 + shift, 1000 + number * 3 - shift),
+            )
+            for number in range(60)
+            for scope, shift in ((FRAMEWORK, 0), (CLIENT, 1))
+        ],
+        {("t", f"ai-{number}"): (20, 30) for number in range(60)},
+        {},
+    ),
+    **{
+        f"a client that knows nothing of the cache, begun {late} ms after the framework's call around it": (
+            [
+                row("outer", scope=FRAMEWORK, **_usage(2512, 88, cached_tokens=2200), **_times(0, 2000)),
+                row("inner", parent_span_id="outer", scope="opentelemetry.instrumentation.botocore", **_usage(312, 88),
+                    **_times(late, 1990)),
+            ],
+            {("t", "inner"): (2512, 88)},
+            {("t", "inner"): {"cached_tokens": 2200, "quality_flags": "usage_conflict"}},
+        )
+        for late in (5, 150)
+    },
+    "an image that a completion had made, and a completion that an image asked for, are calls of their own": (
+        [
+            row("think", model="claude-sonnet-4-5", **_usage(2000, 300), **_times(0, 3000)),
+            row("draw", parent_span_id="think", kind="image_generation", model="dall-e-3", units=4, provider_cost_usd="0.16",
+                **_times(10, 900)),
+            row("draw-more", parent_span_id="think", kind="image_generation", model="gpt-image-1", image_tokens=4160, units=2,
+                **_times(1000, 1900)),
+            row("asked", run_id="t2", kind="image_generation", model="gpt-image-1", image_tokens=4160, input_tokens=100,
+                **_times(0, 3000)),
+            row("rewritten", run_id="t2", parent_span_id="asked", **_usage(100, 0), **_times(10, 900)),
+            row("looked-up", run_id="t2", parent_span_id="asked", kind="embedding", model="text-embedding-3-small", input_tokens=100,
+                **_times(1000, 1900)),
+        ],
+        {
+            ("t", "think"): (2000, 300),
+            ("t", "draw"): (None, None),
+            ("t", "draw-more"): (None, None),
+            ("t2", "asked"): (100, None),
+            ("t2", "rewritten"): (100, 0),
+            ("t2", "looked-up"): (100, None),
+        },
+        {
+            ("t", "think"): {"reported_provider_cost_usd": None, "image_tokens": None},
+            ("t", "draw"): {"reported_provider_cost_usd": "0.160000000000", "units": 4},
+            ("t", "draw-more"): {"image_tokens": 4160},
+        },
+    ),
+    "an image that two scopes saw is one call": (
+        [
+            row("outer", kind="image_generation", scope=FRAMEWORK, model="openai/gpt-image-1", image_tokens=4160, input_tokens=100,
+                **_times(0, 3000)),
+            row("inner", parent_span_id="outer", scope=CLIENT, model="gpt-image-1", image_tokens=4160, input_tokens=100, **_times(1, 2900)),
+        ],
+        {("t", "inner"): (100, None)},
+        {("t", "inner"): {"image_tokens": 4160}},
+    ),
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ with recursive spans as (
         {{ is_marked_call() }} as is_marked,
         {{ has_provider_usage() }} as bears_usage,
         input_tokens is not null or output_tokens is not null as has_tokens,
+        span_kind = 'image_generation' as makes_images,
         source_format <> 'native' and call_marker is null as is_unmarked
     from {{ ref('int_spans__current') }}
 
@@ -243,7 +244,7 @@ select
     claims.source_format,
     claims.scope,
     claims.response_id,
-    nullif({{ model_key('coalesce(claims.response_model, claims.model)') }}, '') as model_key,
+    {{ model_keys('claims.model', 'claims.response_model') }} as model_keys,
     claims.status,
     claims.started_at,
     claims.ended_at,
@@ -252,6 +253,7 @@ select
     claims.is_marked,
     claims.bears_usage,
     claims.has_tokens,
+    claims.makes_images,
     coalesce(calls_above.call_ancestors, {{ no_texts() }}) as call_ancestors,
     cast(coalesce(tops.tree_depth, 0) as integer) as tree_depth,
     -- A client that found no current span opens a trace of its own: its root is a call.

@@ -111,11 +111,19 @@ nested_pairs as (
         nested.scope,
         nested.place,
         outers.node as outer_node,
-        inners.has_tokens and outers.has_tokens and {{ same_usage('inners', 'outers') }} as is_same_usage,
+        inners.has_tokens
+        and outers.has_tokens
+        and (
+            {{ same_usage('inners', 'outers') }}
+            or {{ is_without_cache_of('inners', 'outers') }}
+            or {{ is_without_cache_of('outers', 'inners') }}
+        ) as is_same_usage,
+        {{ is_without_cache_of('inners', 'outers') }} as is_inner_without_cache,
+        {{ is_without_cache_of('outers', 'inners') }} as is_outer_without_cache,
         {{ ids_agree('inners', 'outers') }} as do_ids_agree,
-        inners.scope <> outers.scope and inners.model_key = outers.model_key as is_view_of_model,
+        inners.scope <> outers.scope and coalesce({{ same_model('inners', 'outers') }}, false) as is_view_of_model,
         inners.scope <> outers.scope
-        and coalesce(inners.model_key = outers.model_key, true)
+        and coalesce({{ same_model('inners', 'outers') }}, true)
         and coalesce(inners.status = outers.status, true) as may_be_same_failure,
         inners.has_tokens,
         outers.has_tokens as outer_has_tokens,
@@ -131,6 +139,7 @@ nested_pairs as (
             nested.workspace_id = outers.workspace_id
             and nested.run_id = outers.run_id
             and nested.ancestor_span_id = outers.span_id
+    where {{ may_be_one_call('inners', 'outers') }}
 
 ),
 
@@ -285,10 +294,10 @@ streams_told as (
             quiet.workspace_id = told.workspace_id
             and quiet.run_id = told.run_id
             and quiet.scope = told.scope
-            and quiet.model_key = told.model_key
             and coalesce(quiet.parent_span_id, '') = coalesce(told.parent_span_id, '')
     where
-        not quiet.has_tokens
+        {{ lists_overlap('quiet.model_keys', 'told.model_keys') }}
+        and not quiet.has_tokens
         and quiet.response_id is null
         and quiet.status is distinct from 'failed'
         and told.has_tokens
@@ -431,6 +440,7 @@ twin_edges as (
         other.cluster_id as other_cluster_id,
         one_scopes.scopes,
         other_scopes.scopes as other_scopes,
+        min(pairs_of_usage.pair_key) as pair_key,
         min({{ apart_ms('one', 'other') }}) as apart_ms
     from pairs_of_usage
     inner join clusters as one
@@ -464,7 +474,11 @@ twin_edges as (
 rounds as (
 
     select
-        *,
+        cluster_id,
+        other_cluster_id,
+        scopes,
+        other_scopes,
+        apart_ms,
         false as is_matched
     from twin_edges
 
@@ -506,7 +520,6 @@ cluster_calls as (
     select
         cluster_id,
         any_value(workspace_id) as workspace_id,
-        any_value(model_key) as model_key,
         max(input_tokens) as input_tokens,
         max(output_tokens) as output_tokens,
         min(started_at) as started_at,
@@ -520,21 +533,31 @@ cluster_calls as (
 
 twin_sides as (
 
-    select distinct
+    select
         scopes,
         other_scopes,
         cluster_id,
+        min(pair_key) as pair_key,
         true as is_one
     from twin_edges
+    group by
+        scopes,
+        other_scopes,
+        cluster_id
 
     union all
 
-    select distinct
+    select
         scopes,
         other_scopes,
         other_cluster_id as cluster_id,
+        min(pair_key) as pair_key,
         false as is_one
     from twin_edges
+    group by
+        scopes,
+        other_scopes,
+        other_cluster_id
 
 ),
 
@@ -566,6 +589,7 @@ twins_in_time as (
         twin_sides.scopes,
         twin_sides.other_scopes,
         twin_sides.is_one,
+        twin_sides.pair_key,
         cluster_calls.*,
         taken_sides.cluster_id is not null as is_taken,
         max(cluster_calls.ended_at) over (
@@ -573,7 +597,7 @@ twins_in_time as (
                 twin_sides.scopes,
                 twin_sides.other_scopes,
                 cluster_calls.workspace_id,
-                cluster_calls.model_key,
+                twin_sides.pair_key,
                 cluster_calls.input_tokens,
                 cluster_calls.output_tokens
             order by
@@ -603,7 +627,7 @@ twins_in_islands as (
                 scopes,
                 other_scopes,
                 workspace_id,
-                model_key,
+                pair_key,
                 input_tokens,
                 output_tokens
             order by
@@ -623,7 +647,7 @@ twins_left as (
                 scopes,
                 other_scopes,
                 workspace_id,
-                model_key,
+                pair_key,
                 input_tokens,
                 output_tokens,
                 island,
@@ -637,13 +661,13 @@ twins_left as (
         select
             *,
             sum(case when is_one then 1 else -1 end) over (
-                partition by scopes, other_scopes, workspace_id, model_key, input_tokens, output_tokens, island
+                partition by scopes, other_scopes, workspace_id, pair_key, input_tokens, output_tokens, island
             ) as surplus,
             bool_or(has_id and is_one) over (
-                partition by scopes, other_scopes, workspace_id, model_key, input_tokens, output_tokens, island
+                partition by scopes, other_scopes, workspace_id, pair_key, input_tokens, output_tokens, island
             ) as has_one_id,
             bool_or(has_id and not is_one) over (
-                partition by scopes, other_scopes, workspace_id, model_key, input_tokens, output_tokens, island
+                partition by scopes, other_scopes, workspace_id, pair_key, input_tokens, output_tokens, island
             ) as has_other_id
         from twins_in_islands
     ) as counted
@@ -675,7 +699,7 @@ matched as (
             one.scopes = other.scopes
             and one.other_scopes = other.other_scopes
             and one.workspace_id = other.workspace_id
-            and one.model_key = other.model_key
+            and one.pair_key = other.pair_key
             and one.input_tokens is not distinct from other.input_tokens
             and one.output_tokens is not distinct from other.output_tokens
             and one.island = other.island
@@ -844,14 +868,28 @@ grouped_clusters as (
 
 ),
 
+-- Spans whose input is without what the cache took part in, as the span that they are nested with tells.
+without_cache as (
+
+    select distinct case when is_inner_without_cache then node else outer_node end as node
+    from nested_matches
+    where
+        is_inner_without_cache
+        or is_outer_without_cache
+
+),
+
 members as (
 
     select
         clusters.*,
-        coalesce(grouped_clusters.group_id, clusters.cluster_id) as group_id
+        coalesce(grouped_clusters.group_id, clusters.cluster_id) as group_id,
+        without_cache.node is not null as is_without_cache
     from clusters
     left join grouped_clusters
         on clusters.cluster_id = grouped_clusters.cluster_id
+    left join without_cache
+        on clusters.node = without_cache.node
 
 ),
 
@@ -903,6 +941,7 @@ ranked as (
             partition by group_id
             order by
                 has_tokens desc,
+                is_without_cache asc,
                 nearness desc,
                 class_count desc,
                 started_at asc,

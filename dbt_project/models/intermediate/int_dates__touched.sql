@@ -211,13 +211,14 @@ with_new_spans as (
             span_id,
             response_id,
             coalesce(scope, source_format) as scope,
-            {{ model_key('coalesce(response_model, model)') }} as model_key,
+            {{ model_keys('model', 'response_model') }} as model_keys,
             {{ time_bucket('started_at') }} as start_bucket,
             started_at,
             ended_at,
             input_tokens is not null or output_tokens is not null as has_tokens,
             input_tokens,
             output_tokens,
+            image_tokens,
             {{ no_texts() }} as call_ancestors
         from {{ ref('stg_native__spans') }}
         where {{ in_new_batches() }}
@@ -346,7 +347,7 @@ dates as (
         on
             children.workspace_id = parents.workspace_id
             and children.parent_run_id = parents.run_id
-    where parents.has_run and not parents.previously_had_run
+    where (parents.has_run or parents.is_foreign) and not parents.previously_had_run
 
     union all
 
