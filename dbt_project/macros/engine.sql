@@ -204,14 +204,31 @@
     end
 {%- endmacro %}
 
-{#- An amount in USD divided by a whole number, cut at the 12th decimal: on integers, so that it is exact. -#}
-{% macro usd_divided_by(amount, count) -%}
-    {{ adapter.dispatch("usd_divided_by", "credit_usage")(amount, count) }}
+{#- An amount in USD as a whole number of 10^-12 USD. In two parts: a DECIMAL(38, 12) times 10^12 overflows from 10^14 on. -#}
+{% macro usd_units(amount) -%}
+    {{ adapter.dispatch("usd_units", "credit_usage")(amount) }}
 {%- endmacro %}
 
-{% macro duckdb__usd_divided_by(amount, count) -%}
+{% macro duckdb__usd_units(amount) -%}
+    (
+        cast(trunc({{ amount }}) as hugeint) * 1000000000000
+        + cast(({{ amount }} - trunc({{ amount }})) * 1000000000000 as hugeint)
+    )
+{%- endmacro %}
+
+{#- How often one whole number, not negative, goes into another. -#}
+{% macro whole_quotient(dividend, divisor) -%}
+    {{ adapter.dispatch("whole_quotient", "credit_usage")(dividend, divisor) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_quotient(dividend, divisor) -%}
+    ({{ dividend }} // {{ divisor }})
+{%- endmacro %}
+
+{#- An amount in USD divided by a whole number, cut at the 12th decimal: on integers, so that it is exact. -#}
+{% macro usd_divided_by(amount, count) -%}
     cast(
-        cast(cast({{ amount }} * 1000000000000 as hugeint) // {{ count }} as decimal(38, 0)) * cast(0.000000000001 as decimal(12, 12))
+        cast({{ whole_quotient(usd_units(amount), count) }} as decimal(38, 0)) * cast(0.000000000001 as decimal(12, 12))
         as decimal(38, 12)
     )
 {%- endmacro %}

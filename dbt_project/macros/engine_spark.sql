@@ -139,8 +139,21 @@
     )
 {%- endmacro %}
 
-{% macro spark__usd_divided_by(amount, count) -%}
-    cast({{ spark__whole_division(amount ~ " * 1000000000000", count) }} * 0.000000000001 as decimal(38, 12))
+{% macro spark__usd_units(amount) -%}
+    (
+        cast(floor({{ amount }}) as decimal(38, 0)) * 1000000000000
+        + cast(({{ amount }} - floor({{ amount }})) * 1000000000000 as decimal(38, 0))
+    )
+{%- endmacro %}
+
+{% macro spark__whole_quotient(dividend, divisor) -%}
+    cast(
+        (
+            cast({{ dividend }} as decimal(38, 0))
+            - cast({{ dividend }} as decimal(38, 0)) % cast({{ divisor }} as decimal(38, 0))
+        ) / cast({{ divisor }} as decimal(38, 0))
+        as decimal(38, 0)
+    )
 {%- endmacro %}
 
 {% macro spark__exact_ratio(numerator, denominator, scale, multiplier) -%}

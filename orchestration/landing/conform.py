@@ -40,7 +40,11 @@ MACROS = (
     create or replace temp macro as_decimal(t) as
         case
             when t is null then null
-            when regexp_full_match(t, {literal(_NUMBER)}) then coalesce(try_cast(t as decimal(38, 28)), -1)
+            when regexp_full_match(t, {literal(_NUMBER)}) then coalesce(try_cast(
+                -- What is beyond 28 decimals must not be rounded first: that it is there is all that it can say.
+                case when length(t) > 30 then regexp_replace(t, '([.][0-9]{{27}})[0-9]*[1-9][0-9]*', '\\11') else t end
+                as decimal(38, 28)
+            ), -1)
         end
     """,
     # ISO 8601 allows a comma for the point, lower-case letters and the minus sign U+2212.

@@ -85,7 +85,7 @@ class PriceBook:
             filed, listed, variant = keys[price_key]
             found += _price_sets(
                 price_key,
-                _of_variant(self._filed.get(filed, ()) if filed else (), variant),
+                _filed_of_variant(self._filed.get(filed, ()) if filed else (), variant),
                 _of_variant(self._listed.get(listed, ()) if listed else (), variant),
             )
         return found
@@ -94,7 +94,7 @@ class PriceBook:
         """Which single prices the rates of a resolved model come from on a date, by meter and tier."""
         filed = self._filed.get(resolution.filed, ()) if resolution.filed else ()
         listed = self._listed.get(resolution.listed, ()) if resolution.listed else ()
-        sources = [_of_variant(prices, resolution.variant) for prices in (filed, listed)]
+        sources = [_filed_of_variant(filed, resolution.variant), _of_variant(listed, resolution.variant)]
         windows = {0} | {
             _seconds(price.daily_from) for source in sources for price in source if price.daily_from
         }
@@ -125,8 +125,18 @@ def _by_model(prices: Iterable[Price]) -> dict[_Key, list[Price]]:
     return found
 
 
+def _filed_of_variant(prices: Sequence[Price], variant: str) -> list[Price]:
+    """Of the price file, meter by meter: a row for a tier is one price, and the file's other meters keep theirs."""
+    told = {price.meter for price in prices if price.variant == variant}
+    return [
+        price
+        for price in prices
+        if price.variant == variant or (not price.variant and price.meter not in told)
+    ]
+
+
 def _of_variant(prices: Sequence[Price], variant: str) -> list[Price]:
-    """Prices of that processing tier; the standard ones where this source has none for it."""
+    """Of the catalogue, whose tiers are whole: prices of that processing tier, the standard ones where it has none for it."""
     named = [price for price in prices if price.variant == variant]
     return named or ([price for price in prices if not price.variant] if variant else [])
 

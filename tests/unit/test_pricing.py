@@ -341,6 +341,20 @@ def test_the_file_goes_before_the_catalogue_meter_by_meter() -> None:
     assert (rate(february, "output"), rate(february, "uncached_input")) == (8, 2)
 
 
+def test_a_file_price_of_a_processing_tier_leaves_the_files_other_meters_alone() -> None:
+    """A file with one row for `flex` charges nothing for the meters that it prices without a tier."""
+    rows = (
+        filed("house", "uncached_input", "4"),
+        filed("house", "cached_input", "1"),
+        filed("house", "output", "8"),
+        filed("house", "output", "4", variant="flex"),
+    )
+    flex = at(sets_of(resolve("house", tier="flex", file=rows), rows), "2026-01-31", 1)
+    assert [rate(flex, meter) for meter in ("uncached_input", "cached_input", "output")] == [4, 1, 4]
+    standard = at(sets_of(resolve("house", file=rows), rows), "2026-01-31", 1)
+    assert rate(standard, "output") == 8
+
+
 def test_a_file_price_without_tiers_replaces_the_tiers() -> None:
     """An agreed flat price is charged at the catalogue's long-context rate all the same."""
     rows = (filed("gemini-2.5-pro", "uncached_input", "1"),)

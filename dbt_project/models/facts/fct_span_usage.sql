@@ -434,7 +434,7 @@ costed as (
         case
             when not is_priceable then null
             when unpriced_reason is not null then 'unpriced'
-            when is_free then 'free'
+            when is_free and not has_unpriced_part and not is_tier_unknown then 'free'
             when is_tier_unknown or has_unpriced_part or {{ has_guessed_part() }} then 'partial'
             else 'priced'
         end as price_status,

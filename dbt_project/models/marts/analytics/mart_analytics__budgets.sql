@@ -93,7 +93,9 @@ select
     case
         when spent_usd > monthly_budget_usd then cast(0 as bigint)
         when pace_usd_per_day > 0 and projected_usd > monthly_budget_usd
-            then cast(floor(cast(monthly_budget_usd - spent_usd as double) / cast(pace_usd_per_day as double)) as bigint)
+            then cast(
+                {{ whole_quotient(usd_units('(monthly_budget_usd - spent_usd)') ~ ' * days_elapsed', usd_units('spent_usd')) }} as bigint
+            )
     end as budget_days_left,
     case
         when spent_usd > monthly_budget_usd then 'over'
