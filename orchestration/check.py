@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import night, progress, sql
+from orchestration.landing.files import valid_text
 from orchestration.landing.ingest import IngestReport
 from orchestration.landing.lake import Lake, Manifest
 from orchestration.landing.quarantine import read_quarantine
@@ -67,7 +68,7 @@ def check_exports(settings: Settings, paths: Sequence[Path]) -> list[CheckResult
         for number, path in enumerate(paths, start=1):
             target = scratch.landing_dir / f"{number:06d}" / path.name
             target.parent.mkdir(parents=True)
-            names[target.relative_to(scratch.landing_dir).as_posix()] = str(path)
+            names[valid_text(target.relative_to(scratch.landing_dir))] = valid_text(path)
             try:
                 os.link(path.resolve(), target)
             except OSError:  # another filesystem
@@ -85,6 +86,8 @@ def _check_file(
 ) -> list[CheckResult]:
     scratch = candidate.scratch_path(settings, "check")
     scratch.parent.mkdir(parents=True, exist_ok=True)
+    # Said of the file that was named, and not of its copy.
+    sql.connect(settings, database, read_only=True).close()
     copies.copy_file(database, scratch)
     try:
         plan = candidate.make_plan(settings, manifests or [], full=True)

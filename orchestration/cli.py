@@ -42,6 +42,15 @@ def main() -> None:
     """Entry point: turns every expected error into one line on stderr and an exit code."""
     from orchestration.publication.lock import LockHeldError  # noqa: PLC0415
 
+    def end(message: str, code: int) -> NoReturn:
+        """The message for people, and for machines where they asked."""
+        from orchestration.quality.results import printable_lines  # noqa: PLC0415
+
+        click.echo(f"Error: {printable_lines(message)}", err=True)
+        if "--json" in sys.argv:
+            print_json({"error": message, "exit_code": code})
+        sys.exit(code)
+
     try:
         code = cli.main(standalone_mode=False)
         if isinstance(code, int):  # click hands the code of an Exit back instead of raising it
@@ -49,20 +58,41 @@ def main() -> None:
     except click.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(USAGE_ERROR)
+    except click.UsageError as error:
+        if error.ctx is not None:
+            click.echo(error.ctx.get_usage(), err=True)
+            click.echo(f"Try '{error.ctx.command_path} --help' for help.\n", err=True)
+        end(error.format_message(), USAGE_ERROR)
     except click.ClickException as error:
-        error.show()
-        sys.exit(USAGE_ERROR)
+        end(error.format_message(), USAGE_ERROR)
     except LockHeldError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(LOCK_HELD)
+        end(str(error), LOCK_HELD)
     except (SettingsError, OSError, LookupError, RuntimeError, ValueError) as error:
-        click.echo(f"Error: {error}", err=True)
         if "--debug" in sys.argv:
             raise
-        sys.exit(USAGE_ERROR)
-    except Exception:  # a bug or a damaged file; Python's own code 1 would say that the data failed a check
+        end(str(error), USAGE_ERROR)
+    except (
+        Exception
+    ) as error:  # a bug or a damaged file; Python's own code 1 would say that the data failed a check
+        if _is_damaged_database(error):
+            end(
+                f"{error}. Of the published file: run `credit-usage nightly`, which rebuilds it from the lake",
+                USAGE_ERROR,
+            )
         traceback.print_exc()
         sys.exit(USAGE_ERROR)
+
+
+def _is_damaged_database(error: Exception) -> bool:
+    """Whether DuckDB says of a file that it is none of its own, or not what was written."""
+    if "duckdb" not in sys.modules:
+        return False
+    import duckdb  # noqa: PLC0415 - it is there already
+
+    told = str(error)
+    return isinstance(error, duckdb.Error) and any(
+        sign in told for sign in ("not a valid DuckDB database file", "checksum", "Corrupt", "corrupt")
+    )
 
 
 def run() -> NoReturn:
@@ -440,10 +470,11 @@ def quarantine(
         print_json(found)
         return
     for entry in found["unreadable_files"]:
-        click.echo(f"{entry['path']}: unreadable: {entry['reason']}")
+        click.echo(f"{printable(entry['path'])}: unreadable: {printable(entry['reason'])}")
     for row in found["rows"]:
         click.echo(
-            f"{row['path']}:{row['line_number']}: {row['field'] or '-'}: {row['reason']}: {printable(row['message'])}"
+            f"{printable(row['path'])}:{row['line_number']}: {printable(row['field'] or '-')}: {printable(row['reason'])}: "
+            f"{printable(row['message'])}"
         )
         click.echo(f"    {printable(row['raw'], 300)}")
     shown = len(found["rows"])

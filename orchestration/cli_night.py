@@ -160,6 +160,8 @@ def summary(settings: Settings, result: NightResult, stages: Sequence[progress.S
 
 
 def _print_summary(document: dict[str, Any]) -> None:
+    from orchestration.quality.results import printable, printable_lines  # noqa: PLC0415
+
     rows = document["rows"]
     click.echo(
         f"Landed     {document['new_files']} new files, {document['known_files']} known, {document['deferred_files']} left for later: "
@@ -167,11 +169,11 @@ def _print_summary(document: dict[str, Any]) -> None:
         f"+ {rows['rows_superseded']:,} superseded + {rows['rows_quarantined']:,} quarantined"
     )
     if document["unreadable_files"]:
-        click.echo(f"Unreadable\n{document['unreadable_files']}")
+        click.echo(f"Unreadable\n{printable_lines(document['unreadable_files'])}")
     if document["full_build"]:
         click.echo(f"Rebuilt    everything, from the lake: {document['full_build']}")
     if not document["success"]:
-        click.echo(f"Failed     {document['error']}", err=True)
+        click.echo(f"Failed     {printable_lines(document['error'])}", err=True)
         return
     if document["published"]:
         warnings = f", {document['warnings']} warnings" if document["warnings"] else ""
@@ -185,7 +187,7 @@ def _print_summary(document: dict[str, Any]) -> None:
             f" + {total['unpriced_call_count']:,} unpriced calls" if total["unpriced_call_count"] else ""
         )
         click.echo(
-            f"  {total['workspace_id']}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
+            f"  {printable(total['workspace_id'])}: {total['run_count']:,} runs, {total['total_tokens']:,} tokens, "
             f"${Decimal(total['total_cost_usd']):,.6f}{unpriced}, {Decimal(total['task_credits']).normalize():f} credits"
         )
     click.echo(

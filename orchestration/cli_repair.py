@@ -233,6 +233,7 @@ def _undo(settings: Settings, files: Sequence[str], *, wait: float, as_json: boo
     from orchestration.landing import retraction  # noqa: PLC0415
     from orchestration.night import now  # noqa: PLC0415
     from orchestration.publication.lock import run_lock  # noqa: PLC0415
+    from orchestration.quality.results import printable  # noqa: PLC0415
 
     with run_lock(settings.data_dir, wait_seconds=wait):
         allowed = retraction.allow(settings, files, now=now())
@@ -240,7 +241,9 @@ def _undo(settings: Settings, files: Sequence[str], *, wait: float, as_json: boo
         print_json({"allowed": [{"path": entry.path, "sha256": entry.sha256} for entry in allowed]})
     else:
         for entry in allowed:
-            click.echo(f"{entry.path} ({entry.sha256[:12]}) lands again on the next night that finds it.")
+            click.echo(
+                f"{printable(entry.path)} ({entry.sha256[:12]}) lands again on the next night that finds it."
+            )
 
 
 def _document(made: Retraction) -> dict[str, Any]:
@@ -266,15 +269,17 @@ def _document(made: Retraction) -> dict[str, Any]:
 
 
 def _print_files(made: Retraction) -> None:
+    from orchestration.quality.results import printable  # noqa: PLC0415
+
     for entry in made.revision.retracted:
         click.echo(
-            f"Retract    {entry.path} ({entry.sha256[:12]}, batch {entry.batch_seq}): {entry.rows_loaded:,} rows, "
+            f"Retract    {printable(entry.path)} ({entry.sha256[:12]}, batch {entry.batch_seq}): {entry.rows_loaded:,} rows, "
             f"{entry.rows_quarantined:,} lines in quarantine"
         )
     click.echo(f"Rows       {made.rows_taken_out:,} go, {made.rows_back:,} of other files come back")
     for lost in made.gone:
         click.echo(
-            f"Gone       {lost.path} ({lost.sha256[:12]}) is no longer in the landing folder: "
+            f"Gone       {printable(lost.path)} ({lost.sha256[:12]}) is no longer in the landing folder: "
             f"{lost.rows_duplicate + lost.rows_superseded:,} rows of it were duplicates or older versions, "
             "some maybe of retracted rows. Delivered again, it lands anew.",
             err=True,

@@ -77,7 +77,14 @@ def now() -> datetime:
     import os  # noqa: PLC0415
 
     pinned = os.environ.get("CREDIT_USAGE_NOW")
-    return datetime.fromisoformat(pinned).astimezone(UTC) if pinned else datetime.now(UTC)
+    if not pinned:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromisoformat(pinned).astimezone(UTC)
+    except ValueError as error:
+        raise ValueError(
+            f"CREDIT_USAGE_NOW must be a time like 2026-11-26T02:00:00+00:00, got {pinned!r}"
+        ) from error
 
 
 def land(settings: Settings) -> IngestReport:

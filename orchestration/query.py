@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,16 +38,22 @@ def print_result(connection: duckdb.DuckDBPyConnection, query: str, style: str) 
     import duckdb  # noqa: PLC0415
 
     try:
-        cursor = connection.execute(query)
-        names = [column[0] for column in cursor.description or []]
-        rows = cursor.fetchall() if names else []
+        # None of a query that is empty, whatever the types say.
+        cursor: duckdb.DuckDBPyConnection | None = connection.execute(query)
+        names = [column[0] for column in (cursor.description if cursor else None) or []]
+        rows = cursor.fetchall() if cursor and names else []
     except duckdb.Error as error:
         raise click.ClickException(str(error)) from error
+    if cursor is None:
+        raise click.ClickException(
+            'there is no query: say one, such as "select * from marts.mart_analytics__total_cost"'
+        )
     if style == "json":
         click.echo(
             json.dumps(
-                [dict(zip(names, row, strict=True)) for row in rows],
+                [dict(zip(_distinct(names), map(_json_value, row), strict=True)) for row in rows],
                 default=_text,
+                allow_nan=False,
                 indent=2,
                 ensure_ascii=False,
             )
@@ -77,10 +84,35 @@ def prompt(connection: duckdb.DuckDBPyConnection, style: str) -> None:
             buffer = ""
 
 
+def _distinct(names: list[str]) -> list[str]:
+    """Names of columns as keys: a second `status` is `status_1`, since an object would keep one of them without a word."""
+    found: list[str] = []
+    for name in names:
+        number, key = 0, name
+        while key in found:
+            number += 1
+            key = f"{name}_{number}"
+        found.append(key)
+    return found
+
+
+def _json_value(value: Any) -> Any:
+    """A value as JSON can say it: what is no finite number is a text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    return value
+
+
 def _text(value: Any) -> str:
-    """A value as text: amounts in plain digits (never 0E-12), nothing for null."""
+    """A value as text: amounts in plain digits (never 0E-12), lists and structs as JSON, nothing for null."""
     if isinstance(value, Decimal):
         return f"{value:f}"
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(_json_value(value), default=_text, ensure_ascii=False)
     return "" if value is None else str(value)
 
 

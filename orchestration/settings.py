@@ -278,7 +278,6 @@ _SCALARS: dict[str, type] = {
 _KINDS = {Path: "a path", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _USER_FILES = ("price_file", "rate_file")
-_CRON_FIELDS = 5
 _MEMORY_LIMIT = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
 _CREDIT_PRICE_BELOW = 1_000_000
 _SHORTEST_SALT = 16
@@ -357,6 +356,7 @@ def load(
         if text:
             sources[name] = ENVIRONMENT_PREFIX + name.upper()
             values[name] = _convert(name, text, sources[name])
+    _refuse_misspelled(env)
     values.update({name: value for name, value in overrides.items() if value is not None})
     for name in ("data_dir", *_USER_FILES):
         if values.get(name) is not None:
@@ -369,6 +369,19 @@ def load(
         sources=_source_mappings(sources_table, file),
         thresholds=_thresholds(thresholds_table, file),
     )
+
+
+def _refuse_misspelled(env: Mapping[str, str]) -> None:
+    """Raise SettingsError for a variable whose name is nearly that of a setting: it would say nothing, without a word."""
+    known = [ENVIRONMENT_PREFIX + name.upper() for name in _SCALARS]
+    given = [name for name in env if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
+    if not given:
+        return
+    from difflib import get_close_matches  # noqa: PLC0415 - hardly ever needed
+
+    for name in given:
+        if near := get_close_matches(name, known, n=1, cutoff=0.9):
+            raise SettingsError(f"{name}: no setting has this name; did you mean {near[0]}?")
 
 
 def _read(named: Path | None) -> tuple[_File, dict[str, Any]]:
@@ -438,9 +451,11 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     if settings.freshness_hours <= 1 / 60:
         where = f"{sources['freshness_hours']}: 'freshness_hours'"
         raise SettingsError(f"{where} must be more than a minute, got {settings.freshness_hours}")
-    if len(settings.schedule_cron.split()) != _CRON_FIELDS:
+    if fault := _fault_of_cron(settings.schedule_cron):
         where = f"{sources['schedule_cron']}: 'schedule_cron'"
-        raise SettingsError(f"{where} must be five fields like '30 2 * * *', got {settings.schedule_cron!r}")
+        raise SettingsError(
+            f"{where} must be five fields like '30 2 * * *', got {settings.schedule_cron!r}{fault}"
+        )
     try:
         date.fromisoformat(settings.partitions_start_date)
     except ValueError as error:
@@ -454,6 +469,36 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             raise SettingsError(f"{sources[name]}: '{name}' must name a file, and there is none: {path}")
+
+
+_CRON_FIELDS: tuple[tuple[str, int, int, str], ...] = (
+    ("minute", 0, 59, ""),
+    ("hour", 0, 23, ""),
+    ("day", 1, 31, ""),
+    ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    ("weekday", 0, 7, "sun mon tue wed thu fri sat"),
+)
+"""Name, least and greatest value, and the words that stand for values from the least on."""
+
+
+def _fault_of_cron(text: str) -> str:
+    """What is wrong with a schedule, to be put behind it; empty where nothing is. Dagster, which would tell, takes two seconds to load."""
+    given = text.lower().split()
+    if len(given) != len(_CRON_FIELDS):
+        return f", which has {len(given)}"
+    for field_text, (name, least, greatest, words) in zip(given, _CRON_FIELDS, strict=True):
+        values = {word: str(number) for number, word in enumerate(words.split(), start=least)}
+        for part in field_text.split(","):
+            span, slash, step = part.partition("/")
+            first, dash, last = span.partition("-")
+            ends = (
+                [] if span == "*" else [values.get(end, end) for end in ((first, last) if dash else (first,))]
+            )
+            is_number = all(end.isdecimal() and least <= int(end) <= greatest for end in ends)
+            is_step = not slash or (step.isdecimal() and int(step) > 0)
+            if not is_number or not is_step or (len(ends) > 1 and int(ends[0]) > int(ends[1])):
+                return f": the {name} '{part}' is none from {least} to {greatest}"
+    return ""
 
 
 def _validate_urls(settings: Settings, sources: Mapping[str, str | _Place]) -> None:

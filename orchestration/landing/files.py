@@ -180,11 +180,14 @@ def _walk(root: Path) -> tuple[list[tuple[Path, str]], list[Skipped]]:
     return sorted(((path, _name(path, root)) for path in found), key=lambda item: item[1]), skipped
 
 
+def valid_text(path: PurePath) -> str:
+    """A path as text. Bytes that are no UTF-8 are spelled out: no database takes them, nor does JSON."""
+    return os.fsencode(path.as_posix()).decode("utf-8", errors="backslashreplace")
+
+
 def _name(path: Path, root: Path) -> str:
-    """A path below the landing folder as text. Bytes that are no UTF-8 are spelled out: no database takes
-    them.
-    """
-    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", errors="backslashreplace")
+    """A path below the landing folder as text."""
+    return valid_text(path.relative_to(root))
 
 
 def no_export_by_name(name: str) -> str:

@@ -643,7 +643,8 @@ class Batch:
 
     def _place_quarantine(self) -> None:
         pieces = sorted(self.scratch.glob("quarantine-*.parquet"))
-        if not pieces:
+        # Where no file stays in a batch, neither does a line of one.
+        if not pieces or not self.entries:
             return
         paths = ", ".join(
             f"({number}, {literal(entry.path)})" for number, entry in sorted(self.entries.items())

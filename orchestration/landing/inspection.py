@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration import sql
 from orchestration.landing import formats
 from orchestration.landing.contract import ENTITIES, NATIVE, Entity
-from orchestration.landing.files import discover
+from orchestration.landing.files import discover, valid_text
 from orchestration.landing.ingest import ingest
 from orchestration.landing.lake import COUNTS, Lake
 from orchestration.landing.quarantine import read_quarantine
@@ -51,7 +51,7 @@ def inspect(
                 os.link(path.resolve(), target)
             except OSError:  # another filesystem
                 shutil.copyfile(path, target)
-            found.append({"path": str(path), **_inspected(scratch, rows, problems)})
+            found.append({"path": valid_text(path), **_inspected(scratch, rows, problems)})
     return found
 
 

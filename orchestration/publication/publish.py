@@ -259,6 +259,8 @@ def rollback(settings: Settings) -> Publication:
     if not kept:
         raise PublicationError(
             "no earlier publication is kept; set keep_publications above 0 before the next night"
+            if settings.keep_publications == 0
+            else "there is no earlier publication to go back to: one is kept of each night that published something new"
         )
     newest = kept[-1]
     # The history stays whole until the copy has taken the published name: a crash here loses nothing.

@@ -98,6 +98,11 @@ def check_error(name: str, message: str) -> CheckResult:
     )
 
 
+def printable_lines(text: str) -> str:
+    """The same text without what a terminal would obey; its lines stay as they are."""
+    return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
+
+
 def printable(value: object, limit: int = MAX_TEXT_CHARACTERS) -> str:
     """One line of printable text. Data and errors are hostile: control characters and endless values stop
     here.

@@ -7,6 +7,7 @@ in `manifest.py`. dbt is imported on first use (3 s).
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,9 +36,12 @@ def _environment(settings: Settings, database: Path, spark_tables: Path | None =
     }
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
+    # dbt writes down how it was called, and stops at a file name that is no UTF-8.
+    called, sys.argv = sys.argv, sys.argv[:1]
     try:
         yield
     finally:
+        sys.argv = called
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

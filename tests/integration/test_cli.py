@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,67 @@ def test_wrong_usage_ends_with_2_and_one_line(warehouse: Warehouse) -> None:
     assert "CREDIT_USAGE_THREADS" in wrong_setting.err, "the wrong setting is not named"
 
 
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (("status", "--nonsense", "--json"), 2),
+        (("sql", "select 1", "--json"), 2),
+        (("check", "none.jsonl", "--json"), 2),
+    ],
+)
+def test_an_error_is_json_where_that_was_asked_for(
+    warehouse: Warehouse, call: tuple[str, ...], code: int
+) -> None:
+    """A script that reads JSON gets nothing at all where a command fails."""
+    ended = warehouse.cli(*call)
+    assert ended.code == code, ended.err
+    document = ended.json()
+    assert document["exit_code"] == code
+    assert document["error"] in ended.err
+
+
+def test_what_data_and_files_are_called_does_not_reach_the_terminal_as_it_is(warehouse: Warehouse) -> None:
+    """A workspace or a file whose name holds an escape sequence colours, moves or forges an operator's screen."""
+    name = "evil\x1b[31m\x07"
+    warehouse.drop(
+        f"{name}.jsonl", [call_row("r", "s", at("2026-10-01 09:00"), workspace=name), {"span_id": "no row"}]
+    )
+    warehouse.drop_bytes("torn\x1b[32m.parquet", b"PAR1 and nothing else")
+    told = [
+        warehouse.cli("nightly"),
+        warehouse.cli("quarantine"),
+        warehouse.cli("status"),
+        warehouse.cli("report", "--single-file", "out.html", "--workspace", f"no {name}"),
+        warehouse.cli("retract", f"{name}.jsonl", "--dry-run"),
+    ]
+    assert [ended.code for ended in told] == [0, 0, 0, 2, 0], [ended.err for ended in told]
+    assert "evil" in told[0].out + told[1].out
+    for ended in told:
+        assert not [c for c in ended.out + ended.err if not c.isprintable() and c != "\n"], ended
+
+
+def test_a_damaged_published_file_is_named_with_the_way_out(published: Warehouse) -> None:
+    """Commands that read a damaged file end with a traceback."""
+    published.settings.published_path.write_bytes(b"\0" * 4096)
+    for call in (("sql", "select 1"), ("report", "--force"), ("prices", "missing")):
+        ended = published.cli(*call)
+        assert ended.code == 2, call
+        assert "Traceback" not in ended.err, call
+        assert "credit-usage nightly" in ended.err, f"{call}: {ended.err}"
+
+
+def test_a_name_that_is_no_utf_8_is_spelled_out(warehouse: Warehouse, tmp_path: Path) -> None:
+    """A file from another system cannot be checked, or breaks the JSON that says what is in it."""
+    path = tmp_path / os.fsdecode(b"bad\xff.jsonl")
+    path.write_text(json.dumps(call_row("r", "s", at("2026-10-01 09:00"))) + "\n", encoding="utf-8")
+    inspected = warehouse.cli("inspect", str(path), "--json")
+    assert inspected.code == 0, inspected.err
+    inspected.out.encode()
+    checked = warehouse.cli("check", str(path), "--json")
+    assert checked.code in (0, 1), checked.err
+    assert "bad\\xff.jsonl" in json.dumps(checked.json()).replace("\\\\", "\\")
+
+
 def test_the_entry_point_hands_on_exit_codes(warehouse: Warehouse) -> None:
     """The process ends with another code than the command asked for."""
     assert process(warehouse, "sql", "select 1").code == 2
@@ -191,6 +253,26 @@ def test_sql_answers_in_three_forms(published: Warehouse) -> None:
     assert published.cli("sql", "--json", stdin=query).json() == [
         {"usage_date": "2026-10-01", "cost": "0.312500000000"}
     ]
+
+
+def test_sql_says_all_columns_in_json_that_everybody_reads(published: Warehouse) -> None:
+    """Of two columns of one name one is lost without a word, or what is no number breaks the JSON."""
+    shown = published.cli("sql", "select 1 as a, 2 as a, 'nan'::double as b, [1.5, null] as c", "--json")
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    assert json.loads(shown.out, parse_constant=refuse) == [
+        {"a": 1, "a_1": 2, "b": "nan", "c": ["1.5", None]}
+    ]
+    assert published.cli("sql", "select [1.5, null] as c", "--csv").out.splitlines()[1] == '"[""1.5"", null]"'
+
+
+@pytest.mark.parametrize("query", ["", ";", "/* nothing */"])
+def test_an_empty_query_is_said_to_be_one(published: Warehouse, query: str) -> None:
+    """A query that is none ends with a traceback."""
+    ended = published.cli("sql", query)
+    assert (ended.code, "there is no query" in ended.err) == (2, True), ended.err
 
 
 def test_sql_can_read_the_published_file_and_nothing_else(published: Warehouse, tmp_path: Path) -> None:

@@ -173,6 +173,10 @@ IN_FILE = [
     ('time_zone = "Mars"', "'time_zone' must be an IANA time zone"),
     ('default_charge_type = "x"', "'default_charge_type' must be one of hosted, personal"),
     ('schedule_cron = "daily"', "'schedule_cron' must be five fields"),
+    ('schedule_cron = "61 2 * * *"', "got '61 2 * * *': the minute '61' is none from 0 to 59"),
+    ('schedule_cron = "0 2 * 13 *"', "the month '13' is none from 1 to 12"),
+    ('schedule_cron = "0 2 * * fri-mon"', "the weekday 'fri-mon' is none from 0 to 7"),
+    ('schedule_cron = "*/0 2 * * *"', "the minute '*/0' is none from 0 to 59"),
     ('partitions_start_date = "x"', "'partitions_start_date' must be a date"),
     ("freshness_hours = 0", "'freshness_hours' must be more than a minute"),
     ("treads = 1", "unknown setting 'treads'; known are content_max_characters"),
@@ -183,6 +187,14 @@ IN_FILE = [
     ("workspaces.ws = 1", "[workspaces.ws] must be a table"),
     ("workspaces.ws.zone = 1", "[workspaces.ws] 'zone' is no setting of a workspace"),
 ]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("TIMEZONE", "TIME_ZONE"), ("THREAD", "THREADS")])
+def test_a_misspelled_variable_is_refused(name: str, meant: str) -> None:
+    """A night runs with another time zone than its operator believes."""
+    with pytest.raises(SettingsError, match=f"CREDIT_USAGE_{name}: .*did you mean CREDIT_USAGE_{meant}"):
+        load({f"CREDIT_USAGE_{name}": "x"})
+    load({"CREDIT_USAGE_REAL_DATA": "x", "CREDIT_USAGE_NOW": "x"})
 
 
 @pytest.mark.parametrize(("written", "message"), IN_FILE)

@@ -24,9 +24,7 @@ CALL_OPERATION = "|".join(
 )
 """Pattern of the values of `gen_ai.operation.name` and `llm.request.type` that are model calls."""
 
-NO_CALL_OPERATION = (
-    "agent|tool|function|workflow|chain|task|thread|step|plan|retriev|rerank|search|memory|handoff|guardrail|evaluat"
-)
+NO_CALL_OPERATION = "agent|tool|function|workflow|chain|task|thread|step|plan|retriev|rerank|search|memory|handoff|guardrail|evaluat"
 """Pattern in the values that are none: what stands around calls or beside them. Others do not tell."""
 
 

@@ -481,6 +481,7 @@ def spans(records: str, convert: Convert) -> str:
 
 def _judged() -> str:
     """CTEs that settle what a span is, and how its counts are to be read."""
+    calls = literal(known_names.CALL_OPERATION)
     of_operation = known_names.marker_of_operation("lower(mark_gen_ai)")
     usage = "from_json(langfuse_usage, '\"MAP(VARCHAR, VARCHAR)\"')"
     return f"""
@@ -498,7 +499,7 @@ def _judged() -> str:
                     when mark_traceloop is not null then 'not_call'
                     when {of_operation} is not null then {of_operation}
                     when mark_llm is not null
-                        then case when regexp_full_match(lower(mark_llm), {literal(known_names.CALL_OPERATION)}) then 'call' else 'not_call' end
+                        then case when regexp_full_match(lower(mark_llm), {calls}) then 'call' else 'not_call' end
                     when mark_langfuse is not null
                         then case when lower(mark_langfuse) in ('generation', 'embedding') then 'call' else 'not_call' end
                     -- Google's ADK before it had operation names.

@@ -1,6 +1,8 @@
 -- Grain: one row per month and workspace with a monthly budget. Not additive over workspaces: each has its own budget.
 {{ config(materialized='lasting_table') }}
 
+{%- set remaining_units = usd_units('(monthly_budget_usd - spent_usd)') %}
+
 with daily as (
 
     select
@@ -93,9 +95,7 @@ select
     case
         when spent_usd > monthly_budget_usd then cast(0 as bigint)
         when pace_usd_per_day > 0 and projected_usd > monthly_budget_usd
-            then cast(
-                {{ whole_quotient(usd_units('(monthly_budget_usd - spent_usd)') ~ ' * days_elapsed', usd_units('spent_usd')) }} as bigint
-            )
+            then cast({{ whole_quotient(remaining_units ~ ' * days_elapsed', usd_units('spent_usd')) }} as bigint)
     end as budget_days_left,
     case
         when spent_usd > monthly_budget_usd then 'over'
