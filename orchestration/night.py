@@ -217,7 +217,9 @@ def prepare(
         counts |= {"new_batches": len(plan.new_batches), "full_build": int(plan.is_full_build)}
         for name in ("build.json", "audit.json", "plan.json"):
             (settings.warehouse_dir / name).unlink(missing_ok=True)
-        if not plan.is_empty:
+        if plan.is_empty:
+            copies.discard_ahead(settings)
+        else:
             candidate.prepare(settings, plan, manifests)
             durable.write_json(
                 settings.warehouse_dir / "plan.json", {"run_id": run_id, "plan": plan.as_json()}

@@ -326,9 +326,10 @@ def prepare(
                 f"attach {sql.literal(path)} as fresh (storage_version {sql.literal(STORAGE_VERSION)})"
             )
             connection.execute("detach fresh")
-    elif not copies.take_ahead(settings, path):
+    elif path != settings.candidate_path or not copies.take_ahead(settings, path):
         copies.copy_file(settings.published_path, path)
-    copies.discard_ahead(settings)
+    if path == settings.candidate_path:
+        copies.discard_ahead(settings)
     write_plan(path, settings, plan, manifests)
     return path
 
