@@ -53,10 +53,11 @@ why (`billing_reason`):
 2. Calls with the same response id are one call, in whatever traces they are. Ids of fewer than 20 characters, which local servers
    number, count only where two scopes saw the call at once, or the same span was delivered twice.
 3. A call inside another with the same input and output tokens (one more or less: streams) is the same call. Of several inner calls
-   of one scope the outer one repeats one only.
-4. Calls of different scopes with the same model (vendor prefix, date and version apart), the same tokens and one within the other's
-   time (5 ms) are matched one to one, the nearest first; never two of one scope, never two different ids. Where as many equal calls
-   on either side are left over, they are matched in the order of time.
+   of one scope the outer one repeats one only. Where one of them knows nothing of the cache, its input may be that of the other without
+   what was cached; the other's counts. An image generation and a call that is none are one only by the same model.
+4. Calls of different scopes with the same model (the one asked of or the one that answered; vendor prefix, date and version apart),
+   the same tokens and one within the other's time (5 ms) are matched one to one, the nearest first; never two of one scope, never two
+   different ids. Where as many equal calls on either side are left over, they are matched in the order of time.
 5. Within a call, input and output come from the scope nearest to the provider, else from the span that tells most; of all other
    classes the greatest counts, because a class that is absent is not 0. `usage_conflict` in `quality_flags` marks calls whose spans
    disagree.
