@@ -71,9 +71,8 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         end(str(error), USAGE_ERROR)
-    except (
-        Exception
-    ) as error:  # a bug or a damaged file; Python's own code 1 would say that the data failed a check
+    except Exception as error:
+        # A bug or a damaged file; Python's own code 1 would say that the data failed a check.
         if _is_damaged_database(error):
             end(
                 f"{error}. Of the published file: run `credit-usage nightly`, which rebuilds it from the lake",
