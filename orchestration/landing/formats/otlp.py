@@ -227,6 +227,21 @@ CONTENT = (
     "|langfuse[.](observation|trace)[.](input|output).*|events|db[.](statement|query[.].*)|exception[.].*|model_request_parameters|logfire[.].*"
 )
 
+_BUCKETS: Mapping[str, str] = {
+    "input": "input|prompt",
+    "bare_input": "^input$",
+    "output": "output|completion",
+    "bare_output": "^output$",
+    "cached": "cache.*read|cached",
+    "cache_write": "cache.*(creat|writ)",
+    "reasoning": "reasoning|thought",
+    "audio_input": "(input|prompt).*audio",
+    "audio_output": "(output|completion).*audio",
+    "total": "^total$",
+}
+"""Sums of Langfuse's buckets, with patterns of their names: its pages, too, add up what has `input` or `output` in the name. Buckets
+exclude one another, unless only the opposite is the total."""
+
 CONVENTIONS = (
     Convention("otel_gen_ai", "OpenTelemetry GenAI attributes: input includes cached reads and writes, output includes reasoning", ()),
     Convention("openinference", "OpenInference's `llm.token_count.*`: inclusive", ()),
@@ -398,7 +413,7 @@ def spans(records: str, convert: Convert) -> str:
         + [f"regexp_matches(all_keys, {any_other}) as has_others"]
     )
     words = ", ".join(f"{_first(names)} as {name}" for name, names in NAMES.items())
-    tokens = ", ".join(f"otlp_count({_first(names)}) as {name}" for name, names in TOKENS.items())
+    tokens = ", ".join(f"{_first(names)} as {name}" for name, names in TOKENS.items())
     marks = ", ".join(f"{_first([name])} as mark_{short}" for short, name in MARKERS.items())
     bodies = ", ".join(
         f"usage_object({_first([name])}, {literal(path)})" for name, path in USAGE_BODIES.items()
@@ -484,9 +499,13 @@ def _judged() -> str:
     calls = literal(known_names.CALL_OPERATION)
     of_operation = known_names.marker_of_operation("lower(mark_gen_ai)")
     usage = "from_json(langfuse_usage, '\"MAP(VARCHAR, VARCHAR)\"')"
+    counts = ", ".join(f"otlp_count({name}) as {name}" for name in TOKENS)
+    sums = ", ".join(
+        f"bucket_sum(buckets, {literal(pattern)}) as b_{name}" for name, pattern in _BUCKETS.items()
+    )
     return f"""
         marked as (
-            select *,
+            select * replace ({counts}),
                 lower(mark_openinference) as oi, lower(mark_traceloop) as tl, lower(mark_gen_ai) as op, lower(mark_langfuse) as lf,
                 lower(mark_llm) as rt,
                 case
@@ -511,56 +530,58 @@ def _judged() -> str:
         counted as (
             {usage_shapes.with_reading("from marked", "body", "body")}
         ),
+        -- A projection for each step: what a macro mentions several times is otherwise planned, and worked out, several times.
+        summed as (
+            select *, {sums} from counted
+        ),
+        told as (
+            select *,
+                case
+                    when buckets is null then null
+                    when b_total is null or b_total = coalesce(b_input, 0) + coalesce(b_output, 0) then 'beside'
+                    when b_total = coalesce(b_bare_input, 0) + coalesce(b_bare_output, 0) then 'inside'
+                    when b_total = coalesce(b_bare_input, 0) + coalesce(b_output, 0) then 'input inside'
+                    when b_total = coalesce(b_input, 0) + coalesce(b_bare_output, 0) then 'output inside'
+                    else 'beside'
+                end as bucket_reading,
+                {text_of("input_tokens")} as usage_input,
+                {text_of("output_tokens")} as usage_output,
+                -- Amazon's and Anthropic's counts of the cache, which the AI SDK of before its sixth version has nowhere else.
+                case when contains(ai_metadata, 'acheCreationInputTokens') or contains(ai_metadata, 'acheWriteInputTokens')
+                    or contains(ai_metadata, 'acheReadInputTokens')
+                    then coalesce(try(json_extract(ai_metadata, '$.bedrock.usage')), try(json_extract(ai_metadata, '$.anthropic'))) end
+                    as told_cache
+            from summed
+        ),
         worked_out as (
             select * replace (
-                coalesce(usage_input, input_tokens, bucket_input) as input_tokens,
-                coalesce(usage_output, output_tokens, bucket_output) as output_tokens,
                 coalesce(
-                    {text_of("cached_tokens")}, cached_tokens, bucket_sum(buckets, {literal(_CACHE_READ)}),
-                    otlp_count(json_extract_string(told_cache, '$.cacheReadInputTokens'))
+                    usage_input, input_tokens,
+                    coalesce(case when bucket_reading in ('inside', 'input inside') then b_bare_input end, b_input)::varchar
+                ) as input_tokens,
+                coalesce(
+                    usage_output, output_tokens,
+                    coalesce(case when bucket_reading in ('inside', 'output inside') then b_bare_output end, b_output)::varchar
+                ) as output_tokens,
+                coalesce(
+                    {text_of("cached_tokens")}, cached_tokens, b_cached::varchar, json_extract_string(told_cache, '$.cacheReadInputTokens')
                 ) as cached_tokens,
                 coalesce(
-                    {text_of("cache_write_tokens")}, cache_write_tokens, bucket_sum(buckets, {literal(_CACHE_WRITE)}),
-                    otlp_count(coalesce(
-                        json_extract_string(told_cache, '$.cacheWriteInputTokens'),
-                        json_extract_string(told_cache, '$.cacheCreationInputTokens')
-                    ))
+                    {text_of("cache_write_tokens")}, cache_write_tokens, b_cache_write::varchar,
+                    json_extract_string(told_cache, '$.cacheWriteInputTokens'),
+                    json_extract_string(told_cache, '$.cacheCreationInputTokens')
                 ) as cache_write_tokens,
-                coalesce({text_of("reasoning_tokens")}, reasoning_tokens, bucket_sum(buckets, {literal(_REASONING)})) as reasoning_tokens,
-                coalesce({text_of("audio_input_tokens")}, audio_input_tokens, bucket_sum(buckets, {literal(_AUDIO_INPUT)}))
-                    as audio_input_tokens,
-                coalesce({text_of("audio_output_tokens")}, audio_output_tokens, bucket_sum(buckets, {literal(_AUDIO_OUTPUT)}))
-                    as audio_output_tokens,
-                coalesce({text_of("reported_total_tokens")}, reported_total_tokens, bucket_total) as reported_total_tokens,
+                coalesce({text_of("reasoning_tokens")}, reasoning_tokens, b_reasoning::varchar) as reasoning_tokens,
+                coalesce({text_of("audio_input_tokens")}, audio_input_tokens, b_audio_input::varchar) as audio_input_tokens,
+                coalesce({text_of("audio_output_tokens")}, audio_output_tokens, b_audio_output::varchar) as audio_output_tokens,
+                coalesce({text_of("reported_total_tokens")}, reported_total_tokens, b_total::varchar) as reported_total_tokens,
                 coalesce(service_tier, {text_of("service_tier")}) as service_tier,
                 coalesce(provider_cost_usd, {text_of("provider_cost_usd")}, case when starts_with(ltrim(langfuse_cost), '{{')
                     then cost_of(langfuse_cost) end) as provider_cost_usd
-            )
-            from (
-                select *,
-                    {text_of("input_tokens")} as usage_input,
-                    {text_of("output_tokens")} as usage_output,
-                    {SHAPE} is not null and {text_of("input_tokens")} is not null as is_of_body,
-                    bucket_reading is not null and coalesce({text_of("input_tokens")}, input_tokens) is null as is_of_buckets,
-                    bucket_whole(buckets, {literal(_INPUT)}, 'input', bucket_reading in ('inside', 'input inside')) as bucket_input,
-                    bucket_whole(buckets, {literal(_OUTPUT)}, 'output', bucket_reading in ('inside', 'output inside')) as bucket_output,
-                    case when buckets is not null then otlp_count(buckets['total']) end as bucket_total,
-                    -- Amazon's and Anthropic's counts of the cache, which the AI SDK of before its sixth version has nowhere else.
-                    case when contains(ai_metadata, 'acheCreationInputTokens') or contains(ai_metadata, 'acheWriteInputTokens')
-                        or contains(ai_metadata, 'acheReadInputTokens')
-                        then coalesce(try(json_extract(ai_metadata, '$.bedrock.usage')), try(json_extract(ai_metadata, '$.anthropic'))) end
-                        as told_cache
-                from (
-                    select *, case when buckets is not null then bucket_reading(
-                        as_count(otlp_count(buckets['total'])),
-                        coalesce(as_count(buckets['input']), 0),
-                        coalesce(as_count(buckets['output']), 0),
-                        as_count(bucket_whole(buckets, {literal(_INPUT)}, 'input', false)),
-                        as_count(bucket_whole(buckets, {literal(_OUTPUT)}, 'output', false))
-                    ) end as bucket_reading
-                    from counted
-                )
-            )
+            ),
+            {SHAPE} is not null and usage_input is not null as is_of_body,
+            bucket_reading is not null and coalesce(usage_input, input_tokens) is null as is_of_buckets
+            from told
         ),
         bucketed as (
             select *,
@@ -735,38 +756,12 @@ def _attributes(convert: Convert) -> str:
     return f"'{{' || {others} || '}}'"
 
 
-_INPUT, _OUTPUT = "input|prompt", "output|completion"
-_CACHE_READ, _CACHE_WRITE = "cache.*read|cached", "cache.*(creat|writ)"
-_REASONING = "reasoning|thought"
-_AUDIO_INPUT, _AUDIO_OUTPUT = "(input|prompt).*audio", "(output|completion).*audio"
-"""Patterns in the names of Langfuse's buckets. What its pages add up goes by `input` and `output` in the name, too."""
-
-_BUCKETS = (
+_BUCKET_MACROS = (
     """
     create or replace temp macro bucket_sum(buckets, pattern) as
         case when buckets is not null then list_sum(list_transform(
             list_filter(map_entries(buckets), lambda e: regexp_matches(e.key, pattern)), lambda e: as_count(e.value)
-        ))::varchar end
-    """,
-    # The bucket that has the bare name, and those beside it unless they are parts of it.
-    """
-    create or replace temp macro bucket_whole(buckets, pattern, bare, is_inside) as
-        case
-            when buckets is null then null
-            when coalesce(is_inside, false) then coalesce(buckets[bare], bucket_sum(buckets, pattern))
-            else bucket_sum(buckets, pattern)
-        end
-    """,
-    # Buckets exclude one another, unless only the opposite is the total.
-    """
-    create or replace temp macro bucket_reading(total, bare_input, bare_output, all_input, all_output) as
-        case
-            when total is null or total = coalesce(all_input, 0) + coalesce(all_output, 0) then 'beside'
-            when total = bare_input + bare_output then 'inside'
-            when total = bare_input + coalesce(all_output, 0) then 'input inside'
-            when total = coalesce(all_input, 0) + bare_output then 'output inside'
-            else 'beside'
-        end
+        ))::bigint end
     """,
     # The total, or the parts that it would be made of.
     """
@@ -847,6 +842,6 @@ FORMAT = SourceFormat(
     conventions=CONVENTIONS,
     flags=FLAGS,
     are_records_long=True,
-    macros=(*MACROS, *_BUCKETS),
+    macros=(*MACROS, *_BUCKET_MACROS),
     split_at=("resourceSpans[]", "resourceSpans[].scopeSpans[]", "resourceSpans[].scopeSpans[].spans[]"),
 )
