@@ -93,8 +93,7 @@ def publish(
         connection.execute("drop schema if exists plan cascade")
         connection.execute("checkpoint")
     durable.make_folder(settings.published_dir)
-    durable.sync_file(candidate)
-    digest = hash_of(candidate)
+    digest = _synced_hash(candidate)
     if settings.published_path.exists() and plan.reason != CHANGED_BY_HAND:
         _keep(settings)
     candidate.replace(settings.published_path)
@@ -104,6 +103,16 @@ def publish(
     forget_older(settings)
     _prune_builds(settings)
     return _publication(manifest)
+
+
+def _synced_hash(path: Path) -> str:
+    """Force a file to the disk and hash it meanwhile: the one waits for the disk, the other for a core."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    with ThreadPoolExecutor(1) as pool:
+        digest = pool.submit(hash_of, path)
+        durable.sync_file(path)
+        return digest.result()
 
 
 def _detail_from(
