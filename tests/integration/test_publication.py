@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -547,6 +548,67 @@ def test_a_date_that_became_empty_is_emptied(published: Warehouse) -> None:
     site = published.settings.site_dir
     assert not list(site.rglob("2026-10-04*.js")), "the site still offers the emptied day"
     assert list(site.rglob("2026-10-06*.js"))
+
+
+def otlp_trace(trace_id: str, started: str) -> bytes:
+    """A request with one call of a trace, in the fixture's workspace."""
+    start = int(at(started).timestamp()) * 10**9
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.usage.input_tokens": "9",
+    }
+    span = {
+        "traceId": trace_id,
+        "spanId": trace_id[:16],
+        "name": "chat",
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(start + 10**9),
+        "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
+    }
+    workspace = {"key": "credit_usage.workspace_id", "value": {"stringValue": "ws_a"}}
+    request = {"resource": {"attributes": [workspace]}, "scopeSpans": [{"spans": [span]}]}
+    return json.dumps({"resourceSpans": [request]}).encode() + b"\n"
+
+
+def test_a_trace_that_is_the_missing_parent_reopens_the_childs_date(
+    published: Warehouse, tmp_path: Path
+) -> None:
+    """A run goes on saying that its parent is missing, which a full build would not say."""
+    trace_id = "c0ffee00" * 4
+    published.drop("a/runs.jsonl", [run_row("child", at("2026-10-02 09:00"), parent_run_id=trace_id)])
+    published.drop_bytes("a/other.jsonl", otlp_trace("0badcafe" * 4, "2026-10-03 09:00"))
+    published.night(with_tests=False)
+    missing = "select is_parent_missing from facts.fct_run_usage where run_id = 'child'"
+    assert published.one(missing) is True
+    published.drop_bytes("b/trace.jsonl", otlp_trace(trace_id, "2026-10-04 09:00"))
+    publication = published.night(with_tests=False)
+    assert publication is not None
+    assert "2026-10-02" in publication.touched_dates
+    assert published.one(missing) is False
+    by_nights = tmp_path / "by-nights.duckdb"
+    by_nights.write_bytes(published.settings.published_path.read_bytes())
+    published.night(full=True, with_tests=False)
+    assert differences(published, by_nights, published.settings.published_path) == []
+
+
+def test_runs_and_spans_of_any_length_are_published(published: Warehouse) -> None:
+    """A span that lasted for months, such as a workflow that waits for a person, stops every publication from then on."""
+    start = at("2000-01-02 00:00")
+    days = sorted({round(1.02**step, 3) for step in range(530)})
+    spans = [
+        call_row(
+            "req_1",
+            f"long-{number}",
+            start,
+            ended_at=(start + timedelta(days=length)).isoformat().replace("+00:00", "Z"),
+        )
+        for number, length in enumerate(days)
+    ]
+    published.drop("long/spans.jsonl", spans)
+    # With its data tests: what failed was one of them.
+    assert published.night() is not None
+    assert published.one("select count(*) from facts.fct_span_usage where span_id like 'long-%'") == len(days)
 
 
 def test_dbt_fault_is_no_fault_of_the_data(published: Warehouse) -> None:
