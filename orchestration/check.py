@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -78,7 +78,16 @@ def check_exports(settings: Settings, paths: Sequence[Path]) -> list[CheckResult
         if plan.is_empty:
             return landed
         built = night.build(scratch).checks
-        return [*landed, *built, *audit(scratch, scratch.candidate_path, None)]
+        judged = [*built, *audit(scratch, scratch.candidate_path, None)]
+        return [*landed, *(_of_given_files(result, names) for result in judged)]
+
+
+def _of_given_files(result: CheckResult, names: Mapping[str, str]) -> CheckResult:
+    """The result with the names that the files were given by, in place of those that they had in the scratch folder."""
+    message = result.message
+    for ours, given in names.items():
+        message = message.replace(ours, given)
+    return replace(result, message=message)
 
 
 def _check_file(

@@ -39,6 +39,9 @@ def test_exports_are_judged_and_nothing_is_published(published: Warehouse, tmp_p
     assert outcome.code == 1, outcome.err
     assert f"::error file={spans},line=2,title=landing__line_conforms::" in outcome.out
     assert "title=fct_span_usage__" in outcome.out, "two million dollars for a call pass"
+    told = outcome.out + report.read_text(encoding="utf-8")
+    assert f"path={spans}" in told
+    assert "000002/" not in told, "a file is named by its place in a scratch folder"
     suite = ElementTree.fromstring(report.read_bytes())  # noqa: S314 - our own
     failed = {case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None}
     assert {"file_conforms", "line_conforms"} < failed
