@@ -6,6 +6,7 @@ Nothing is changed and nothing published: a warehouse file is copied first, expo
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -84,10 +85,9 @@ def check_exports(settings: Settings, paths: Sequence[Path]) -> list[CheckResult
 
 def _of_given_files(result: CheckResult, names: Mapping[str, str]) -> CheckResult:
     """The result with the names that the files were given by, in place of those that they had in the scratch folder."""
-    message = result.message
-    for ours, given in names.items():
-        message = message.replace(ours, given)
-    return replace(result, message=message)
+    # In one pass: a name that was given may hold one of ours.
+    ours = "|".join(map(re.escape, names))
+    return replace(result, message=re.sub(ours, lambda found: names[found[0]], result.message))
 
 
 def _check_file(

@@ -40,14 +40,14 @@ def print_result(connection: duckdb.DuckDBPyConnection, query: str, style: str) 
     try:
         # None of a query that is empty, whatever the types say.
         cursor: duckdb.DuckDBPyConnection | None = connection.execute(query)
-        names = [column[0] for column in (cursor.description if cursor else None) or []]
-        rows = cursor.fetchall() if cursor and names else []
+        if cursor is None:
+            raise click.ClickException(
+                'there is no query: say one, such as "select * from marts.mart_analytics__total_cost"'
+            )
+        names = [column[0] for column in cursor.description or []]
+        rows = cursor.fetchall() if names else []
     except duckdb.Error as error:
         raise click.ClickException(str(error)) from error
-    if cursor is None:
-        raise click.ClickException(
-            'there is no query: say one, such as "select * from marts.mart_analytics__total_cost"'
-        )
     if style == "json":
         click.echo(
             json.dumps(

@@ -111,13 +111,7 @@ nested_pairs as (
         nested.scope,
         nested.place,
         outers.node as outer_node,
-        inners.has_tokens
-        and outers.has_tokens
-        and (
-            {{ same_usage('inners', 'outers') }}
-            or {{ is_without_cache_of('inners', 'outers') }}
-            or {{ is_without_cache_of('outers', 'inners') }}
-        ) as is_same_usage,
+        inners.has_tokens and outers.has_tokens and {{ same_usage('inners', 'outers') }} as is_same_usage,
         {{ is_without_cache_of('inners', 'outers') }} as is_inner_without_cache,
         {{ is_without_cache_of('outers', 'inners') }} as is_outer_without_cache,
         {{ ids_agree('inners', 'outers') }} as do_ids_agree,
@@ -154,7 +148,7 @@ nested_matches as (
         ) as outer_rank
     from nested_pairs
     where
-        is_same_usage
+        (is_same_usage or is_inner_without_cache or is_outer_without_cache)
         and do_ids_agree
 
 ),

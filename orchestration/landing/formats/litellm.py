@@ -44,16 +44,15 @@ LEFT_OUT = ("messages", "proxy_server_request", "requester_ip_address", "cache_k
 """Columns that are not kept: content, addresses of people, and a hash of content."""
 
 KINDS: tuple[tuple[str, str, str | None, str | None], ...] = (
-    ("embedding", "^a?embeddings?$", "call", "Embedding"),
-    ("image_generation", "^a?image_(generation|edit|variation)s?$", "call", "Image Generation"),
+    ("embedding", f"^({names.EMBEDDING_OPERATION})$", "call", "Embedding"),
+    ("image_generation", f"^({names.IMAGE_OPERATION})$", "call", "Image Generation"),
     ("tool", "mcp", "not_call", None),
     ("tool", "^a?search$", "not_call", None),
     ("retrieval", "^a?vector_store_search$", "not_call", "Retrieval"),
     ("agent", "^a?send_message", "not_call", None),
     (
         "completion",
-        "^a?(text_)?completions?(_streaming)?$|^a?responses$|^a?anthropic_messages$|^a?generate_content(_stream)?$|^a?transcription$|"
-        "^a?speech$|^a?rerank$|^a?moderation$|^a?ocr$|^_?a?realtime$|^a?chat_completions?$|^pass_through_endpoint$|"
+        f"^({names.CALL_OPERATION})$|^a?(text_)?completions?_streaming$|^a?rerank$|^pass_through_endpoint$|"
         "^a?llm_passthrough_route$|^a?video_generation$|^a?create_video$",
         "call",
         "AI Model",
