@@ -431,6 +431,9 @@ def _print_changes(preview: Preview) -> None:
             f"{len(preview.rows) - len(shown):,} smaller changes are not shown: --json has all of them."
         )
     click.echo()
+    since = preview.calls_counted_from
+    if since and any(changed < since for changed in preview.dates_changed):
+        click.echo(f"Calls before {since} are not counted: the published file keeps their sums only.")
     click.echo(
         f"{preview.calls_changed:,} calls on {len(preview.dates_changed)} dates change; {len(preview.dates_rebuilt)} dates are rebuilt. "
         "Nothing was published: `credit-usage reprice` does that."

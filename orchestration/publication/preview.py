@@ -89,6 +89,8 @@ class Preview:
     waiting_batches: int
     #: Sums of all calls, changed or not, of each date and workspace on which one of them changes.
     days: tuple[Change, ...] = ()
+    #: The first date of which the published file has calls to count; None where it has those of all dates.
+    calls_counted_from: date | None = None
 
     @property
     def dates_changed(self) -> tuple[date, ...]:
@@ -104,6 +106,7 @@ class Preview:
             "dates_rebuilt": len(self.dates_rebuilt),
             "dates_changed": len(self.dates_changed),
             "calls_changed": self.calls_changed,
+            "calls_counted_from": self.calls_counted_from.isoformat() if self.calls_counted_from else None,
             "total": self.total.as_dict(),
             "workspaces": [row.as_dict() for row in self.workspaces],
             "rows": [row.as_dict() for row in self.rows],
@@ -174,7 +177,8 @@ def compare(
         where = "true" if plan.is_full_build else "usage_date in (select unnest($dates::date[]))"
         parameters = {} if plan.is_full_build else {"dates": dates}
         # Of older dates the published file has no calls to compare with.
-        if since := (candidate.read_manifest(settings) or {}).get("detail_from_date"):
+        since = (candidate.read_manifest(settings) or {}).get("detail_from_date")
+        if since:
             where += f" and usage_date >= date {sql.literal(since)}"
         ((calls_changed,),) = connection.execute(_calls_changed(where), parameters).fetchall()
         return Preview(
@@ -188,6 +192,7 @@ def compare(
             days=tuple(_read(connection, _DAY_KEYS, "changes_of_days")),
             total=_read(connection, ())[0],
             waiting_batches=waiting_batches,
+            calls_counted_from=date.fromisoformat(since) if since else None,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -77,6 +78,17 @@ def test_a_long_preview_says_that_it_is_longer(capsys: pytest.CaptureFixture[str
     document = json.loads(capsys.readouterr().out)
     assert len(document["rows"]) == ROWS_SHOWN + 3
     assert document["rows"][0]["difference"]["total_cost_usd"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("since", "is_said"), [(None, False), (date(2026, 10, 1), False), (date(2026, 10, 2), True)]
+)
+def test_calls_that_cannot_be_counted_are_not_none(
+    capsys: pytest.CaptureFixture[str], since: date | None, is_said: bool
+) -> None:
+    """Where single calls were dropped, "0 calls change" stands beside amounts that do; or the remark stands where nothing was left out."""
+    print_preview(replace(preview(change("m", "0", "1")), calls_counted_from=since), as_json=False)
+    assert ("Calls before 2026-10-02 are not counted" in capsys.readouterr().out) == is_said
 
 
 @pytest.mark.parametrize(
