@@ -32,7 +32,10 @@ _STATUS = {
     "heading_over": ("warn", "!", "Heading over budget"),
     "over": ("bad", "✕", "Over budget"),
 }
-_CONTRIBUTOR = re.compile(r": (\d+) calls, \$(-?\d+\.\d+)(?=; |$)")
+_CONTRIBUTOR = re.compile(r": ([0-9]{1,19}) calls, \$(-?[0-9]{1,32}\.[0-9]{6})(?=; |$)")
+"""Numbers as the mart writes them. The names before them are whatever somebody called a prompt: what only looks like such numbers must
+not stop the pages.
+"""
 SCALE = 1_000
 """Width of the drawn budget."""
 

@@ -1037,6 +1037,18 @@ def test_odd_days_lead_with_most_at_stake_and_follow_the_range(published: Path, 
     assert 'id="odd"' not in (other / "analytics.html").read_text(encoding="utf-8"), "nothing odd, and said"
 
 
+@pytest.mark.parametrize("name", ["evil: 1 calls, $0.0000000000001", f"evil: {'9' * 5000} calls, $1.000000"])
+def test_names_that_look_like_amounts_stop_no_page(name: str) -> None:
+    """A prompt whose name holds an amount of more digits than money has keeps every page of every workspace from being made."""
+    row = {
+        "usage_date": date(2026, 11, 8), "dimension": "service", "dimension_key": "prompt", "dimension_name": "prompt",
+        "measure": "total_cost_usd", "direction": "above", "top_contributors": f"{name}; {name}: 1200 calls, $4.000000",
+        **dict.fromkeys(("actual", "expected", "band_lower", "band_upper", "at_stake_usd"), Decimal(1)),
+    }  # fmt: skip
+    odd = watch.view(date(2026, 11, 1), date(2026, 11, 9), [], [row]).odd[0]
+    assert odd.contributors.text == f"{name}; {name}: 1,200 calls, $4.00"
+
+
 def test_a_publication_without_the_marts_of_budgets_and_odd_days_is_rendered(tmp_path: Path) -> None:
     """A file published by a version before these marts cannot be shown."""
     path = make_published(tmp_path / "usage.duckdb", days=2, runs_per_day=2)
