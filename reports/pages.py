@@ -22,6 +22,7 @@ from reports import queries as q
 from reports.analytics import Tile
 
 _RANGE_SCRIPTS = ("range.js",)
+_AROUND = timedelta(days=366)
 
 
 @dataclass
@@ -120,6 +121,19 @@ class WorkspaceData:
             *self._presets(first, last),
         )
 
+    @property
+    def limits(self) -> tuple[str, str]:
+        """The days between which any range can be chosen: a year around the usage, in which a preset or a whole month may begin or
+        end; of a file of its own, its days, since it has no others.
+        """
+        assert self.first_day is not None  # noqa: S101  (asked for where there is a range)
+        assert self.last_day is not None  # noqa: S101
+        first, last = self.fixed_range or (
+            self.first_day - _AROUND,
+            self.last_day + _AROUND,
+        )
+        return first.isoformat(), last.isoformat()
+
     def _presets(self, first: date, last: date) -> tuple[str, tuple[tuple[str, str, str], ...]]:
         """The pressed button and all buttons; a fixed range offers none that is longer than itself."""
         if not self.fixed_range:
@@ -153,6 +167,7 @@ class WorkspaceData:
                 "first_day": days.first_day,
                 "last_day": days.last_day,
                 "default": days.pressed,
+                "limits": self.limits,
                 "first_usage_day": self.edges.first_day,
                 "provisional_day": self.provisional_day.isoformat() if self.provisional_day else None,
             }

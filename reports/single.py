@@ -56,8 +56,15 @@ def render(
         source.choose_months([(workspace_id, month) for month in data.month_names], (earliest, last))
         found = source.daily_tables()
         cubes = list(source.cube())
-        data.budgets = source.budgets().get(workspace_id, [])
-        data.anomalies = source.anomalies().get(workspace_id, [])
+        # A page hides what its range does not reach; a file that is given away must not hold it.
+        data.budgets = [
+            row
+            for row in source.budgets().get(workspace_id, [])
+            if first.replace(day=1) <= row["month_start_date"] <= last
+        ]
+        data.anomalies = [
+            row for row in source.anomalies().get(workspace_id, []) if first <= row["usage_date"] <= last
+        ]
         stamps = source.publication()
     months = analytics.Months()
     chunks = []

@@ -14,6 +14,9 @@
     if (name === "all") { return [config.first_day, config.last_day]; }
     return [f.addDays(config.last_day, 1 - Number(name)), config.last_day];
   }
+  /* What is a day of the calendar, 31 February is none; and what of it can be shown: of a range of centuries a page would draw each day. */
+  function isDay(text) { return DAY.test(text || "") && (text < "0100" || f.addDays(text, 0) === text); } /* a Date takes year 1 for 1901 */
+  function within(day) { return day < config.limits[0] ? config.limits[0] : day > config.limits[1] ? config.limits[1] : day; }
   /* Other parts of the address, such as run=…, belong to the page and stay. */
   function address(replaced) {
     var parts = new URLSearchParams(location.hash.slice(1));
@@ -34,7 +37,7 @@
     var parts = new URLSearchParams(location.hash.slice(1));
     var days = parts.get("days"), from = parts.get("from"), to = parts.get("to");
     if (days === "all" || ["1", "7", "30", "90"].indexOf(days) >= 0) { return days; }
-    if (DAY.test(from || "") && DAY.test(to || "") && from <= to) { return [from, to]; }
+    if (isDay(from) && isDay(to) && from <= to) { return [within(from), within(to)]; }
     return config.default;
   }
   function show() {
@@ -62,7 +65,7 @@
     /* Calls `changed(first, last)` at once with the range in the address, and again with each change. */
     start: function (changed) { listener = changed; listener(state.first, state.last); },
     get: function () { return { first: state.first, last: state.last }; },
-    set: function (first, last) { choose([first, last], true); },
+    set: function (first, last) { choose([within(first), within(last)], true); },
     isDefault: function () { return state.pressed === config.default; },
     say: say
   };
@@ -75,7 +78,10 @@
   });
   form.addEventListener("change", function () {
     var from = form.elements.from.value, to = form.elements.to.value;
-    if (DAY.test(from) && DAY.test(to)) { choose([from, to], true); }
+    if (!isDay(from) || !isDay(to)) { return; }
+    /* Who types a year types 0002, 0020 and 0202 first: such a day is left as it is, so that the next digit finds it. */
+    if (from !== within(from) || to !== within(to)) { say("Usage is from " + f.day(config.first_day) + " to " + f.day(config.last_day) + "."); return; }
+    choose([from, to], true);
   });
   window.addEventListener("hashchange", function () {
     var range = wanted();

@@ -204,6 +204,25 @@ def test_range_travels_with_the_reader(reader: Reader) -> None:
     assert "after the last" in page.inner_text("#range-state")
 
 
+def test_a_year_can_be_typed(browser: Any, site: Path) -> None:
+    """A year that is typed, a far day in an address, or one that no calendar has, draws centuries of days: the page hangs."""
+    held = Reader(browser, site, locale="en-US")
+    page = held.open("acme/analytics.html")
+    page.focus("input[name=from]")
+    page.keyboard.type("1105202")
+    assert page.input_value("input[name=from]") == "0202-11-05", "this browser tells a day while it is typed"
+    assert page.inner_text("#range-state") == "Usage is from 1 Oct 2026 to 9 Nov 2026."
+    page.keyboard.type("6")
+    page.wait_for_selector("html[data-range='2026-11-05/2026-11-09']", state="attached")
+    assert not page.inner_text("#range-state")
+    page = held.open("acme/analytics.html#from=0001-01-01&to=9999-12-31")
+    page.wait_for_selector("html[data-range='2025-09-30/2027-11-10']", state="attached")
+    page = held.open("acme/users.html#from=2026-02-31&to=2026-99-99")
+    assert page.inner_text("#range-label") == "11 Oct 2026 – 9 Nov 2026"
+    held.context.close()
+    assert not held.problems
+
+
 def test_theme_by_system_and_by_switch(browser: Any, site: Path) -> None:
     """The dark theme does not follow the system, or the switch does not go before it and is not remembered."""
     held = Reader(browser, site, color_scheme="dark")
@@ -244,7 +263,10 @@ def test_single_file_stands_alone(reader: Reader, published: Path, tmp_path: Pat
     assert (first, last) == (date(2026, 10, 12), date(2026, 10, 25))
     assert single.render(published, ACME, first, last)[2] == content, "the same data gives other bytes"
     text = content.decode()
-    assert "2026-10-26" not in text.replace('"last_day"', "")
+    for other in ("2026-10-26", "2026-11-08", "Nov 2026"):
+        assert other not in text.replace('"last_day"', ""), (
+            "budgets and odd days of other days are not hidden but left out"
+        )
     assert "tenant-n-code" not in text
     (tmp_path / "mail.html").write_bytes(content)
     page = reader.page
@@ -259,6 +281,10 @@ def test_single_file_stands_alone(reader: Reader, published: Path, tmp_path: Pat
     explored(page, "cost/model")
     assert page.locator("nav").count() == 0
     assert page.locator("[data-days='30']").count() == 0
+    page.fill("input[name=from]", "2026-10-01")
+    assert page.inner_text("#range-state") == "Usage is from 12 Oct 2026 to 25 Oct 2026.", (
+        "$0.00 is said of days it does not hold"
+    )
     cost = one(
         published,
         "select sum(total_cost_usd) from marts.mart_analytics__total_cost where workspace_id = 'acme' and usage_date between '2026-10-19' and '2026-10-25'",
