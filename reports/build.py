@@ -353,11 +353,12 @@ class _Build:
             done += len(batch)
 
     def _price_chunks(self) -> None:
-        """Write the rates of the price sets that a workspace's calls were priced by."""
-        for workspace_id, text in sorted(self.published.price_sets().items()):
-            self.site.write(
-                f"{self._known(workspace_id).slug}/data/prices/sets.js", chunk("prices", "sets", text)
-            )
+        """Write the rates of the price sets that a workspace's calls were priced by; run sheets ask for them where there are none, too."""
+        sets = self.published.price_sets()
+        for workspace_id, data in self.data.items():
+            if data.usage_days:
+                text = sets.get(workspace_id, "[]")
+                self.site.write(f"{data.slug}/data/prices/sets.js", chunk("prices", "sets", text))
 
     def _write_runs(self, workspace_id: str, day: date, shard: int, text: str) -> None:
         key = part_name(day.isoformat(), shard, "s")

@@ -23,6 +23,8 @@ from reports.analytics import Tile
 
 _RANGE_SCRIPTS = ("range.js",)
 _AROUND = timedelta(days=366)
+_CHANGED_BY_HTML = frozenset("\r\0")
+"""Characters that a browser reads as others, wherever they stand in a page."""
 
 
 @dataclass
@@ -308,6 +310,13 @@ def log_page(data: WorkspaceData, name: str) -> ctx.LogPage:
         "workspace": data.slug,
         "singular": definition.singular,
         "columns": [{"key": h.key, "label": h.label, "number": h.is_number} for h in definition.columns],
+        "exact_values": {
+            filter_.key: pairs
+            for filter_ in filters
+            if (
+                pairs := [pair for pair in enumerate(filter_.values or ()) if _CHANGED_BY_HTML & set(pair[1])]
+            )
+        },
         "fields": col.names(col.LOG_COLUMNS),
         "days": days,
         "rows_per_part": q.LOG_ROWS_PER_PART,

@@ -73,6 +73,13 @@
   CU.word = function (words, value) { return Object.prototype.hasOwnProperty.call(words, value) ? words[value] : value; };
   CU.part = function (key, part, letter) { return part === 0 ? key : key + "." + letter + part; };
 
+  /* JSON whose numbers a browser would round: they come as their text. */
+  CU.exactJson = function (text) {
+    return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, function (part) {
+      return part[0] === '"' || part.replace(/\D/g, "").length <= 15 ? part : '"' + part + '"';
+    }));
+  };
+
   CU.remember = function (key, value) {
     try { window.localStorage.setItem(key, JSON.stringify(value)); } catch (error) { return false; /* storage is off: the choice lasts for this page */ }
     return true;

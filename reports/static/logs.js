@@ -87,10 +87,21 @@
   var body = document.querySelector("#log tbody");
   var pageState = document.getElementById("page-state");
 
+  /* HTML makes other characters of some in an attribute: these values the page has as data, too. */
+  Object.keys(config.exact_values).forEach(function (key) {
+    config.exact_values[key].forEach(function (pair) { form.querySelector("select[data-filter='" + key + "']").options[pair[0] + 1].value = "=" + pair[1]; });
+  });
+  /* An input drops line breaks: what an address asked for is kept beside what the input made of it. */
+  var asked = new Map();
+  function setValue(input, value) {
+    input.value = value;
+    if (input.tagName === "INPUT" && input.value !== value) { asked.set(input, [input.value, value]); } else { asked.delete(input); }
+  }
+  function valueOf(input) { var pair = asked.get(input); return pair && pair[0] === input.value ? pair[1] : input.value; }
   function filters() {
     var found = [];
     form.querySelectorAll("[data-filter]").forEach(function (input) {
-      if (input.value !== "") { found.push([input.getAttribute("data-filter"), input.value, input.tagName === "SELECT"]); }
+      if (valueOf(input) !== "") { found.push([input.getAttribute("data-filter"), valueOf(input), input.tagName === "SELECT"]); }
     });
     return found;
   }
@@ -99,7 +110,7 @@
     var parts = new URLSearchParams(location.hash.slice(1));
     form.querySelectorAll("[data-filter]").forEach(function (input) {
       var name = nameOf(input);
-      if (input.value === "") { parts.delete(name); } else { parts.set(name, input.value); }
+      if (valueOf(input) === "") { parts.delete(name); } else { parts.set(name, valueOf(input)); }
     });
     var text = parts.toString();
     if (text !== new URLSearchParams(location.hash.slice(1)).toString()) { history.replaceState(history.state, "", text ? "#" + text : location.pathname + location.search); }
@@ -109,8 +120,8 @@
     var parts = new URLSearchParams(location.hash.slice(1)), isNew = false;
     form.querySelectorAll("[data-filter]").forEach(function (input) {
       var value = parts.get(nameOf(input)) || "";
-      if (input.value === value) { return; }
-      input.value = value; /* a list that does not have it stays empty */
+      if (valueOf(input) === value) { return; }
+      setValue(input, value); /* a list that does not have it stays empty */
       isNew = true;
     });
     return isNew;
@@ -120,7 +131,7 @@
     var cut = wanted.indexOf("=");
     var key = (cut < 0 ? wanted : wanted.slice(0, cut)).trim();
     var data;
-    try { data = JSON.parse(text); } catch (error) { return false; /* not an object: it has no keys to match */ }
+    try { data = CU.exactJson(text); } catch (error) { return false; /* not an object: it has no keys to match */ }
     if (data === null || typeof data !== "object" || !Object.prototype.hasOwnProperty.call(data, key)) { return false; }
     return cut < 0 || String(data[key]) === wanted.slice(cut + 1).trim();
   }
@@ -338,9 +349,10 @@
   /* --- controls -------------------------------------------------------------------------------------------------- */
   function restart() { state.page = 0; return refresh(); }
   form.addEventListener("submit", function (event) { event.preventDefault(); });
-  form.addEventListener("change", function (event) { if (event.target.hasAttribute("data-filter")) { restart(); } });
+  /* Not those of inputs: they come when the pointer is pressed on a row, which would be drawn anew before it is let go. */
+  form.querySelectorAll("select[data-filter]").forEach(function (input) { input.addEventListener("change", restart); });
   form.querySelectorAll("input[data-filter]").forEach(function (input) { input.addEventListener("input", CU.debounce(300, restart)); });
-  function clearFilters() { form.querySelectorAll("[data-filter]").forEach(function (input) { input.value = ""; }); }
+  function clearFilters() { form.querySelectorAll("[data-filter]").forEach(function (input) { setValue(input, ""); }); }
   document.getElementById("clear-filters").addEventListener("click", function () { clearFilters(); state.sort = null; restart(); });
   var search = form.elements.run;
   function searchRun() {

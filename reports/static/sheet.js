@@ -99,7 +99,7 @@
   function metadata(text) {
     if (text === null) { return null; }
     var data;
-    try { data = JSON.parse(text); } catch (error) { return CU.el("pre", {}, text); /* kept as it came */ }
+    try { data = CU.exactJson(text); } catch (error) { return CU.el("pre", {}, text); /* kept as it came */ }
     if (data === null || typeof data !== "object") { return CU.el("pre", {}, text); }
     return facts(Object.keys(data).sort().map(function (key) { return [key, typeof data[key] === "string" ? data[key] : JSON.stringify(data[key])]; }), "facts nested");
   }

@@ -8,14 +8,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
 from reports import analytics, writer
+from reports.build import build_site
 from tests.browser.reader import Reader, one, until
 from tests.reports_fixture import HOSTILE, RUN_WITH_CHILDREN
 from tests.unit import test_format as cases
@@ -607,6 +610,51 @@ def test_hostile_workspace(reader: Reader, published: Path) -> None:
     assert page.locator("main i, main b, main img").count() == 0
     reader.open("index.html")
     assert page.get_by_role("link", name='<b>Evil</b> & "Söns"').count() == 1
+
+
+def test_values_that_html_would_change(browser: Any, published: Path, tmp_path: Path) -> None:
+    """A filter by a name with a carriage return, by a user whose id has line breaks, or by a long number in metadata finds none of its
+    runs; a sheet shows another number; a sheet of a workspace without a priced call asks for a file that is not there.
+    """
+    path = tmp_path / "usage.duckdb"
+    shutil.copy(published, path)
+    odd, user = "one\r\ntwo\0", "user\r\n1"
+    with duckdb.connect(str(path)) as connection:
+        for mart in ("mart_logs__prompt_runs", "mart_details__prompt_summary"):
+            connection.execute(
+                f"update marts.{mart} set name = ?, user_id = ?, user_metadata = ? where workspace_id = 'acme' and usage_date = date '2026-11-09'",
+                [odd, user, '{"order": 12345678901234567893, "a\\"1": 1.50, "n": -1}'],
+            )
+        connection.execute("update marts.mart_details__spans set price_set_id = null")
+    count = one(path, "select count(*) from marts.mart_logs__prompt_runs where name = ?", odd)[0]
+    assert count
+    build_site(path, tmp_path / "site")
+    held = Reader(browser, tmp_path / "site")
+    page = held.log("acme/prompts.html#days=all")
+    held.settle(lambda: page.select_option("select[name=name]", "=" + odd))
+    assert page.inner_text("#log-totals strong") == f"{count} runs"
+    address = page.url.rsplit("/", 1)[1]
+    for wanted in (address, f"prompts.html#days=all&user={quote(user)}"):
+        page = held.log(f"acme/{wanted}")
+        assert page.inner_text("#log-totals strong") == f"{count} runs", wanted
+        assert unquote(page.url.rsplit("/", 1)[1]) == unquote(wanted), (
+            "the address has lost what was asked for"
+        )
+    held.settle(lambda: page.fill("input[name=user_id]", "user"))
+    assert page.inner_text("#log-totals strong") == "0 runs"
+    held.settle(lambda: page.click("#clear-filters"))
+    for asked, found in (
+        ("order=12345678901234567000", 0),
+        ("order=12345678901234567893", count),
+        ('a"1=1.5', count),
+    ):
+        held.settle(lambda asked=asked: page.fill("input[name=metadata]", asked))
+        assert page.inner_text("#log-totals strong") == f"{found} runs", asked
+    page.click("tr[data-run]:nth-child(1) td[data-key=status]")  # the first click after typing is one, too
+    page.wait_for_selector("#sheet[open]")
+    assert "12345678901234567893" in page.inner_text("#sheet")
+    held.context.close()
+    assert not held.problems
 
 
 @pytest.mark.parametrize("width", [360, 600, 700, 800, 1024, 1280, 1359, 1400, 3840])
