@@ -424,6 +424,7 @@ def users_page(data: WorkspaceData) -> ctx.UsersPage:
                     }
                     for name in col.LOG_KINDS
                 ],
+                "detail_from": data.detail_from.isoformat() if data.detail_from else None,
                 "log_fields": col.names(col.LOG_COLUMNS),
                 "rows_per_part": q.LOG_ROWS_PER_PART,
                 "columns": [{"key": h.key, "label": h.label, "number": h.is_number} for h in USER_HEADERS],

@@ -277,7 +277,7 @@
     return {
       rows: ranked(list, ["call_count", "duration_ms"]).map(function (g) {
         return [said(g.key[0]), number(g.sums.call_count), number(g.sums.failed_call_count), plain(f.percent(g.sums.failed_call_count, g.sums.call_count)),
-          milliseconds(g.sums.duration_ms), plain(f.credits(g.sums.task_credits)), costOf(g.sums)];
+          milliseconds(g.sums.duration_ms), creditCell(g.sums.task_credits), costOf(g.sums)];
       }),
       footer: []
     };

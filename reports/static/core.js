@@ -177,7 +177,7 @@
   /* --- CSV: exact values; a cell that a spreadsheet would run as a formula starts with an apostrophe ------------- */
   CU.csvCell = function (value) {
     var text = value === null || value === undefined ? "" : String(value);
-    if (/^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text)) { text = "'" + text; }
+    if (/^[=+\-@\t\r\n＝＋－＠]/.test(text) && !/^-?\d+(\.\d+)?$|^[+-][\d,]+\.\d%$/.test(text)) { text = "'" + text; }
     return /[",\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
   };
   CU.csv = function (rows) {

@@ -81,8 +81,7 @@
 
   /* --- state ----------------------------------------------------------------------------------------------------- */
   var days = config.days;
-  var first = days[0][0], last = days[days.length - 1][0];
-  var state = { from: first, to: last, page: 0, size: 50, sort: null, shown: [] };
+  var state = { from: null, to: null, page: 0, size: 50, sort: null, shown: [] };
   var turn = 0;
   var body = document.querySelector("#log tbody");
   var pageState = document.getElementById("page-state");
@@ -441,8 +440,8 @@
   fromHash();
   readFilters();
   CU.range.start(function (from, to) {
-    state.from = from < first ? first : from;
-    state.to = to > last ? last : to;
+    state.from = from;
+    state.to = to;
     restart();
   });
   window.addEventListener("hashchange", function () {

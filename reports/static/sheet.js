@@ -95,7 +95,7 @@
     });
     return list;
   }
-  function runLink(id, text) { return CU.el("a", { href: "#run=" + encodeURIComponent(id) }, text || id); }
+  function runLink(id, text) { return CU.el("a", { href: CU.hashWith("run", id) }, text || id); }
   function metadata(text) {
     if (text === null) { return null; }
     var data;

@@ -180,6 +180,9 @@
   function drawRuns(user, rows, mine) {
     var days = Array.from(new Set(rows.map(function (row) { return row.usage_date; })));
     var list = piecesOf(days), found = [], total = Number(together(rows).run_count);
+    /* Of days before this one only daily figures are published. */
+    function isGone(day) { return config.detail_from !== null && day < config.detail_from; }
+    var isCut = days.some(isGone), kept = !days.every(isGone);
     var target = id("runs").tBodies[0];
     id("runs-shown").textContent = "Reading…";
     target.replaceChildren();
@@ -206,9 +209,10 @@
           CU.el("td", { class: "num" }, f.count(row[logAt.total_tokens])), CU.el("td", { class: "num", title: f.moneyExact(cost) + f.unpriced(row[logAt.unpriced_call_count], row[logAt.unpriced_total_tokens]) }, f.money(cost) + f.unpricedShort(row[logAt.unpriced_call_count])),
           CU.el("td", { class: "num" }, f.duration(row[logAt.duration_ms]))]);
       });
-      if (!lines.length) { lines.push(CU.el("tr", {}, CU.el("td", { class: "empty", colspan: 7 }, total ? "None among the newest rows that were read. The logs have them." : "No run in this range."))); }
+      if (!lines.length) { lines.push(CU.el("tr", {}, CU.el("td", { class: "empty", colspan: 7 }, total ? kept ? "None among the newest rows that were read. The logs have them." : "No single run of this range is kept any more." : "No run in this range."))); }
       target.replaceChildren.apply(target, lines);
-      id("runs-shown").textContent = "Showing " + f.count(Math.min(found.length, RUNS)) + " of " + f.count(total) + (total === 1 ? " run" : " runs") + ", newest first; the logs have all. Tokens and cost include sub-agents.";
+      id("runs-shown").textContent = "Showing " + f.count(Math.min(found.length, RUNS)) + " of " + f.count(total) + (total === 1 ? " run" : " runs") + ", newest first; the logs have all"
+        + (isCut ? " from " + f.day(config.detail_from) + " on, from when single runs are kept" : "") + ". Tokens and cost include sub-agents.";
       document.documentElement.setAttribute("data-runs", "ready");
     });
   }

@@ -11,12 +11,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from reports import single
+from reports.build import build_site
 from reports.serve import server
 from tests.browser.reader import Reader, one
-from tests.reports_fixture import ACME, HOSTILE
+from tests.reports_fixture import ACME, HOSTILE, make_published
 from tests.unit import test_format as cases
 
 pytestmark = [pytest.mark.browser]
@@ -176,6 +178,12 @@ def test_csv_is_exact_and_harmless(reader: Reader, published: Path) -> None:
         == cost
     )
     assert int(rows[-1][head.index("Unpriced calls")]) > 0
+    page.click("button[data-days='1']")
+    page.wait_for_selector("html[data-range='2026-11-09/2026-11-09']", state="attached")
+    head, *rows = downloaded(page, "[data-csv=tokens]")
+    assert all(row[head.index("Change")][0] in "+-±" for row in rows), "a change is no formula"
+    cells = {"\n=1+1": '"\'\n=1+1"', "＝1+1": "'＝1+1", "-0.5": "-0.5", "+12.3%": "+12.3%", "-1+1%": "'-1+1%"}
+    assert page.evaluate("texts => texts.map(CU.csvCell)", list(cells)) == list(cells.values())
 
     from reports import writer
 
@@ -185,6 +193,26 @@ def test_csv_is_exact_and_harmless(reader: Reader, published: Path) -> None:
     formulas = [row[1] for row in rows if "cmd|" in row[1]]
     assert formulas, "the fixture has no name that is a formula"
     assert all(name.startswith("'=") for name in formulas)
+
+
+def test_no_csv_parts_thousands(browser: Any, tmp_path: Path) -> None:
+    """An amount of a CSV has separators, which no program reads as a number."""
+    path = make_published(tmp_path / "usage.duckdb", days=2, runs_per_day=8)
+    with duckdb.connect(str(path)) as connection:
+        for mart in ("tool_usage", "service_costs", "total_cost", "top_users"):
+            connection.execute(
+                f"update marts.mart_analytics__{mart} set task_credits = 1234.5, total_cost_usd = 1234.5"
+            )
+    build_site(path, tmp_path / "site")
+    held = Reader(browser, tmp_path / "site")
+    page = held.open("acme/analytics.html")
+    page.evaluate("CU.analytics.ready()")
+    for name in ("tools", "services", "cost_days", "users_cost"):
+        text = page.evaluate("name => CU.analytics.tableCsv(name)", name)
+        assert "1234.5" in text, name
+        assert "1,234" not in text, name
+    held.context.close()
+    assert not held.problems
 
 
 def test_range_travels_with_the_reader(reader: Reader) -> None:

@@ -305,6 +305,12 @@ def test_log_totals_sort_and_pages(reader: Reader, published: Path) -> None:
     assert page.get_attribute("th[data-key=total_cost_usd]", "aria-sort") == "descending"
 
 
+def test_totals_name_the_range_that_was_asked_for(reader: Reader) -> None:
+    """Of a range without a run of the log, the first day that has one is said to be its first: '1 Oct 2026 – 5 Dec 2025'."""
+    page = reader.log("acme/agents.html#from=2025-12-01&to=2025-12-05")
+    assert page.inner_text("#log-totals") == "0 runs · 0 tokens · $0.00 · 0 credits · 1 Dec 2025 – 5 Dec 2025"
+
+
 def test_breakdowns_on_hover_and_focus(reader: Reader) -> None:
     """The cost and token breakdowns appear by pointer and by keyboard, add up, and close with Escape."""
     page = reader.log("acme/agents.html")
@@ -415,6 +421,12 @@ def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
     page.keyboard.press("Escape")
     assert page.locator("#sheet").is_hidden()
     assert "run=" not in page.url
+    page = reader.log("acme/agents.html#days=90&status=%3Dcompleted&run=acme-child-agent")
+    page.wait_for_selector("#sheet[open]")
+    link = page.locator("#sheet .facts a", has_text=RUN_WITH_CHILDREN)
+    assert link.get_attribute("href") == f"#days=90&status=%3Dcompleted&run={RUN_WITH_CHILDREN}", (
+        "the way to the parent leaves the range and the filters"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from reports import format as fmt
 from reports import queries as q
 from reports import users, writer
+from reports.build import build_site
 from tests.browser.reader import Reader, one, until
 from tests.reports_fixture import ACME, HOSTILE
 
@@ -182,6 +185,37 @@ def test_one_users_page(reader: Reader, published: Path) -> None:
     page.wait_for_selector("#sheet[open]")
     link = page.locator("#sheet .facts a", has_text="user-12")
     assert link.get_attribute("href") == "users.html#user=user-12"
+
+
+def test_runs_of_a_user_that_are_no_longer_kept(browser: Any, published: Path, tmp_path: Path) -> None:
+    """A user's page sends the reader to the logs for single runs that retention has taken out of them."""
+    path = tmp_path / "usage.duckdb"
+    shutil.copy(published, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("alter table meta.publication add column detail_from_date date")
+        connection.execute("update meta.publication set detail_from_date = date '2026-10-20'")
+        for mart in ("logs__{}_runs", "details__{}_summary"):
+            for kind in ("prompt", "workflow", "agent"):
+                connection.execute(
+                    f"delete from marts.mart_{mart.format(kind)} where usage_date < date '2026-10-20'"
+                )
+        connection.execute("delete from marts.mart_details__spans where usage_date < date '2026-10-20'")
+    build_site(path, tmp_path / "site")
+    held = Reader(browser, tmp_path / "site")
+    for first, last, said in (
+        ("2026-10-01", "2026-10-19", "No single run of this range is kept any more."),
+        (
+            "2026-10-01",
+            "2026-11-09",
+            "; the logs have all from 20 Oct 2026 on, from when single runs are kept.",
+        ),
+        ("2026-10-20", "2026-11-09", "; the logs have all."),
+    ):
+        page = held.open(f"acme/users.html#from={first}&to={last}&user=user-12")
+        page.wait_for_selector("html[data-runs=ready]", state="attached")
+        assert said in page.inner_text("#user-runs"), (first, last)
+    held.context.close()
+    assert not held.problems
 
 
 def test_a_user_that_nobody_knows(reader: Reader) -> None:
