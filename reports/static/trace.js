@@ -80,7 +80,10 @@
   function statusOf(line) { return (line.child ? line.child[childAt.status] : line.span[spanAt.status]) || "unknown"; }
   function nameOf(line) { return line.child ? line.child[childAt.name] || line.child[childAt.run_id] : line.span[spanAt.span_name]; }
   function costOf(line) {
-    if (line.child) { return f.money(cash(line.child[childAt.total_cost_usd])); }
+    if (line.child) { /* of what it lacks there is room for a sign only; its panel has the rest */
+      var cost = cash(line.child[childAt.total_cost_usd]), isLacking = line.child[childAt.unpriced_call_count] > 0;
+      return isLacking && !cost ? "unpriced" : f.money(cost) + (isLacking ? " + ?" : "");
+    }
     if (line.span[spanAt.billing_role] !== "call") { return ""; }
     return line.span[spanAt.cost_source] === "unpriced" ? "unpriced" : f.money(cash(line.span[spanAt.total_cost_usd]));
   }

@@ -394,6 +394,12 @@ def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
     assert page.locator(".pill").nth(2).get_attribute("title") == cases.fmt.money_exact(cost) + lacks
     assert page.locator(".w-row[data-span]").count() == 8
     rows = "document.querySelector('.w-rows').offsetHeight / 28"
+    cost, lacking = one(
+        published,
+        "select total_cost_usd, unpriced_call_count from marts.mart_details__child_runs where run_id = 'acme-child-agent'",
+    )
+    assert lacking, "the fixture's child run has no unpriced call"
+    assert page.inner_text(".w-child .w-cost") == (f"{cases.fmt.money(cost)} + ?" if cost else "unpriced")
     page.click(".w-child .w-turn")
     until(page, f"{rows} === 9 + 9")  # the child run's spans, and a child run of its own
     page.locator(".w-child .w-turn").nth(1).click()
