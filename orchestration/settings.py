@@ -562,12 +562,18 @@ def _validate_secrets_and_hooks(settings: Settings, sources: Mapping[str, str | 
         raise SettingsError(f"{where} must be more than 0, got {settings.hook_timeout_seconds}")
 
 
+_NO_ZONES = ("posix/", "right/", "localtime")
+"""Files of the operating system's beside the zones: Python opens them, DuckDB knows no such names."""
+
+
 def _time_zone(name: Any, where: str) -> str:
+    message = f"{where} must be an IANA time zone like 'Europe/Berlin', got {name!r}"
     try:
         ZoneInfo(str(name))
     except (KeyError, ValueError, OSError) as error:
-        message = f"{where} must be an IANA time zone like 'Europe/Berlin', got {name!r}"
         raise SettingsError(message) from error
+    if str(name).startswith(_NO_ZONES):
+        raise SettingsError(message)
     return str(name)
 
 

@@ -59,8 +59,11 @@
     }
     return look(0);
   };
+  /* Of runs that are asked for one after the other the last one is shown, whichever is read first. */
   CU.openRun = function (id) {
+    CU.sheet.want(id);
     return CU.findRun(id).then(function (found) {
+      if (!CU.sheet.isWanted(id)) { return "late"; }
       if (!found) { return false; }
       if (found.log !== "orphan" && found.log !== config.log) { location.href = found.log + ".html#run=" + encodeURIComponent(id); return "elsewhere"; }
       return CU.sheet.open(found.id, found.day);
@@ -71,7 +74,7 @@
     var wanted = new URLSearchParams(location.hash.slice(1));
     var id = wanted.get("run");
     if (id) {
-      if (CU.sheet.current() !== id) { CU.openRun(id).then(function (found) { if (!found) { say("No run with the id " + id + " has been published for this workspace."); } }); }
+      if (CU.sheet.current() === id) { CU.sheet.want(id); } else { CU.openRun(id).then(function (found) { if (!found) { say("No run with the id " + id + " has been published for this workspace."); } }); }
     } else { CU.sheet.close(); }
     return wanted;
   }
@@ -358,7 +361,7 @@
     var id = search.value.trim();
     if (!id) { refresh(); return; }
     CU.openRun(id).then(function (found) {
-      if (found === "elsewhere") { return; } /* a new hash here would call the way there off */
+      if (found === "elsewhere" || found === "late") { return; } /* a new hash here would call the way there off */
       if (found) { location.hash = CU.hashWith("run", id); }
       else if (search.value.trim() === id) { say("No run with the id " + id + " has been published for this workspace."); }
     });

@@ -16,7 +16,7 @@
   var TOKENS = [["Input", "input_tokens"], ["of which cached", "cached_tokens"], ["of which cache write", "cache_write_tokens"], ["Output", "output_tokens"],
     ["of which reasoning", "reasoning_tokens"], ["Image", "image_tokens"], ["Total", "total_tokens"], ["Citation (beside the total)", "citation_tokens"],
     ["Audio input", "audio_input_tokens"], ["Audio output", "audio_output_tokens"]];
-  var current = null;
+  var current = null, wanted = null;
   var trace = null;
   var prices = null; /* price set id → its rates, read when a sheet first needs them */
   var opener = null;
@@ -301,8 +301,11 @@
 
   CU.sheet = {
     current: function () { return current; },
+    want: function (id) { wanted = id; },
+    isWanted: function (id) { return wanted === id; },
     open: function (id, day) {
       return loadRun(id, day).then(function (loaded) {
+        if (wanted !== id) { return "late"; }
         if (!loaded) { return false; }
         if (!current) { opener = document.activeElement; }
         current = id;
@@ -319,6 +322,7 @@
       });
     },
     close: function () {
+      wanted = null;
       if (!current) { return; }
       current = null;
       trace = null;

@@ -435,6 +435,41 @@ def test_sheet_by_hash_and_keys(reader: Reader, published: Path) -> None:
     )
 
 
+def test_the_run_that_was_asked_for_last_is_shown(reader: Reader) -> None:
+    """Who walks quickly from run to run ends at one that is not in the address, because its data came last; or a closed sheet opens."""
+    page = reader.log(f"acme/agents.html#run={RUN_WITH_CHILDREN}")
+    page.wait_for_selector("#sheet[open]")
+    page.evaluate("""() => {
+        const find = CU.findRun;
+        window.answered = 0;
+        CU.findRun = id => new Promise(done => setTimeout(() => find(id).then(found => {
+            done(found);
+            setTimeout(() => { window.answered += 1; }, 100);
+        }), id === "acme-child-agent" ? 300 : 0));
+    }""")
+
+    def ask(*addresses: str) -> None:
+        page.evaluate(
+            "async hashes => { for (const hash of hashes) { location.hash = hash; await new Promise(done => setTimeout(done, 50)); } }",
+            addresses,
+        )
+
+    child, orphan = "run=acme-child-agent", "run=never-arrived-1"
+    ask(child, orphan)
+    until(page, "window.answered === 2")
+    assert page.inner_text("#sheet-title") == "never-arrived-1"
+    ask(child, orphan)
+    until(page, "window.answered === 3")
+    assert page.inner_text("#sheet-title") == "never-arrived-1", (
+        "the shown run is left for one that nobody wants any more"
+    )
+    ask(child, "days=30")
+    until(page, "window.answered === 4")
+    assert page.locator("#sheet").is_hidden()
+    ask(child)
+    until(page, "document.querySelector('#sheet-title').textContent === 'acme-child-agent'")
+
+
 @pytest.mark.parametrize(
     ("page_name", "kind", "pills"),
     [

@@ -171,6 +171,7 @@ IN_FILE = [
     ("settle_seconds = nan", "'settle_seconds' must be a number"),
     ('memory_limit = "lots"', "'memory_limit' must look like '2GB'"),
     ('time_zone = "Mars"', "'time_zone' must be an IANA time zone"),
+    ('time_zone = "posix/Europe/Berlin"', "'time_zone' must be an IANA time zone"),
     ('default_charge_type = "x"', "'default_charge_type' must be one of hosted, personal"),
     ('schedule_cron = "daily"', "'schedule_cron' must be five fields"),
     ('schedule_cron = "61 2 * * *"', "got '61 2 * * *': the minute '61' is none from 0 to 59"),
