@@ -16,6 +16,8 @@ from orchestration.warehouse.spark_session import SparkMissingError
 DATA_PLATFORM = ["team:data-platform"]
 ANALYTICS = ["team:analytics"]
 POOL = "warehouse"
+_UNTIL_THE_OWNER_SIGNED = 1.0
+"""Seconds: who just took the lock has written at once whose it is."""
 TOLD_TAG = "credit_usage/told_by"
 """Tag of a run whose end is told by the command that runs it."""
 
@@ -32,10 +34,10 @@ def partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date=settings.partitions_start_date, end_offset=2)
 
 
-def take_lock(settings: Settings) -> None:
-    """Take the data folder's lock for the rest of this run's process."""
+def take_lock(settings: Settings, run_id: str) -> None:
+    """Take the data folder's lock for the rest of this process. Where each step of a run has a process of its own, they take turns."""
     try:
-        ensure_lock(settings.data_dir)
+        ensure_lock(settings.data_dir, wait_seconds=_UNTIL_THE_OWNER_SIGNED, run_id=run_id)
     except LockHeldError as error:
         stop(str(error))
 

@@ -1,6 +1,6 @@
 """Assets `raw_runs` and `raw_spans`: whatever is new in the landing folder, as one batch in the lake."""
 
-from __future__ import annotations
+# No postponed annotations here: Dagster checks the real annotation of `context`.
 
 from collections.abc import Iterator
 
@@ -38,8 +38,8 @@ def build_landing(settings: Settings, *, in_one_process: bool) -> dg.AssetsDefin
     ]
 
     @dg.multi_asset(name="ingest", specs=specs, pool=POOL, retry_policy=_RETRIES)
-    def ingest() -> Iterator[dg.MaterializeResult[None]]:
-        take_lock(settings)
+    def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        take_lock(settings, context.run_id)
         report = night.land(settings)
         version = _version(settings)
         for key, entity in _ASSETS.items():
@@ -59,8 +59,8 @@ def _in_steps(settings: Settings) -> dg.AssetsDefinition:
         retry_policy=_RETRIES,
         description="Finds new landing files and divides them into groups that are read at the same time.",
     )
-    def divide() -> Iterator[dg.DynamicOutput[int] | dg.Output[str]]:
-        take_lock(settings)
+    def divide(context: dg.OpExecutionContext) -> Iterator[dg.DynamicOutput[int] | dg.Output[str]]:
+        take_lock(settings, context.run_id)
         division = night.divide_landing(settings)
         for number in range(1, division.groups + 1):
             yield dg.DynamicOutput(number, mapping_key=f"group_{number}", output_name="groups")
@@ -82,8 +82,8 @@ def _in_steps(settings: Settings) -> dg.AssetsDefinition:
         pool=POOL,
         description="Makes one batch of all groups, takes out known rows and commits it to the lake.",
     )
-    def unite(token: str) -> Iterator[dg.Output[None]]:
-        take_lock(settings)
+    def unite(context: dg.OpExecutionContext, token: str) -> Iterator[dg.Output[None]]:
+        take_lock(settings, context.run_id)
         report = night.unite_landing(settings, token)
         version = _version(settings)
         for entity in _ASSETS.values():

@@ -44,8 +44,8 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         description="The file that analysts and reports read. Replaced atomically, only by a candidate that was built to the end and "
         "whose blocking checks all passed; the last publications are kept for `credit-usage rollback`.",
     )
-    def published_warehouse() -> dg.MaterializeResult[None]:
-        take_lock(settings)
+    def published_warehouse(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        take_lock(settings, context.run_id)
         try:
             publication = night.release(settings)
         except (night.AuditFailedError, LookupError) as error:
@@ -65,7 +65,7 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         "Materialising a range here rebuilds, audits, publishes and renders those dates in one run.",
     )
     def usage_dates(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        take_lock(settings)
+        take_lock(settings, context.run_id)
         chosen = (
             set(context.partition_keys)
             if context.has_partition_key or context.has_partition_key_range
@@ -110,8 +110,8 @@ def build_publication(settings: Settings, model_keys: Sequence[dg.AssetKey]) -> 
         pool=POOL,
         description="The static site: for each workspace analytics, logs, run sheets and users, rendered from the published marts only.",
     )
-    def reports() -> dg.MaterializeResult[None]:
-        take_lock(settings)
+    def reports(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        take_lock(settings, context.run_id)
         return dg.MaterializeResult(metadata=_render(settings))
 
     return [published_warehouse, usage_dates, reports]

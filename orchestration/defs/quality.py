@@ -60,7 +60,7 @@ def build_quality(settings: Settings, model_names: Sequence[str]) -> dg.AssetChe
 
     @dg.multi_asset_check(specs=specs, name="audit_candidate", pool=POOL, can_subset=True)
     def audit_candidate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        take_lock(settings)
+        take_lock(settings, context.run.run_id)
         try:
             results = night.audit(settings)
         except LookupError as error:

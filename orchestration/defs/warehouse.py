@@ -90,7 +90,7 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
     def prepare_candidate(
         context: dg.AssetExecutionContext, config: CandidateConfig
     ) -> Iterator[dg.MaterializeResult[None]]:
-        take_lock(settings)
+        take_lock(settings, context.run_id)
         requested = (
             night.dates_between(
                 date.fromisoformat(config.backfill_from), date.fromisoformat(config.backfill_to)
@@ -113,7 +113,7 @@ def build_warehouse(settings: Settings) -> list[dg.AssetsDefinition]:
         pool=POOL,
     )
     def dbt_build(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        take_lock(settings)
+        take_lock(settings, context.run_id)
         plan = night.current_plan(settings, context.run_id)
         with telling_wrong_settings():
             # Started from the UI without the candidate asset, this run has nothing to build in yet.

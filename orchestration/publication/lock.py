@@ -20,9 +20,9 @@ class LockHeldError(RuntimeError):
 
 
 @contextmanager
-def run_lock(data_dir: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold the data folder's lock for the block. Raises LockHeldError when another run has it and `wait_seconds` have passed."""
-    mine = ensure_lock(data_dir, wait_seconds=wait_seconds)
+def run_lock(data_dir: Path, *, wait_seconds: float = 0.0, run_id: str | None = None) -> Iterator[None]:
+    """Hold the data folder's lock for the block. Raises LockHeldError as `ensure_lock` does."""
+    mine = ensure_lock(data_dir, wait_seconds=wait_seconds, run_id=run_id)
     try:
         yield
     finally:
@@ -30,15 +30,17 @@ def run_lock(data_dir: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
             _held.pop(_path(data_dir)).close()
 
 
-def ensure_lock(data_dir: Path, *, wait_seconds: float = 0.0) -> bool:
+def ensure_lock(data_dir: Path, *, wait_seconds: float = 0.0, run_id: str | None = None) -> bool:
     """Take the lock until the process ends, unless this process has it already. Returns whether it was taken now.
 
-    Raises LockHeldError when another process has it and `wait_seconds` have passed.
+    Raises LockHeldError when another process has it and `wait_seconds` have passed. A process that works for the run `run_id` waits as
+    long as another of the same run has it.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     path = _path(data_dir)
     if path in _held:
         return False
+    mark = f" of run {run_id}" if run_id else ""
     deadline = time.monotonic() + wait_seconds
     stream = path.open("a+", encoding="utf-8")
     while True:
@@ -49,16 +51,16 @@ def ensure_lock(data_dir: Path, *, wait_seconds: float = 0.0) -> bool:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 stream.close()
                 raise
-            if time.monotonic() >= deadline:
-                stream.seek(0)
-                owner = stream.read().strip() or "unknown"
+            stream.seek(0)
+            owner = stream.read().strip() or "unknown"
+            if time.monotonic() >= deadline and not (mark and owner.endswith(mark)):
                 stream.close()
                 raise LockHeldError(
                     f"another run holds {path} ({owner}): wait for it to end, or use --wait"
                 ) from error
             time.sleep(0.2)
     stream.truncate(0)
-    stream.write(f"process {os.getpid()}")
+    stream.write(f"process {os.getpid()}{mark}")
     stream.flush()
     _held[path] = stream
     return True

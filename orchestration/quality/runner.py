@@ -50,15 +50,13 @@ def run_suites(
     """Check the rows of the touched dates (None = every row); one result per rule, in the order of the
     suites.
 
-    A rule that could not be evaluated is a failed blocking result with the reason. No touched date means
-    nothing to look at: all rules pass and say so, without loading Great Expectations. Raises
-    FileNotFoundError when there is no such file.
+    A rule that could not be evaluated is a failed blocking result with the reason. Where no date was touched there
+    are still rules that are not about dates: landing files, freshness, prices, budgets. Raises FileNotFoundError when
+    there is no such file.
     """
     if not database.is_file():
         raise FileNotFoundError(f"no database file to check at {database}")
     chosen = build_suites(dates=dates, as_of=as_of, thresholds=thresholds) if suites is None else list(suites)
-    if dates is not None and not dates:
-        return [_nothing_to_check(rule) for suite in chosen for rule in suite.rules]
     config = connection_config(memory_limit=memory_limit, threads=threads, temp_directory=temp_directory)
     with _Session(database, config) as session:
         return [result for number, suite in enumerate(chosen) for result in session.run(suite, number)]
@@ -182,12 +180,6 @@ def _no_rows_query(condition: str, shown: Sequence[str]) -> str:
     return (
         f"select {columns}, count(*) over () as {_FAILURES} from {{batch}} where {condition} "
         f"order by {', '.join(str(position + 1) for position in range(len(shown)))} limit {MAX_EXAMPLES}"
-    )
-
-
-def _nothing_to_check(rule: Rule) -> CheckResult:
-    return CheckResult(
-        rule.name, rule.severity, True, 0, f"{_sentence(rule)}: no usage date was touched", {"dates": 0}
     )
 
 

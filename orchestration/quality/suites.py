@@ -185,7 +185,7 @@ class _Table:
             f"each touched date has rows in {self.table}",
             NoResult(
                 f"select cast(touched.usage_date as varchar) as usage_date "
-                f"from (values {expected}) as touched(usage_date) where touched.usage_date not in "
+                f"from (values {expected}) as touched(usage_date) where touched.usage_date is not null and touched.usage_date not in "
                 "(select usage_date from {batch} where usage_date is not null)"
             ),
         )

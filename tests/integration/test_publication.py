@@ -17,7 +17,8 @@ from unittest import mock
 import pytest
 
 from orchestration import night, sql
-from orchestration.publication import candidate, copies, publish
+from orchestration.publication import candidate, copies, lock, publish
+from orchestration.publication.lock import LockHeldError
 from orchestration.settings import REPOSITORY, load
 from orchestration.site import render_site
 from orchestration.warehouse import dbt
@@ -332,11 +333,11 @@ def test_a_look_leaves_to_the_job_what_it_cannot_judge(published: Warehouse) -> 
 
 
 @contextmanager
-def held_by_another(warehouse: Warehouse, seconds: float) -> Iterator[None]:
+def held_by_another(warehouse: Warehouse, seconds: float, run_id: str | None = None) -> Iterator[None]:
     """Another process that holds the lock for some time."""
     code = (
         "import sys, time; from pathlib import Path; from orchestration.publication.lock import ensure_lock; "
-        f"ensure_lock(Path(sys.argv[1])); print('held', flush=True); time.sleep({seconds})"
+        f"ensure_lock(Path(sys.argv[1]), run_id={run_id!r}); print('held', flush=True); time.sleep({seconds})"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(warehouse.settings.data_dir)],
@@ -479,6 +480,16 @@ def test_a_second_run_waits_when_asked(published: Warehouse) -> None:
         started = time.monotonic()
         assert published.cli("nightly", "--wait", "60").code == 0
         assert time.monotonic() - started > 1
+
+
+def test_steps_of_one_run_take_turns(published: Warehouse) -> None:
+    """With several landing workers each step is a process of its own: dates and pages come at once, and one of the two fails the run."""
+    data_dir = published.settings.data_dir
+    with held_by_another(published, 3, "run_1"):
+        with pytest.raises(LockHeldError, match="of run run_1"):
+            lock.ensure_lock(data_dir, run_id="run_2")
+        with lock.run_lock(data_dir, run_id="run_1"):
+            pass
 
 
 # -- full builds, empty dates, time zones --------------------------------------------------------------------------------------------
