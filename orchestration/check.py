@@ -94,9 +94,9 @@ def _check_file(
     settings: Settings, database: Path, manifests: Sequence[Manifest] | None
 ) -> list[CheckResult]:
     scratch = candidate.scratch_path(settings, "check")
-    scratch.parent.mkdir(parents=True, exist_ok=True)
     # Said of the file that was named, and not of its copy.
     sql.connect(settings, database, read_only=True).close()
+    scratch.parent.mkdir(parents=True, exist_ok=True)
     copies.copy_file(database, scratch)
     try:
         plan = candidate.make_plan(settings, manifests or [], full=True)

@@ -72,12 +72,14 @@ def main() -> None:
             raise
         end(str(error), USAGE_ERROR)
     except Exception as error:
-        # A bug or a damaged file; Python's own code 1 would say that the data failed a check.
+        # A bug, a damaged file or one that another program has; Python's own code 1 would say that the data failed a check.
         if _is_damaged_database(error):
             end(
                 f"{error}. Of the published file: run `credit-usage nightly`, which rebuilds it from the lake",
                 USAGE_ERROR,
             )
+        if _is_about_the_machine(error):
+            end(" ".join(str(error).split()), USAGE_ERROR)
         traceback.print_exc()
         sys.exit(USAGE_ERROR)
 
@@ -92,6 +94,17 @@ def _is_damaged_database(error: Exception) -> bool:
     return isinstance(error, duckdb.Error) and any(
         sign in told for sign in ("not a valid DuckDB database file", "checksum", "Corrupt", "corrupt")
     )
+
+
+def _is_about_the_machine(error: Exception) -> bool:
+    """Whether DuckDB could not do its work for want of room or rights, or because another program writes to the file."""
+    if "duckdb" not in sys.modules:
+        return False
+    import duckdb  # noqa: PLC0415 - it is there already
+
+    from orchestration import sql  # noqa: PLC0415 - only who met an error needs it
+
+    return isinstance(error, duckdb.Error) and sql.is_about_machine(error)
 
 
 def run() -> NoReturn:

@@ -279,6 +279,7 @@ _KINDS = {Path: "a path", str: "text", int: "a whole number", float: "a number",
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _USER_FILES = ("price_file", "rate_file")
 _MEMORY_LIMIT = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
+_WHOLE_PERCENT = 100
 _CREDIT_PRICE_BELOW = 1_000_000
 _SHORTEST_SALT = 16
 SECRETS = ("user_id_salt", "on_failure_webhook", "on_success_webhook")
@@ -431,6 +432,10 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     if not _MEMORY_LIMIT.match(settings.memory_limit):
         where = f"{sources['memory_limit']}: 'memory_limit'"
         raise SettingsError(f"{where} must look like '2GB', got {settings.memory_limit!r}")
+    size = float(settings.memory_limit.rstrip("%KMGTiBkmgtb "))
+    if size == 0 or (settings.memory_limit.endswith("%") and size > _WHOLE_PERCENT):
+        where = f"{sources['memory_limit']}: 'memory_limit'"
+        raise SettingsError(f"{where} must be more than 0 and at most 100%, got {settings.memory_limit!r}")
     for name in (
         "threads",
         "keep_publications",

@@ -60,17 +60,27 @@ _MACHINE_ERRORS = (
 )
 
 
+def is_about_machine(error: duckdb.Error) -> bool:
+    """Whether a file could not be opened or read because of memory, disk, permissions, or a program that has it open for writing: it may
+    be whole. DuckDB has no class of its own for most of these: an IOException carries the operating system's words.
+    """
+    import duckdb  # noqa: PLC0415
+
+    words = (*map(os.strerror, _MACHINE_ERRORS), "Could not set lock on file")
+    return isinstance(error, duckdb.OutOfMemoryException) or (
+        isinstance(error, duckdb.IOException) and any(word in str(error) for word in words)
+    )
+
+
 def is_about_data(error: duckdb.Error) -> bool:
     """Whether an error was raised by what is in a file, rather than by the machine, its disk, or our SQL.
 
-    A full disk must never mark a good file as bad. DuckDB has no class of its own for it: an IOException
-    carries the operating system's words, after a path of ours and without a line of the file.
+    A full disk must never mark a good file as bad.
     """
     import duckdb  # noqa: PLC0415
 
     if isinstance(error, duckdb.IOException):
-        message = str(error)
-        return not any(os.strerror(code) in message for code in _MACHINE_ERRORS)
+        return not is_about_machine(error)
     kinds = (
         duckdb.DataError,
         duckdb.InvalidInputException,

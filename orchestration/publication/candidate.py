@@ -133,10 +133,15 @@ class DamagedFileError(RuntimeError):
     """The published file cannot be read, or is no publication; the message says what to do."""
 
 
+class BusyFileError(RuntimeError):
+    """The published file cannot be read now, and may be whole; the message says what to do."""
+
+
 def read_manifest(settings: Settings) -> dict[str, Any] | None:
     """The manifest of the published file, None when nothing was published yet.
 
-    Read from inside the file: the JSON beside it may be older after a crash between the two renames. Raises DamagedFileError.
+    Read from inside the file: the JSON beside it may be older after a crash between the two renames. Raises DamagedFileError, or
+    BusyFileError where the file is not to blame.
     """
     if not settings.published_path.exists():
         return None
@@ -150,6 +155,10 @@ def read_manifest(settings: Settings) -> dict[str, Any] | None:
         return dict(json.loads(row[0]))
     except (duckdb.Error, ValueError) as error:
         cause = " ".join(str(error).split())[:200]
+        if isinstance(error, duckdb.Error) and sql.is_about_machine(error):
+            raise BusyFileError(
+                f"{settings.published_path} cannot be read now ({cause}): close the program that writes to it, or make room, and try again"
+            ) from error
         raise DamagedFileError(
             f"{settings.published_path} is damaged ({cause}): run `credit-usage nightly`, which rebuilds it from the lake"
         ) from error
@@ -162,6 +171,13 @@ def read_manifest_beside(settings: Settings) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return document if isinstance(document, dict) and "publication_id" in document else None
+
+
+def log_beside(settings: Settings) -> Path:
+    """The write-ahead log of somebody who wrote to the published file and did not end well. It is never ours, and every reader's DuckDB
+    takes it for a part of the file.
+    """
+    return settings.published_path.with_name(settings.published_path.name + ".wal")
 
 
 def hash_of(path: Path) -> str:
@@ -179,6 +195,8 @@ def is_changed_by_hand(settings: Settings, *, thorough: bool = False) -> bool:
     recorded = (beside or {}).get("file_sha256")
     if recorded is None:
         return False
+    if log_beside(settings).exists():
+        return True
     if not thorough and is_remembered(settings, recorded):
         return False
     return bool(hash_of(settings.published_path) != recorded)

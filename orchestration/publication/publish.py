@@ -27,6 +27,7 @@ from orchestration.publication.candidate import (
     first_detail_date,
     hash_of,
     is_remembered,
+    log_beside,
     read_manifest,
     read_manifest_beside,
     remember_hash,
@@ -96,6 +97,7 @@ def publish(
     digest = _synced_hash(candidate)
     if settings.published_path.exists() and plan.reason != CHANGED_BY_HAND:
         _keep(settings)
+    log_beside(settings).unlink(missing_ok=True)
     candidate.replace(settings.published_path)
     durable.sync_folder(settings.published_dir)
     _write_manifest(settings, manifest, digest)
@@ -216,15 +218,21 @@ def _manifest_in(settings: Settings, path: Path) -> dict[str, Any]:
 
 
 def repair(settings: Settings) -> None:
-    """Make good what a crash or a hand left: a file that cannot be read is put aside as `warehouse/damaged.duckdb`, and the JSON manifest
-    follows the one inside the file.
+    """Make good what a crash or a hand left: a file that cannot be read is put aside as `warehouse/damaged.duckdb`, what was written
+    beside the file is not in it, and the JSON manifest follows the one inside the file.
     """
+    log = log_beside(settings)
     try:
         inside = read_manifest(settings)
     except DamagedFileError:
+        if log.exists():
+            log.unlink()
+            repair(settings)
+            return
         settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
         settings.published_path.replace(settings.warehouse_dir / "damaged.duckdb")
         return
+    log.unlink(missing_ok=True)
     if inside is None:
         return
     beside = read_manifest_beside(settings) or {}

@@ -17,6 +17,7 @@ from unittest import mock
 import pytest
 
 from orchestration import night, sql
+from orchestration.doctor import examine
 from orchestration.publication import candidate, copies, lock, publish
 from orchestration.publication.lock import LockHeldError
 from orchestration.settings import REPOSITORY, load
@@ -207,6 +208,63 @@ def test_a_damaged_published_file_is_rebuilt_from_the_lake(
     assert differences(published, path, good) == []
     published.land()
     assert published.build().is_empty, "the next night takes the repaired file for damaged"
+
+
+def write_and_die(path: Path, *, then: str) -> subprocess.Popen[str]:
+    """A program that has changed the published file by now, and goes on with `then`."""
+    code = (
+        "import duckdb, os, sys; connection = duckdb.connect(sys.argv[1]); "
+        "connection.execute('update facts.fct_span_usage set provider_cost_usd = 7'); print('written', flush=True); "
+        f"{then}"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "written\n"
+    return process
+
+
+def test_what_was_written_beside_the_file_is_taken_away(published: Warehouse) -> None:
+    """Somebody's changes, which a killed program left in a write-ahead log, are read into this publication and each that follows."""
+    path = published.settings.published_path
+    before = path.read_bytes()
+    amounts = "select provider_cost_usd from facts.fct_span_usage order by all"
+    good = published.query(amounts)
+    write_and_die(path, then="os._exit(1)").communicate()
+    assert published.query(amounts) != good, "nothing was written"
+    told = {finding.name: finding.status for finding in examine(published.settings)}
+    assert told["published file"] == "fail"
+    assert night.look(published.settings) is not None
+    assert path.read_bytes() == before
+    assert published.query(amounts) == good
+    candidate.log_beside(published.settings).write_bytes(b"no log at all")
+    published.land()
+    assert published.build().is_empty, "a file that is whole is built anew"
+    assert published.query(amounts) == good
+
+
+def test_a_published_file_that_another_program_has_is_not_called_damaged(published: Warehouse) -> None:
+    """A notebook has the file open for writing, or memory is short: the night takes the file away from its readers and builds all anew."""
+    path = published.settings.published_path
+    other = write_and_die(path, then="sys.stdin.read()")
+    try:
+        for command in (["status"], ["sql", "select 1"], ["check", "--database", str(path)]):
+            outcome = published.cli(*command)
+            assert outcome.code == 2
+            assert "Conflicting lock" in outcome.err
+            assert "Traceback" not in outcome.err
+            assert "damaged" not in outcome.err
+        with pytest.raises(candidate.BusyFileError, match="close the program that writes to it"):
+            published.land()
+        assert path.exists()
+    finally:
+        other.kill()
+        other.communicate()
+    with pytest.raises(candidate.BusyFileError):
+        candidate.read_manifest(published.with_settings(memory_limit="1KB").settings)
+    published.land()
+    assert published.build().is_empty
 
 
 # -- rollback, history, nothing new ------------------------------------------------------------------------------------------------
