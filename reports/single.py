@@ -28,6 +28,10 @@ class UnknownWorkspaceError(LookupError):
     """There is no such workspace in the published file."""
 
 
+class NoUsageError(LookupError):
+    """There is no usage on the days asked for."""
+
+
 def render(
     published: Path, workspace_id: str, first: date | None, last: date | None
 ) -> tuple[date, date, bytes]:
@@ -45,7 +49,9 @@ def render(
         last = last or days[-1]
         first = first or last - timedelta(days=analytics.DEFAULT_DAYS - 1)
         if first > last:
-            raise ValueError(f"the range begins on {first} and ends before, on {last}")
+            raise NoUsageError(
+                f"workspace {workspace_id!r} has no usage from {first} on: its newest is of {last}"
+            )
         if first.year < _YEARS[0] or last.year > _YEARS[1]:
             raise ValueError(f"{first} to {last}: usage is of the years {_YEARS[0]} to {_YEARS[1]}")
         earliest = first - timedelta(days=(last - first).days + 1)

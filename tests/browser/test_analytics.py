@@ -320,7 +320,7 @@ def test_single_file_stands_alone(reader: Reader, published: Path, tmp_path: Pat
     assert page.locator("#tiles .value").first.get_attribute("title").startswith(cases.fmt.money_exact(cost))
     with pytest.raises(LookupError, match="is not in the published file"):
         single.render(published, "nobody", None, None)
-    with pytest.raises(ValueError, match="begins on 2027-01-01 and ends before, on 2026-11-09"):
+    with pytest.raises(LookupError, match="no usage from 2027-01-01 on: its newest is of 2026-11-09"):
         single.render(published, ACME, date(2027, 1, 1), None)
     for first, last in ((date(1, 1, 1), None), (None, date(9999, 12, 31))):
         with pytest.raises(ValueError, match="usage is of the years 2000 to 2099"):

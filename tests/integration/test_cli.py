@@ -436,6 +436,11 @@ def test_report_and_check(published: Warehouse) -> None:
         "file": str(target), "workspace_id": "ws_a", "first_date": "2026-10-01", "last_date": "2026-10-02", "bytes": target.stat().st_size,
     }  # fmt: skip
     assert published.cli("report", "--single-file", "--workspace", "nobody").code == 2
+    late = published.cli("report", "--single-file", "--workspace", "ws_a", "--from", "2030-01-01")
+    assert (late.code, late.err) == (
+        2,
+        "Error: workspace 'ws_a' has no usage from 2030-01-01 on: its newest is of 2026-10-03\n",
+    )
     checked = published.cli("check", "--json")
     assert checked.code == 0, [c for c in checked.json()["checks"] if not c["passed"]]
     assert checked.json()["passed"] is True
