@@ -171,8 +171,11 @@ def nightly(full: bool, engine: str | None, wait: float, log_format: str | None,
 @json_option
 def backfill(first: datetime, last: datetime, wait: float, log_format: str | None, as_json: bool) -> None:
     """Rebuild a range of usage dates from the lake, audit and publish them."""
+    from orchestration import night  # noqa: PLC0415
+
     if last < first:
         raise click.UsageError(f"--to {last:%Y-%m-%d} lies before --from {first:%Y-%m-%d}")
+    night.dates_between(first.date(), last.date())
     cli_night.run(
         load(),
         as_json=as_json,

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration import durable, progress, sql
-from orchestration.landing import erasure
+from orchestration.landing import contract, erasure
 from orchestration.landing.ingest import IngestReport, ingest, survey
 from orchestration.landing.lake import COUNTS, Lake, Manifest
 from orchestration.pricing import catalogue
@@ -201,7 +201,10 @@ def look(settings: Settings) -> IngestReport | None:
 
 
 def dates_between(first: date, last: date) -> list[date]:
-    """All dates from first to last, both included."""
+    """All dates from first to last, both included. Raises ValueError where usage cannot be of them: each date is looked for."""
+    low, high = date.fromisoformat(contract.MIN_TIMESTAMP), date.fromisoformat(contract.MAX_TIMESTAMP)
+    if first < low or last >= high:
+        raise ValueError(f"{first} to {last}: usage is of the years {low.year} to {high.year - 1}")
     return [first + timedelta(days=step) for step in range((last - first).days + 1)]
 
 

@@ -470,6 +470,10 @@ def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     for name in ("time_zone", "schedule_time_zone"):
         _time_zone(getattr(settings, name), f"{sources[name]}: '{name}'")
     _charge_type(settings.default_charge_type, f"{sources['default_charge_type']}: 'default_charge_type'")
+    if settings.data_dir.exists() and not settings.data_dir.is_dir():
+        raise SettingsError(
+            f"{sources['data_dir']}: 'data_dir' must be a folder, and there is a file: {settings.data_dir}"
+        )
     for name in _USER_FILES:
         path = getattr(settings, name)
         if path is not None and not path.is_file():
@@ -509,7 +513,12 @@ def _fault_of_cron(text: str) -> str:
 def _validate_urls(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     """The same of folders on object storage. The value is not shown where it may hold a password."""
     for name in ("landing_url", "lake_url"):
-        user, at, _ = getattr(settings, name).partition("://")[2].partition("/")[0].rpartition("@")
+        scheme, _, folder = getattr(settings, name).partition("://")
+        if scheme and not folder.strip("/"):
+            raise SettingsError(
+                f"{sources[name]}: '{name}' must be the URL of a folder, such as s3://bucket/exports"
+            )
+        user, at, _ = folder.partition("/")[0].rpartition("@")
         if at and ":" in user:
             raise SettingsError(
                 f"{sources[name]}: '{name}' must not hold a password: credentials come from the provider's own environment"

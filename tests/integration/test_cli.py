@@ -92,6 +92,8 @@ def test_wrong_usage_ends_with_2_and_one_line(warehouse: Warehouse) -> None:
         ("backfill",),
         ("backfill", "--from", "2026-10-02", "--to", "2026-10-01"),
         ("backfill", "--from", "yesterday", "--to", "2026-10-01"),
+        ("backfill", "--from", "0001-01-01", "--to", "2026-10-01"),
+        ("backfill", "--from", "2026-10-01", "--to", "9999-12-31"),
         ("sql", "select 1"),
         ("report",),
         ("report", "--workspace", "w"),
