@@ -479,6 +479,7 @@ def test_content_is_left_out_unless_asked_for(tmp_path: Path) -> None:
         ({"kind": "SPAN_KIND_CLIENT"}, {"status": "completed"}),
         ({"traceId": TRACE.upper()}, {"run_id": TRACE}),
         ({"traceId": base64.b64encode(bytes.fromhex(TRACE)).decode()}, {"run_id": TRACE}),
+        ({"traceId": "463AC35C9F6413AD"}, {"run_id": "463ac35c9f6413ad"}),
         ({"parentSpanId": "0000000000000000"}, {"parent_span_id": None}),
         ({"name": ""}, {"name": "unnamed"}),
     ],
@@ -673,3 +674,147 @@ def test_old_and_new_lists_of_one_resource(night: Night) -> None:
     night.write("traces.jsonl", lines(document))
     night.land()
     assert {row["scope"] for row in night.rows()} == {"test.scope", "old"}
+
+
+MLFLOW = {
+    "mlflow.spanType": '"CHAT_MODEL"',
+    "mlflow.llm.model": '"gpt-5-mini-2025-08-07"',
+    "mlflow.spanInputs": '{"messages": [{"role": "user", "content": "secret"}]}',
+}
+MLFLOW_USAGE = (
+    '{"input_tokens": 100, "output_tokens": 20, "total_tokens": 120, '
+    '"cache_read_input_tokens": 60, "cache_creation_input_tokens": 5}'
+)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        (
+            MLFLOW | {"mlflow.chat.tokenUsage": MLFLOW_USAGE},
+            {
+                "call_marker": "call",
+                "kind": "completion",
+                "model": "gpt-5-mini-2025-08-07",
+                "provider": "openai",
+                "input_tokens": 100,
+                "cached_tokens": 60,
+                "cache_write_tokens": 5,
+                "output_tokens": 20,
+            },
+        ),
+        (
+            MLFLOW
+            | {
+                "mlflow.chat.tokenUsage": MLFLOW_USAGE,
+                "mlflow.spanOutputs": json.dumps(
+                    {
+                        "id": "chatcmpl-7",
+                        "choices": [],
+                        "usage": {
+                            "prompt_tokens": 100,
+                            "completion_tokens": 20,
+                            "completion_tokens_details": {"reasoning_tokens": 8},
+                        },
+                    }
+                ),
+            },
+            {"response_id": "chatcmpl-7", "input_tokens": 100, "output_tokens": 20, "reasoning_tokens": 8},
+        ),
+        (
+            {"mlflow.spanType": '"AGENT"', "mlflow.chat.tokenUsage": MLFLOW_USAGE},
+            {"call_marker": "not_call", "kind": "agent"},
+        ),
+        ({"mlflow.spanType": "null"}, {"call_marker": None, "kind": "other"}),
+        (
+            {"mlflow.spanType": "null", **GEN_AI},
+            {"call_marker": "call", "input_tokens": 100, "model": "gpt-4o"},
+        ),
+        (
+            {
+                "gen_ai.request.model": "gpt-4o-mini",
+                "gen_ai.usage.input_tokens": 1047,
+                "gen_ai.usage.output_tokens": 332,
+                "usage": '{"requests":1,"input_tokens":1047,"output_tokens":332,"total_tokens":1379,'
+                '"input_tokens_details":{"cached_tokens":586},"output_tokens_details":{"reasoning_tokens":3}}',
+            },
+            {"input_tokens": 1047, "cached_tokens": 586, "output_tokens": 332, "reasoning_tokens": 3},
+        ),
+        (
+            {"gen_ai.system": "openai", "usage": '{"input_tokens":1047,"output_tokens":332}'},
+            {"input_tokens": None, "output_tokens": None},
+        ),
+        (
+            {
+                "gen_ai.operation.name": "image_generation",
+                "gen_ai.request.model": "gpt-image-1",
+                "gen_ai.usage.input_tokens": 134,
+                "gen_ai.usage.output_tokens": 77,
+            },
+            {"kind": "image_generation", "input_tokens": 134, "output_tokens": None, "image_tokens": 77},
+        ),
+        (
+            GEN_AI | {"response_data": '{"usage": {"total_tokens": 120}}'},
+            {"input_tokens": 100, "output_tokens": 20},
+        ),
+    ],
+)
+def test_usage_that_packages_tell_in_their_own_way(
+    night: Night, attributes: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """MLflow's calls would cost nothing, parts of usage would be lost, steps be calls, and an image's tokens be text."""
+    (row,) = _landed(night, request(span(attributes=attributes)))
+    assert {name: row[name] for name in expected} == expected
+    assert "secret" not in str(row), "what was asked must not be loaded"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("llm.openai.messages", "[{'role': 'user', 'content': 'secret'}]"),
+        ("llm.None.output", "secret"),
+        ("raw_input", "secret"),
+        ("output", "secret"),
+        ("genkit:output", '{"text": "secret"}'),
+        ("llm.invocation_parameters", '{"instructions": "secret", "temperature": 1}'),
+        ("app.input", ["secret"]),
+    ],
+)
+def test_content_under_names_of_any_package(night: Night, name: str, content: Any) -> None:
+    """Prompts and answers reached the lake where a package had its own name for them."""
+    others = {
+        "app.output": 5,
+        "llm.invocation_parameters.x": '{"temperature": 1}',
+        "gen_ai.output.type": "json",
+    }
+    (row,) = _landed(night, request(span(attributes={**GEN_AI, **others, name: content})))
+    assert "secret" not in str(row)
+    assert json.loads(row["attributes"]) == others, "only content may be left out"
+
+
+def test_names_as_protobuf_has_them(night: Night) -> None:
+    """A request that was written with protobuf's own names, ids in base64, must land as any other; texts keep what they say."""
+    text = 'says "trace_id": and \\"span_id\\":'
+    plain = request(span(attributes={**GEN_AI, "app.note": text}), resource={"service.name": "shop"})
+    (expected,) = _landed(night, plain)
+    body = json.dumps(plain)
+    for camel, snake in (
+        ("resourceSpans", "resource_spans"),
+        ("scopeSpans", "scope_spans"),
+        ("traceId", "trace_id"),
+        ("spanId", "span_id"),
+        ("parentSpanId", "parent_span_id"),
+        ("startTimeUnixNano", "start_time_unix_nano"),
+        ("endTimeUnixNano", "end_time_unix_nano"),
+        ("stringValue", "string_value"),
+        ("intValue", "int_value"),
+    ):
+        body = body.replace(f'"{camel}"', f'"{snake}"')
+    body = body.replace(TRACE, base64.b64encode(bytes.fromhex(TRACE)).decode())
+    other = Night(night.settings.data_dir / "other")
+    other.write("traces.json", json.dumps(json.loads(body), indent=2).encode())
+    other.land()
+    (row,) = other.rows()
+    told = ("run_id", "span_id", "name", "started_at", "ended_at", "input_tokens", "model", "attributes")
+    assert {name: row[name] for name in told} == {name: expected[name] for name in told}
+    assert json.loads(row["attributes"])["app.note"] == text

@@ -105,6 +105,7 @@ NAMES: Mapping[str, Sequence[str]] = {
         "llm.system",
         "ai.model.provider",
         "llm.vendor",
+        "mlflow.llm.provider",
     ),
     "model": (
         "gen_ai.request.model",
@@ -114,6 +115,7 @@ NAMES: Mapping[str, Sequence[str]] = {
         "llm.request.model",
         "langfuse.observation.model.name",
         "model_name",
+        "mlflow.llm.model",
     ),
     "response_model": ("gen_ai.response.model", "ai.response.model", "llm.response.model"),
     "service_tier": (
@@ -180,6 +182,7 @@ MARKERS = {
     "gen_ai": "gen_ai.operation.name",
     "llm": "llm.request.type",
     "langfuse": "langfuse.observation.type",
+    "mlflow": "mlflow.spanType",
 }
 USAGE_BODIES: Mapping[str, str] = {
     "gen_ai.usage.raw": "$",
@@ -187,12 +190,19 @@ USAGE_BODIES: Mapping[str, str] = {
     "ai.response.providerMetadata": "$.anthropic.usage",
     "gcp.vertex.agent.llm_response": "$.usage_metadata",
     "response_data": "$.usage",
+    "mlflow.spanOutputs": "$.usage",
     "langfuse.observation.usage_details": "$",
 }
 """Where packages leave the provider's own usage object, and its path in the attribute's JSON. It wins over the attributes: some are
 lossy (Logfire and LiteLLM leave reasoning or cached tokens out of them), some are of the other convention (AI SDK 5)."""
+_COMPLETING_USAGE = "usage"
+"""The provider's usage object beside `gen_ai.usage.*`, which lack its parts (Logfire's spans of the OpenAI Agents SDK)."""
+_MLFLOW_USAGE = "mlflow.chat.tokenUsage"
+"""MLflow's own count: Anthropic's names, but the cache is within the input."""
 _BODIES = (
     *USAGE_BODIES,
+    _COMPLETING_USAGE,
+    _MLFLOW_USAGE,
     "langfuse.observation.cost_details",
     "output.value",
     "db.system",
@@ -225,6 +235,15 @@ CONTENT = (
     "|traceloop[.]entity[.](input|output)|ai[.](prompt|response[.](text|object|toolCalls|reasoning|messages|files)|toolCall[.](args|result)"
     "|value|embedding|settings[.]prompt).*|(request|response)_data|(all_|new_)?messages.*|pydantic_ai[.](all_|new_)?messages.*|final_result"
     "|langfuse[.](observation|trace)[.](input|output).*|events|db[.](statement|query[.].*)|exception[.].*|model_request_parameters|logfire[.].*"
+)
+
+_CONTENT_BY_ITS_LAST_WORD = (
+    "(.*[._])?(inputs?|outputs?|prompts?|completions?|messages?|contents?|choices|responses?|results?|arguments|args|text|texts|tools"
+    "|instructions?|query|question|answer|history|documents?|spanInputs|spanOutputs)([.][0-9].*)?"
+)
+"""What attributes of packages that nobody has heard of call it; of such a name only texts, lists and objects are content."""
+_CONTENT_IN_JSON = (
+    "[\"'](messages|content|contents|text|prompt|input|instructions|arguments|query|tools)[\"']\\s*:"
 )
 
 _BUCKETS: Mapping[str, str] = {
@@ -328,6 +347,26 @@ MACROS = (
             else nullif(try(json_extract(as_json(t), path)::varchar), 'null')
         end
     """,
+    """
+    create or replace temp macro mlflow_usage(t) as
+        replace(
+            replace(usage_object(t, '$'), '"cache_read_input_tokens"', '"cache_read_tokens"'),
+            '"cache_creation_input_tokens"', '"cache_write_tokens"'
+        )
+    """,
+    # What people and models wrote: by the name of an attribute, or by what its JSON holds.
+    f"""
+    create or replace temp macro is_content(k, v) as
+        regexp_full_match(k, {literal(CONTENT)})
+        or (
+            coalesce(v."stringValue", v."arrayValue", v."kvlistValue") is not null
+            and regexp_full_match(k, {literal(_CONTENT_BY_ITS_LAST_WORD)})
+        )
+        or (
+            (starts_with(v."stringValue", '{{') or starts_with(v."stringValue", '['))
+            and regexp_matches(v."stringValue", {literal(_CONTENT_IN_JSON)})
+        )
+    """,
     # Protobuf's own JSON has ids in base64, the Collector's in hexadecimal.
     """
     create or replace temp macro otlp_id(t, digits) as
@@ -335,6 +374,7 @@ MACROS = (
             when t is null or t = '' or t = repeat('0', digits) then null
             when length(t) = digits then lower(t)
             when regexp_full_match(t, '0+') then null
+            when regexp_full_match(t, '[0-9A-Fa-f]+') then lower(t)
             when regexp_full_match(t, '[A-Za-z0-9+/]+={0,2}') and length(t) % 4 = 0 and length(t) < digits
                 then lower(hex(from_base64(t)))
             else lower(t)
@@ -353,6 +393,11 @@ def _family(name: str) -> str:
 
 def _first(names: Sequence[str], keys: str = "keys", values: str = "vals", *, guarded: bool = True) -> str:
     found = [f"{values}[list_position({keys}, {literal(name)})]" for name in names]
+    # MLflow writes each value as JSON, a word in quotes.
+    found = [
+        f"trim({look}, '\"')" if name.startswith("mlflow.") else look
+        for name, look in zip(names, found, strict=True)
+    ]
     if guarded:
         found = [
             f"case when {_family(name)} then {look} end" for name, look in zip(names, found, strict=True)
@@ -363,7 +408,7 @@ def _first(names: Sequence[str], keys: str = "keys", values: str = "vals", *, gu
 def detect(sniff: Sniff) -> bool:
     """Whether a file holds trace requests."""
     return sniff.layout != "table" and any(
-        path == "resourceSpans" or path.startswith("resourceSpans[]") for path in sniff.paths
+        path.removesuffix("[]").split("[].")[0] in ("resourceSpans", "resource_spans") for path in sniff.paths
     )
 
 
@@ -382,10 +427,40 @@ def row_count(records: str) -> str:
             when {_IS_BLANK} then 0
             else 1
         end)::bigint
-        from (select *, try({lengths.format("scopeSpans")}) as n from ({records}))
+        from (select *, try({lengths.format("scopeSpans")}) as n from ({_in_camel_case(records)}))
         group by file_no
     """
 
+
+def _in_camel_case(records: str) -> str:
+    """SQL of the records, with names as OTLP/JSON has them where a record has protobuf's own (`resource_spans`).
+
+    In JSON a name alone has quotes without a backslash in front and a colon behind, so that no text is changed.
+    """
+    renamed = "record"
+    for name in _SNAKE_NAMES:
+        first, *words = name.split("_")
+        camel = first + "".join(word.capitalize() for word in words)
+        renamed = f"replace({renamed}, '\"{name}\":', '\"{camel}\":')"
+    is_snake = """contains(left(record, 1000), '"resource_spans"')"""
+    return (
+        f"select * replace (case when {is_snake} then {renamed} else record end as record) from ({records})"
+    )
+
+
+_SNAKE_NAMES = (
+    *("resource_spans", "scope_spans", "instrumentation_library_spans", "instrumentation_library"),
+    *("trace_id", "span_id", "parent_span_id", "start_time_unix_nano", "end_time_unix_nano"),
+    *(
+        "string_value",
+        "int_value",
+        "double_value",
+        "bool_value",
+        "array_value",
+        "kvlist_value",
+        "bytes_value",
+    ),
+)
 
 # Asked of every record before it is taken apart. `try` costs nothing where there is no error; json_valid beside it would parse again.
 _IS_REQUEST = "coalesce(try(json_type(record, '$.resourceSpans')) = 'ARRAY', false)"
@@ -397,7 +472,7 @@ _ALL_NAMES = (
     *_BODIES,
 )
 _NOT_KEPT = frozenset(_ALL_NAMES)
-_FAMILIES = ("gen_ai", "llm", "ai", "langfuse", "traceloop", "credit_usage")
+_FAMILIES = ("gen_ai", "llm", "ai", "langfuse", "traceloop", "credit_usage", "mlflow")
 
 
 def spans(records: str, convert: Convert) -> str:
@@ -418,12 +493,17 @@ def spans(records: str, convert: Convert) -> str:
     bodies = ", ".join(
         f"usage_object({_first([name])}, {literal(path)})" for name, path in USAGE_BODIES.items()
     )
+    # Steps and agents have an attribute of this name, too, with what calls used: it completes counts that are there.
+    is_counted = f"{_first(TOKENS['input_tokens'][:2])} is not null"
+    bodies += f", case when {is_counted} then usage_object({_first([_COMPLETING_USAGE])}, '$') end"
+    bodies += f", mlflow_usage({_first([_MLFLOW_USAGE])})"
     plain = {item.name: "null::varchar" for item in SPANS.plain.columns}
     plain |= _columns(convert)
     chosen = ", ".join(f"({value})::varchar as {identifier(name)}" for name, value in plain.items())
     return f"""
         with requests as (
-            select file_no, line_number, problem, {_IS_REQUEST} and problem is null as is_request, record from ({records})
+            select file_no, line_number, problem, {_IS_REQUEST} and problem is null as is_request, record
+            from ({_in_camel_case(records)})
         ),
         -- One stream from request to span; a record that is no request goes along as one row without a span.
         resource_spans as (
@@ -471,6 +551,7 @@ def spans(records: str, convert: Convert) -> str:
                 {_first(["langfuse.observation.usage_details"])} as langfuse_usage,
                 {_first(["langfuse.observation.cost_details"])} as langfuse_cost,
                 {_first(["output.value"])} as output_value,
+                {_first(["mlflow.spanOutputs"])} as mlflow_output,
                 {_first(["logfire.span_type"])} as logfire_type,
                 {_first(["gcp.vertex.agent.llm_response"])} as adk_response,
                 coalesce({bodies}) as body,
@@ -521,6 +602,8 @@ def _judged() -> str:
                         then case when regexp_full_match(lower(mark_llm), {calls}) then 'call' else 'not_call' end
                     when mark_langfuse is not null
                         then case when lower(mark_langfuse) in ('generation', 'embedding') then 'call' else 'not_call' end
+                    when mark_mlflow not in ('null', 'UNKNOWN')
+                        then case when mark_mlflow in ('CHAT_MODEL', 'LLM', 'EMBEDDING') then 'call' else 'not_call' end
                     -- Google's ADK before it had operation names.
                     when contains(adk_response, '"usage_metadata"') then 'call'
                 end as call_marker,
@@ -544,7 +627,9 @@ def _judged() -> str:
                     when b_total = coalesce(b_input, 0) + coalesce(b_bare_output, 0) then 'output inside'
                     else 'beside'
                 end as bucket_reading,
-                {text_of("input_tokens")} as usage_input,
+                -- A body that is no more than a total says less than attributes do.
+                case when {SHAPE} is distinct from 'total_only' or coalesce(input_tokens, output_tokens) is null
+                    then {text_of("input_tokens")} end as usage_input,
                 {text_of("output_tokens")} as usage_output,
                 -- Amazon's and Anthropic's counts of the cache, which the AI SDK of before its sixth version has nowhere else.
                 case when contains(ai_metadata, 'acheCreationInputTokens') or contains(ai_metadata, 'acheWriteInputTokens')
@@ -648,15 +733,19 @@ def _judged() -> str:
 
 _KIND = f"""
     case
-        when oi = 'embedding' or lf = 'embedding' or regexp_matches(mark_ai_sdk, 'doEmbed$')
+        when oi = 'embedding' or lf = 'embedding' or mark_mlflow = 'EMBEDDING' or regexp_matches(mark_ai_sdk, 'doEmbed$')
             or regexp_full_match(coalesce(op, rt), {literal(known_names.EMBEDDING_OPERATION)}) then 'embedding'
         when call_marker = 'call' and regexp_full_match(coalesce(op, rt), {literal(known_names.IMAGE_OPERATION)}) then 'image_generation'
         when call_marker = 'call' then 'completion'
-        when oi = 'agent' or tl = 'agent' or op in ('invoke_agent', 'create_agent') or lf = 'agent' then 'agent'
-        when oi = 'tool' or tl = 'tool' or op = 'execute_tool' or lf = 'tool' or mark_ai_sdk = 'ai.toolCall' then 'tool'
+        when oi = 'agent' or tl = 'agent' or op in ('invoke_agent', 'create_agent') or lf = 'agent'
+            or mark_mlflow = 'AGENT' then 'agent'
+        when oi = 'tool' or tl = 'tool' or op = 'execute_tool' or lf = 'tool' or mark_ai_sdk = 'ai.toolCall'
+            or mark_mlflow = 'TOOL' then 'tool'
         when oi in ('retriever', 'reranker') or lf = 'retriever' or rt = 'rerank' or op = 'retrieval'
+            or mark_mlflow in ('RETRIEVER', 'RERANKER')
             or database in ('pinecone', 'chroma', 'chromadb', 'qdrant', 'weaviate', 'milvus', 'lancedb', 'marqo') then 'retrieval'
-        when oi = 'chain' or tl is not null or lf = 'chain' or mark_ai_sdk is not null or op = 'invoke_workflow' then 'step'
+        when oi = 'chain' or tl is not null or lf = 'chain' or mark_ai_sdk is not null or op = 'invoke_workflow'
+            or mark_mlflow in ('CHAIN', 'WORKFLOW', 'TASK') then 'step'
         when op is null and oi is null and (list_contains(keys, 'agent_name') or list_contains(keys, 'gen_ai.agent.name')) then 'agent'
         when call_marker is null and (n_input is not null or n_output is not null) then 'completion'
         else 'other'
@@ -680,7 +769,7 @@ def _columns(convert: Convert) -> dict[str, str]:
     response_id = """
         coalesce(
             response_id,
-            case when oi = 'llm' then id_of_answer(output_value) end
+            case when oi = 'llm' then id_of_answer(output_value) when call_marker = 'call' then id_of_answer(mlflow_output) end
         )
     """
     return {
@@ -704,7 +793,8 @@ def _columns(convert: Convert) -> dict[str, str]:
         "input_tokens": "all_input",
         "cached_tokens": "cached_tokens",
         "cache_write_tokens": "cache_write_tokens",
-        "output_tokens": "all_output",
+        # What an image generation made are image tokens, whatever its source calls them.
+        "output_tokens": f"case when kind <> 'image_generation' or {text_of('image_tokens')} is not null then all_output end",
         "reasoning_tokens": "reasoning_tokens",
         "audio_input_tokens": "audio_input_tokens",
         "audio_output_tokens": "audio_output_tokens",
@@ -712,12 +802,13 @@ def _columns(convert: Convert) -> dict[str, str]:
             name: text_of(name)
             for name in (
                 "cache_write_1h_tokens",
-                "image_tokens",
                 "citation_tokens",
                 "image_input_tokens",
                 "web_search_count",
             )
         },
+        "image_tokens": f"case when kind = 'image_generation' then coalesce({text_of('image_tokens')}, all_output)"
+        f" else {text_of('image_tokens')} end",
         "reported_total_tokens": "reported_total_tokens",
         # An instrumentation that knows no price says nought.
         "provider_cost_usd": "case when try_cast(provider_cost_usd as double) is distinct from 0 then provider_cost_usd end",
@@ -742,14 +833,13 @@ def _attributes(convert: Convert) -> str:
     # Nulls are left out, which is cheaper than to filter the list first.
     others = joined_list(f"""list_transform(span.attributes, lambda a: case
         when list_contains({string_list(sorted(_NOT_KEPT))}, a.key) then null
-        when regexp_full_match(a.key, {literal(CONTENT)}) then null
+        when is_content(a.key, a.value) then null
         else to_json(a.key)::varchar || ':' || otlp_json(a.value)
     end)""")
     if convert.keep_content:
-        is_content = f"regexp_full_match(a.key, {literal(CONTENT)})"
         text = f"left(redacted(otlp_text(a.value)), {int(convert.content_max_characters)})"
         content = joined_list(f"""list_transform(
-            list_filter(span.attributes, lambda a: {is_content}),
+            list_filter(span.attributes, lambda a: coalesce(is_content(a.key, a.value), false)),
             lambda a: to_json(a.key)::varchar || ':' || to_json({text})::varchar
         )""")
         others = joined([others, f"'\"content\":{{' || {content} || '}}'"])
@@ -801,26 +891,28 @@ service:
 ```
 
 Drop rotated files into `landing/`. Metrics and logs in the same file are quarantined as `not_a_row`. Ids may be hexadecimal or
-base64; times are nanoseconds. Read are the conventions of OpenTelemetry GenAI (current and legacy), OpenInference, OpenLLMetry, the
-Vercel AI SDK, Logfire and Pydantic AI, and Langfuse's own attributes. All of them count cached reads and writes in the input;
-where only the opposite adds up, it is read that way and flagged.
+base64; names may be those of protobuf (`resource_spans`); times are nanoseconds. Read are the conventions of OpenTelemetry GenAI
+(current and legacy), OpenInference, OpenLLMetry, the Vercel AI SDK, Logfire and Pydantic AI, MLflow, and Langfuse's own attributes.
+All of them count cached reads and writes in the input; where only the opposite adds up, it is read that way and flagged.
 
 What marks a call, the first of these that a span carries: `openinference.span.kind` LLM or EMBEDDING; `ai.operationId` ending in
 doGenerate, doStream or doEmbed; `traceloop.span.kind` (never a call); `gen_ai.operation.name` and `llm.request.type` as
 `{known_names.CALL_OPERATION}`;
-`langfuse.observation.type` generation or embedding. An operation that names an agent, a tool, a workflow and the like is none; one that is
-neither, such as a word of a framework's own, does not tell: then a span is a call where it has usage and nothing below it has.
-For OpenInference the response id is looked for in the JSON of `output.value`; a span of Google's ADK with `usage_metadata` in its
-answer is a call, and what Logfire sends when a span begins is none.
+`langfuse.observation.type` generation or embedding; `mlflow.spanType` CHAT_MODEL, LLM or EMBEDDING. An operation that names an agent,
+a tool, a workflow and the like is none; one that is neither, such as a word of a framework's own, does not tell: then a span is a call
+where it has usage and nothing below it has. For OpenInference the response id is looked for in the JSON of `output.value`, for MLflow
+in that of `mlflow.spanOutputs`; a span of Google's ADK with `usage_metadata` in its answer is a call, and what Logfire sends when a
+span begins is none.
 
 The provider's own usage object, where a package keeps it, wins over attributes that leave some of it out or read it otherwise; its
 shapes are those of docs/contract.md:
 
 {_BODY_TABLE}
 
-Bedrock's instrumentations (botocore, OpenLLMetry) and OpenLIT's of Anthropic and Bedrock write input without cached reads and
-writes under the inclusive name; they are known by their scope. A reported cost of 0 is read as none: it is what an instrumentation
-says that knows no price.
+An object in `usage` beside `gen_ai.usage.*` is read, too. MLflow's `mlflow.chat.tokenUsage` comes after these; the cache is within its
+input. What an image generation made are image tokens. Bedrock's instrumentations (botocore, OpenLLMetry) and OpenLIT's of Anthropic and
+Bedrock write input without cached reads and writes under the inclusive name; they are known by their scope. A reported cost of 0 is
+read as none: it is what an instrumentation says that knows no price.
 
 {_table_of({**TOKENS, "provider_cost_usd": COST, **NAMES})}
 
@@ -828,8 +920,9 @@ Langfuse's `usage_details` are buckets beside each other, those with `input` in 
 `input` or `output` add up to its `total`, they are read that way and flagged. `cost_details` without a `total` are added up. A count of
 `NaN`, `None` or `null` is none.
 
-Other attributes are kept in `attributes` under their own names. Not there: span links and events, links between traces (a trace is
-never a child run), images and audio beside their tokens.
+Other attributes are kept in `attributes` under their own names, unless they are content: what a convention or the last word of a
+name says is one (`input`, `llm.openai.messages`, `mlflow.spanOutputs`), or JSON that holds messages, prompts and the like. Not there:
+span links and events, links between traces (a trace is never a child run), images and audio beside their tokens.
 """
 
 FORMAT = SourceFormat(
@@ -843,5 +936,8 @@ FORMAT = SourceFormat(
     flags=FLAGS,
     are_records_long=True,
     macros=(*MACROS, *_BUCKET_MACROS),
-    split_at=("resourceSpans[]", "resourceSpans[].scopeSpans[]", "resourceSpans[].scopeSpans[].spans[]"),
+    split_at=(
+        *("resourceSpans[]", "resourceSpans[].scopeSpans[]", "resourceSpans[].scopeSpans[].spans[]"),
+        *("resource_spans[]", "resource_spans[].scope_spans[]", "resource_spans[].scope_spans[].spans[]"),
+    ),
 )
