@@ -85,6 +85,9 @@ _CHAT = {
     "cache_write_tokens": (
         "prompt_tokens_details.cache_write_tokens | prompt_tokens_details.cache_creation_tokens | cache_creation_input_tokens"
     ),
+    "cache_write_1h_tokens": (
+        "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens | cache_creation.ephemeral_1h_input_tokens"
+    ),
     "output_tokens": "completion_tokens - completion_tokens_details.image_tokens",
     "reasoning_tokens": "completion_tokens_details.reasoning_tokens | reasoning_tokens",
     "image_tokens": "completion_tokens_details.image_tokens",

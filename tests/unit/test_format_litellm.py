@@ -266,8 +266,13 @@ def test_parts_beside_the_counts_are_added_and_flagged(
     assert "usage_read_as_exclusive" in row["quality_flags"]
 
 
-def test_no_tokens_are_unknown_tokens(tmp_path: Path) -> None:
-    (row,) = landed(tmp_path, log(prompt_tokens=0, completion_tokens=0, total_tokens=0, status="failure"))
+@pytest.mark.parametrize("nought", [0, 0.0, "0"])
+def test_no_tokens_are_unknown_tokens(tmp_path: Path, nought: object) -> None:
+    """Whatever type a table has for counts: pandas makes doubles of them."""
+    (row,) = landed(
+        tmp_path,
+        log(prompt_tokens=nought, completion_tokens=nought, total_tokens=nought, status="failure"),
+    )
     assert (
         row["input_tokens"],
         row["output_tokens"],

@@ -754,6 +754,46 @@ MLFLOW_USAGE = (
             {"kind": "image_generation", "input_tokens": 134, "output_tokens": None, "image_tokens": 77},
         ),
         (
+            GEN_AI
+            | {
+                "gen_ai.usage.cache_creation.input_tokens": 60,
+                "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": 40,
+                "anthropic.response.service_tier": "batch",
+                "gen_ai.user": "None",
+            },
+            {
+                "cache_write_tokens": 60,
+                "cache_write_1h_tokens": 40,
+                "service_tier": "batch",
+                "user_id": None,
+            },
+        ),
+        (
+            GEN_AI
+            | {
+                "gen_ai.usage.details.ephemeral_1h_input_tokens": 30,
+                "gen_ai.usage.details.thoughts_tokens": 7,
+                "gen_ai.usage.details.cached_content_tokens": 50,
+                "gen_ai.request.user": "ada",
+                "gcp.vertex.agent.session_id": "s1",
+            },
+            {
+                "cache_write_1h_tokens": 30,
+                "reasoning_tokens": 7,
+                "cached_tokens": 50,
+                "user_id": "ada",
+                "session_id": "s1",
+            },
+        ),
+        (
+            GEN_AI
+            | {
+                "metadata.usage_object": "{'prompt_tokens': 100, 'completion_tokens': 20, 'cache_creation_input_tokens': 60, "
+                "'prompt_tokens_details': {'cache_creation_token_details': {'ephemeral_1h_input_tokens': 25}}}"
+            },
+            {"input_tokens": 100, "cache_write_tokens": 60, "cache_write_1h_tokens": 25},
+        ),
+        (
             GEN_AI | {"response_data": '{"usage": {"total_tokens": 120}}'},
             {"input_tokens": 100, "output_tokens": 20},
         ),
@@ -762,7 +802,7 @@ MLFLOW_USAGE = (
 def test_usage_that_packages_tell_in_their_own_way(
     night: Night, attributes: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """MLflow's calls would cost nothing, parts of usage would be lost, steps be calls, and an image's tokens be text."""
+    """MLflow's calls would cost nothing, parts of usage and lifetimes be lost, steps be calls, and an image's tokens be text."""
     (row,) = _landed(night, request(span(attributes=attributes)))
     assert {name: row[name] for name in expected} == expected
     assert "secret" not in str(row), "what was asked must not be loaded"

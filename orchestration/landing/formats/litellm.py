@@ -351,9 +351,10 @@ def _judged(named: str) -> str:
                 from (
                     select
                         *,
-                        coalesce(f_prompt_tokens, '0') = '0' and coalesce(f_completion_tokens, '0') = '0'
-                            and coalesce(f_total_tokens, '0') = '0'
-                            and coalesce(u_input, '0') = '0' and coalesce(u_output, '0') = '0' as is_empty
+                        -- Tables of pandas have counts as doubles.
+                        coalesce(f_prompt_tokens, '0') in ('0', '0.0') and coalesce(f_completion_tokens, '0') in ('0', '0.0')
+                            and coalesce(f_total_tokens, '0') in ('0', '0.0')
+                            and coalesce(u_input, '0') in ('0', '0.0') and coalesce(u_output, '0') in ('0', '0.0') as is_empty
                     from ({named})
                 )
             )

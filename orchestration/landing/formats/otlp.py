@@ -55,6 +55,7 @@ TOKENS: Mapping[str, Sequence[str]] = {
         "gen_ai.usage.details.cache_read_tokens",
         "gen_ai.usage.details.cache_read_input_tokens",
         "gen_ai.usage.details.cached_tokens",
+        "gen_ai.usage.details.cached_content_tokens",
     ),
     "cache_write_tokens": (
         "gen_ai.usage.cache_creation.input_tokens",
@@ -67,6 +68,10 @@ TOKENS: Mapping[str, Sequence[str]] = {
         "gen_ai.usage.details.cache_creation_input_tokens",
         "gen_ai.usage.details.cache_write_tokens",
     ),
+    "cache_write_1h_tokens": (
+        "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+        "gen_ai.usage.details.ephemeral_1h_input_tokens",
+    ),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.output_tokens.reasoning",
@@ -77,6 +82,7 @@ TOKENS: Mapping[str, Sequence[str]] = {
         "ai.usage.reasoningTokens",
         "llm.usage.reasoning_tokens",
         "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.details.thoughts_tokens",
     ),
     "audio_input_tokens": ("llm.token_count.prompt_details.audio", "gen_ai.usage.details.input_audio_tokens"),
     "audio_output_tokens": (
@@ -122,6 +128,7 @@ NAMES: Mapping[str, Sequence[str]] = {
         "gen_ai.openai.response.service_tier",
         "openai.response.service_tier",
         "gen_ai.response.service_tier",
+        "anthropic.response.service_tier",
     ),
     "response_id": ("gen_ai.response.id", "ai.response.id", "llm.openai.id", "llm.anthropic.id"),
     "session_id": (
@@ -131,6 +138,7 @@ NAMES: Mapping[str, Sequence[str]] = {
         "traceloop.association.properties.session_id",
         "ai.telemetry.metadata.sessionId",
         "langsmith.trace.session_id",
+        "gcp.vertex.agent.session_id",
     ),
     "user_id": (
         "user.id",
@@ -140,6 +148,8 @@ NAMES: Mapping[str, Sequence[str]] = {
         "ai.telemetry.metadata.userId",
         "llm.user",
         "gen_ai.user.id",
+        "gen_ai.user",
+        "gen_ai.request.user",
     ),
     "resource_id": ("gen_ai.agent.id", "gen_ai.workflow.id"),
     "resource_name": (
@@ -793,6 +803,7 @@ def _columns(convert: Convert) -> dict[str, str]:
         "input_tokens": "all_input",
         "cached_tokens": "cached_tokens",
         "cache_write_tokens": "cache_write_tokens",
+        "cache_write_1h_tokens": f"coalesce({text_of('cache_write_1h_tokens')}, cache_write_1h_tokens)",
         # What an image generation made are image tokens, whatever its source calls them.
         "output_tokens": f"case when kind <> 'image_generation' or {text_of('image_tokens')} is not null then all_output end",
         "reasoning_tokens": "reasoning_tokens",
@@ -801,7 +812,6 @@ def _columns(convert: Convert) -> dict[str, str]:
         **{
             name: text_of(name)
             for name in (
-                "cache_write_1h_tokens",
                 "citation_tokens",
                 "image_input_tokens",
                 "web_search_count",
@@ -817,7 +827,8 @@ def _columns(convert: Convert) -> dict[str, str]:
         "call_marker": "call_marker",
         "scope": "coalesce(nullif(scope_name, ''), 'otlp')",
         "session_id": "coalesce(session_id, resource_session_id)",
-        "user_id": "coalesce(user_id, resource_user_id)",
+        # OpenLLMetry prints Python's None.
+        "user_id": "coalesce(nullif(user_id, 'None'), resource_user_id)",
         "user_metadata": "case when is_object(user_metadata) then user_metadata end",
         "resource_id": "resource_id",
         "resource_name": "case when call_marker is distinct from 'call' then resource_name end",
