@@ -91,6 +91,9 @@
     end
 {%- endmacro %}
 
+{#- Condition: a span tells usage. Nought is what a framework writes that was told nothing, of a stream for one. -#}
+{% macro tells_tokens() -%} (coalesce(input_tokens, 0) > 0 or coalesce(output_tokens, 0) > 0) {%- endmacro %}
+
 {#- Condition: two spans report the same usage. A stream may be one token off. -#}
 {% macro same_usage(one, other) -%}
     (

@@ -123,6 +123,24 @@ SCENARIOS: dict[str, tuple[Sequence[Mapping[str, Any]], _Expected, Mapping[tuple
         {("t", "told"): (7, 8), ("t", "stream"): (None, None)},
         {("t", "other"): {"billing_role": "duplicate", "billed_span_id": "told"}},
     ),
+    "a framework that counts nought of a stream around the client's call is no call of its own": (
+        [
+            _agent(**_times(0, 3000)),
+            row("outer", parent_span_id="agent", scope=FRAMEWORK, **_usage(0, 0), **_times(10, 2500)),
+            row("inner", parent_span_id="outer", scope=CLIENT, **_usage(10, 5), **_times(500, 1500)),
+            row("alone", parent_span_id="agent", scope=FRAMEWORK, **_usage(0, 0), **_times(2600, 2700)),
+        ],
+        {("t", "inner"): (10, 5), ("t", "alone"): (0, 0)},
+        {("t", "outer"): {"billing_role": "duplicate", "billed_span_id": "inner"}},
+    ),
+    "a client that counts nought beside a framework that knows: the id joins them, and what is known counts": (
+        [
+            row("outer", scope=FRAMEWORK, response_id=ID, **_usage(10, 5), **_times(10, 2500)),
+            row("alone", run_id="t2", scope=CLIENT, response_id=ID, **_usage(0, 0), **_times(20, 2490)),
+        ],
+        {("t", "outer"): (10, 5)},
+        {("t2", "alone"): {"billing_role": "duplicate", "billed_span_id": "outer"}},
+    ),
     "a wrong clock and a circle of parents are flagged, and cost nobody a call": (
         [
             _agent(**_times(1000, 3000)),

@@ -20,7 +20,7 @@ with recursive spans as (
         {{ columns(words_of_calls() + usage_classes()) }},
         {{ is_marked_call() }} as is_marked,
         {{ has_provider_usage() }} as bears_usage,
-        input_tokens is not null or output_tokens is not null as has_tokens,
+        {{ tells_tokens() }} as has_tokens,
         span_kind = 'image_generation' as makes_images,
         source_format <> 'native' and call_marker is null as is_unmarked
     from {{ ref('int_spans__current') }}

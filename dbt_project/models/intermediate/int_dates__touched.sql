@@ -215,7 +215,7 @@ with_new_spans as (
             {{ time_bucket('started_at') }} as start_bucket,
             started_at,
             ended_at,
-            input_tokens is not null or output_tokens is not null as has_tokens,
+            {{ tells_tokens() }} as has_tokens,
             input_tokens,
             output_tokens,
             image_tokens,
