@@ -756,6 +756,10 @@ def _csv_row_starts(source: Source, file: LandingFile, measure: streams.Measure)
     """
 
 
+_INDEX = "Unnamed: 0"
+"""What pandas calls a first column without a name when it reads one: it writes the number of each row there."""
+
+
 def _csv_header(file: LandingFile) -> tuple[list[str], str]:
     """Column names and delimiter from the first line. The delimiter that yields the most contract fields
     wins.
@@ -776,6 +780,8 @@ def _csv_header(file: LandingFile) -> tuple[list[str], str]:
         readings, key=lambda reading: len(fields & {name.strip().lower() for name in reading[0]})
     )
     columns = [name.strip() for name in columns]
+    if columns[0] == "" and _INDEX not in columns:
+        columns[0] = _INDEX
     if not all(columns):
         raise UnreadableFileError(f"its header has an empty column name: {first[:80]!r}")
     return columns, delimiter

@@ -516,6 +516,14 @@ def test_a_csv_with_only_a_header_is_a_file_without_rows(night: Night, tmp_path:
     assert [(item.status, item.rows_read) for item in report.manifest.files] == [("loaded", 0)] * 2
 
 
+def test_the_row_numbers_of_pandas_are_one_more_column(night: Night) -> None:
+    """A table that pandas wrote as it does by default is refused whole."""
+    header, row = csv_bytes(span()).decode().splitlines()
+    night.write("a.csv", f",{header}\n7,{row}\n")
+    night.land()
+    assert json.loads(night.one()["attributes"])["Unnamed: 0"] == "7"
+
+
 # -- compression ---------------------------------------------------------------------------------------------
 
 MANY = jsonl(*(span(f"s{number}", provider_cost_usd=f"0.{number:06d}") for number in range(300)))
