@@ -28,6 +28,7 @@ by_dimension as (
         ('resource', 'coalesce(resource_id, resource_name)', 'resource_name'),
         ('api_key', 'coalesce(api_key_id, api_key_name)', 'api_key_name'),
     ] %}
+        -- what has an id is judged, with or without a name: exports leave names out, some of them on some days only
         select
             usage_date,
             workspace_id,
@@ -38,7 +39,7 @@ by_dimension as (
             sum(total_cost_usd) as total_cost_usd,
             sum(external_cost_usd) as external_cost_usd
         from usage_daily
-        where {{ name }} is not null
+        where {{ 'model' if dimension == 'model' else key }} is not null
         group by
             usage_date,
             workspace_id,
@@ -79,7 +80,7 @@ series as (
         by_dimension.workspace_id,
         by_dimension.dimension,
         by_dimension.dimension_key,
-        max(by_dimension.dimension_name) as dimension_name,
+        coalesce(max(by_dimension.dimension_name), by_dimension.dimension_key) as dimension_name,
         min(by_dimension.usage_date) as first_date,
         workspaces.newest_date,
         workspaces.usual_cost_usd
@@ -95,7 +96,8 @@ series as (
 
 ),
 
--- A day without any usage is a day of zero. Older days than the bands of the judged ones need are left out.
+-- A day without any usage is a day of zero. Older days than the bands of the judged ones need are left out: a band is made of
+-- six weeks of errors, each of them of a level of two weeks, and each day of that of what was usual in six weeks before it.
 days as (
 
     select
@@ -104,7 +106,7 @@ days as (
     from series
     cross join
         {{ calendar_days(
-            'greatest(series.first_date, series.newest_date - ' ~ (anomaly_days() | int + 14 * (anomaly_weeks() | int)) ~ ')',
+            'greatest(series.first_date, series.newest_date - ' ~ (anomaly_days() | int + 14 * (anomaly_weeks() | int) + 14) ~ ')',
             'series.newest_date'
         ) }}
 
@@ -227,8 +229,8 @@ contributors as (
         anomalies.dimension_key,
         usage_daily.model,
         usage_daily.service,
-        usage_daily.resource_name,
-        usage_daily.api_key_name,
+        coalesce(usage_daily.resource_name, usage_daily.resource_id) as resource_name,
+        coalesce(usage_daily.api_key_name, usage_daily.api_key_id) as api_key_name,
         sum(usage_daily.call_count) as call_count,
         sum(usage_daily.total_cost_usd + usage_daily.external_cost_usd) as cost_usd
     from (
@@ -256,8 +258,8 @@ contributors as (
         anomalies.dimension_key,
         usage_daily.model,
         usage_daily.service,
-        usage_daily.resource_name,
-        usage_daily.api_key_name
+        coalesce(usage_daily.resource_name, usage_daily.resource_id),
+        coalesce(usage_daily.api_key_name, usage_daily.api_key_id)
 
 ),
 
