@@ -549,16 +549,25 @@ class Batch:
                     ) as copy_number,
                     row_number() over (
                         partition by {keys}
-                        order by version_at desc, batch_seq desc, file_no desc, content_hash desc
+                        order by version_at desc, batch_seq desc, file_no desc, content_hash desc, {telling}file_row_number
                     ) as version_number
                 from rows
+            ),
+            ranked as (
+                select
+                    *,
+                    first(content_hash) over (partition by {keys} order by version_number) as winning_hash,
+                    first(content_hash) over (
+                        partition by {keys} order by batch_seq = {self.batch_seq}, version_number
+                    ) as hash_in_lake
+                from numbered
             ),
             judged as (
                 select
                     *,
-                    copy_number > 1 as is_copy,
-                    first(content_hash) over (partition by {keys} order by version_number) as winning_hash
-                from numbered
+                    -- What the lake has, but not as the version that holds, is said anew: the later file wins a tie.
+                    copy_number > 1 and (version_number > 1 or content_hash = hash_in_lake) as is_copy
+                from ranked
             )
             select
                 filename,

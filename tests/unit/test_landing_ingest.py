@@ -152,6 +152,22 @@ def test_ties_are_won_by_the_later_file_and_the_later_night(night: Night) -> Non
     assert winner["resource_name"] == "fourth"
 
 
+@pytest.mark.parametrize("split", ["files", "nights"])
+def test_a_tie_is_won_by_the_later_file_also_where_it_says_what_was_said_before(
+    night: Night, split: str
+) -> None:
+    """A run that was renamed and named back keeps the name in between, unless all of it lands in one night."""
+    for number, name in enumerate(["first", "second", "first", "first"]):
+        # Each file has other bytes: one that is known by its bytes is not read again.
+        night.write(f"{number}.jsonl", [run(resource_name=name), span(f"s{number}")])
+        if split == "nights":
+            report = night.land()
+            assert counts(report) == (totals(2, 1, 1) if number == 3 else totals(2, 2)), number
+    night.land()
+    (winner,) = (row for key, row in night.winners().items() if key[0] == "runs")
+    assert winner["resource_name"] == "first"
+
+
 def test_ties_within_a_file_do_not_depend_on_chance(tmp_path: Path) -> None:
     """Two lines of the same key and time would give one row tonight and another after a rebuild."""
     rows = [run(resource_name=f"name {number}") for number in range(50)]
