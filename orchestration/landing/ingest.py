@@ -548,8 +548,11 @@ class Batch:
                         partition by {keys}, content_hash order by batch_seq, file_no, {telling}file_row_number
                     ) as copy_number,
                     row_number() over (
+                        partition by {keys}, content_hash, batch_seq order by file_no, {telling}file_row_number
+                    ) as copy_in_batch,
+                    row_number() over (
                         partition by {keys}
-                        order by version_at desc, batch_seq desc, file_no desc, content_hash desc, {telling}file_row_number
+                        order by version_at desc, batch_seq desc, file_no desc, content_hash desc
                     ) as version_number
                 from rows
             ),
@@ -565,8 +568,11 @@ class Batch:
             judged as (
                 select
                     *,
-                    -- What the lake has, but not as the version that holds, is said anew: the later file wins a tie.
-                    copy_number > 1 and (version_number > 1 or content_hash = hash_in_lake) as is_copy
+                    case
+                        -- What the lake has, but not as the version that holds, is said anew: the later file wins a tie.
+                        when content_hash = winning_hash and content_hash <> hash_in_lake then copy_in_batch > 1
+                        else copy_number > 1
+                    end as is_copy
                 from ranked
             )
             select

@@ -168,6 +168,17 @@ def test_a_tie_is_won_by_the_later_file_also_where_it_says_what_was_said_before(
     assert winner["resource_name"] == "first"
 
 
+@pytest.mark.parametrize("before", [["first"], ["second", "first"]])
+def test_what_is_said_anew_twice_is_there_once(night: Night, before: list[str]) -> None:
+    """What changes a run, or changes it back, comes in two files of one night: both rows are kept, and the run counts twice."""
+    for name in before:
+        night.write(f"{name}.jsonl", [run(resource_name=name)])
+        night.land()
+    for number in (1, 2):
+        night.write(f"{number}.jsonl", [run(resource_name="second"), span(f"s{number}")])
+    assert counts(night.land()) == totals(4, 3, 1)
+
+
 def test_ties_within_a_file_do_not_depend_on_chance(tmp_path: Path) -> None:
     """Two lines of the same key and time would give one row tonight and another after a rebuild."""
     rows = [run(resource_name=f"name {number}") for number in range(50)]
