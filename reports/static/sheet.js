@@ -304,6 +304,7 @@
     want: function (id) { wanted = id; },
     isWanted: function (id) { return wanted === id; },
     open: function (id, day) {
+      wanted = id;
       return loadRun(id, day).then(function (loaded) {
         if (wanted !== id) { return "late"; }
         if (!loaded) { return false; }
