@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestration import collector
 from tests.warehouse_fixture import Warehouse, three_days
+
+# As the command does: dbt, Dagster and Great Expectations make a great many objects that stay.
+collector.relax()
 
 
 @pytest.fixture(scope="session")
