@@ -304,11 +304,13 @@ def _single_file(
     *,
     as_json: bool,
 ) -> None:
+    from orchestration.landing import contract  # noqa: PLC0415
     from reports import single  # noqa: PLC0415
     from reports.writer import slug  # noqa: PLC0415
 
     if first and last and last < first:
         raise click.UsageError(f"--to {last:%Y-%m-%d} lies before --from {first:%Y-%m-%d}")
+    contract.refuse_dates_without_usage(*(day.date() for day in (first, last) if day))
     first_day, last_day, content = single.render(
         settings.published_path, workspace_id, first.date() if first else None, last.date() if last else None
     )

@@ -202,9 +202,7 @@ def look(settings: Settings) -> IngestReport | None:
 
 def dates_between(first: date, last: date) -> list[date]:
     """All dates from first to last, both included. Raises ValueError where usage cannot be of them: each date is looked for."""
-    low, high = date.fromisoformat(contract.MIN_TIMESTAMP), date.fromisoformat(contract.MAX_TIMESTAMP)
-    if first < low or last >= high:
-        raise ValueError(f"{first} to {last}: usage is of the years {low.year} to {high.year - 1}")
+    contract.refuse_dates_without_usage(first, last)
     return [first + timedelta(days=step) for step in range((last - first).days + 1)]
 
 

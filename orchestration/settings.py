@@ -278,7 +278,7 @@ _SCALARS: dict[str, type] = {
 _KINDS = {Path: "a path", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _USER_FILES = ("price_file", "rate_file")
-_MEMORY_LIMIT = re.compile(r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$", re.IGNORECASE)
+_MEMORY_LIMIT = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]i?B|%)$", re.IGNORECASE)
 _WHOLE_PERCENT = 100
 _CREDIT_PRICE_BELOW = 1_000_000
 _SHORTEST_SALT = 16
@@ -429,12 +429,11 @@ def _convert(name: str, value: Any, source: str | _Place) -> Any:
 
 def _validate(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     """Raise SettingsError for a value that is not allowed, naming where it came from."""
-    if not _MEMORY_LIMIT.match(settings.memory_limit):
-        where = f"{sources['memory_limit']}: 'memory_limit'"
+    where = f"{sources['memory_limit']}: 'memory_limit'"
+    limit = _MEMORY_LIMIT.match(settings.memory_limit)
+    if limit is None:
         raise SettingsError(f"{where} must look like '2GB', got {settings.memory_limit!r}")
-    size = float(settings.memory_limit.rstrip("%KMGTiBkmgtb "))
-    if size == 0 or (settings.memory_limit.endswith("%") and size > _WHOLE_PERCENT):
-        where = f"{sources['memory_limit']}: 'memory_limit'"
+    if not 0 < float(limit[1]) <= (_WHOLE_PERCENT if limit[2] == "%" else math.inf):
         raise SettingsError(f"{where} must be more than 0 and at most 100%, got {settings.memory_limit!r}")
     for name in (
         "threads",
@@ -513,8 +512,9 @@ def _fault_of_cron(text: str) -> str:
 def _validate_urls(settings: Settings, sources: Mapping[str, str | _Place]) -> None:
     """The same of folders on object storage. The value is not shown where it may hold a password."""
     for name in ("landing_url", "lake_url"):
-        scheme, _, folder = getattr(settings, name).partition("://")
-        if scheme and not folder.strip("/"):
+        url = getattr(settings, name)
+        scheme, _, folder = url.partition("://")
+        if url and not (scheme and folder.strip("/")):
             raise SettingsError(
                 f"{sources[name]}: '{name}' must be the URL of a folder, such as s3://bucket/exports"
             )

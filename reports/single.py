@@ -20,8 +20,6 @@ from reports import queries as q
 
 _SCRIPTS_BEFORE = ("theme.js",)
 _SCRIPTS = ("format.js", "core.js", "range.js", "charts.js", "store.js", "analytics.js", "explore.js")
-_YEARS = (2000, 2099)
-"""Years of timestamps by the landing contract. Beyond them there are no days before, or after, to count with."""
 
 
 class UnknownWorkspaceError(LookupError):
@@ -52,8 +50,6 @@ def render(
             raise NoUsageError(
                 f"workspace {workspace_id!r} has no usage from {first} on: its newest is of {last}"
             )
-        if first.year < _YEARS[0] or last.year > _YEARS[1]:
-            raise ValueError(f"{first} to {last}: usage is of the years {_YEARS[0]} to {_YEARS[1]}")
         earliest = first - timedelta(days=(last - first).days + 1)
         data = replace(
             data,

@@ -8,6 +8,7 @@ usage bodies (`usage_shapes.py`), anything about where rows go afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 
 from orchestration.landing import usage_shapes
@@ -65,6 +66,14 @@ MAX_MONEY_USD = 10**9
 MAX_CREDITS = 10**9
 MIN_TIMESTAMP = "2000-01-01"
 MAX_TIMESTAMP = "2100-01-01"
+
+
+def refuse_dates_without_usage(*days: date) -> None:
+    """Raise ValueError for a date of which there can be no usage."""
+    low, high = date.fromisoformat(MIN_TIMESTAMP), date.fromisoformat(MAX_TIMESTAMP)
+    for day in days:
+        if not low <= day < high:
+            raise ValueError(f"{day}: usage is of the years {low.year} to {high.year - 1}")
 
 
 class Reason(StrEnum):

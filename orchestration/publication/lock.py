@@ -20,9 +20,9 @@ class LockHeldError(RuntimeError):
 
 
 @contextmanager
-def run_lock(data_dir: Path, *, wait_seconds: float = 0.0, run_id: str | None = None) -> Iterator[None]:
+def run_lock(data_dir: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold the data folder's lock for the block. Raises LockHeldError as `ensure_lock` does."""
-    mine = ensure_lock(data_dir, wait_seconds=wait_seconds, run_id=run_id)
+    mine = ensure_lock(data_dir, wait_seconds=wait_seconds)
     try:
         yield
     finally:

@@ -443,6 +443,10 @@ def test_report_and_check(published: Warehouse) -> None:
         2,
         "Error: workspace 'ws_a' has no usage from 2030-01-01 on: its newest is of 2026-10-03\n",
     )
+    # A file of centuries would never be drawn.
+    for option, day in (("--from", "0001-01-01"), ("--to", "9999-12-31")):
+        endless = published.cli("report", "--single-file", "--workspace", "ws_a", option, day)
+        assert (endless.code, endless.err) == (2, f"Error: {day}: usage is of the years 2000 to 2099\n")
     checked = published.cli("check", "--json")
     assert checked.code == 0, [c for c in checked.json()["checks"] if not c["passed"]]
     assert checked.json()["passed"] is True

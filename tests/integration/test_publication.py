@@ -546,8 +546,7 @@ def test_steps_of_one_run_take_turns(published: Warehouse) -> None:
     with held_by_another(published, 3, "run_1"):
         with pytest.raises(LockHeldError, match="of run run_1"):
             lock.ensure_lock(data_dir, run_id="run_2")
-        with lock.run_lock(data_dir, run_id="run_1"):
-            pass
+        assert lock.ensure_lock(data_dir, run_id="run_1")
 
 
 # -- full builds, empty dates, time zones --------------------------------------------------------------------------------------------

@@ -171,6 +171,7 @@ IN_FILE = [
     ("settle_seconds = nan", "'settle_seconds' must be a number"),
     ('memory_limit = "lots"', "'memory_limit' must look like '2GB'"),
     ('landing_url = "exports"', "'landing_url' must be the URL of a folder, such as s3://bucket/exports"),
+    ('lake_url = "://bucket"', "'lake_url' must be the URL of a folder"),
     ('lake_url = "s3://"', "'lake_url' must be the URL of a folder"),
     (f'data_dir = "{Path(__file__).as_posix()}"', "'data_dir' must be a folder, and there is a file:"),
     ('memory_limit = "150%"', "'memory_limit' must be more than 0 and at most 100%, got '150%'"),
