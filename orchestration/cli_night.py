@@ -123,8 +123,6 @@ def _render_if_missing(settings: Settings, listener: progress.Listener) -> None:
 
 
 def summary(settings: Settings, result: NightResult, stages: Sequence[progress.Stage]) -> dict[str, Any]:
-    from orchestration.status import read_totals  # noqa: PLC0415
-
     landed = result.materialized.get("raw_runs", {})
     planned = result.materialized.get("candidate", {})
     names = ("rows_read", "rows_loaded", "rows_duplicate", "rows_superseded", "rows_quarantined")
@@ -145,7 +143,7 @@ def summary(settings: Settings, result: NightResult, stages: Sequence[progress.S
         "unreadable_files": landed.get("unreadable_files"),
         "database": str(settings.published_path),
         "site": str(settings.site_dir / "index.html"),
-        "totals": read_totals(settings),
+        "totals": _totals(settings, result),
         "stages": [
             {
                 "stage": item.name,
@@ -157,6 +155,21 @@ def summary(settings: Settings, result: NightResult, stages: Sequence[progress.S
             for item in stages
         ],
     }
+
+
+def _totals(settings: Settings, result: NightResult) -> list[dict[str, Any]]:
+    """What is published, also after a night that failed; none where that is what failed it, being read."""
+    import duckdb  # noqa: PLC0415
+
+    from orchestration.status import read_totals  # noqa: PLC0415
+
+    try:
+        return read_totals(settings)
+    except duckdb.Error as error:
+        if result.success:
+            raise
+        _logger.info("no totals of what is published: %s", error)
+        return []
 
 
 def _print_summary(document: dict[str, Any]) -> None:

@@ -53,6 +53,10 @@ def telling_wrong_settings() -> Iterator[None]:
         stop(str(error))
 
 
+_WRAPPERS = ("Dagster", "RetryRequested")
+"""How classes begin in which Dagster wraps what a step raised."""
+
+
 def failure_of(events: Iterable[dg.DagsterEvent]) -> tuple[str, bool] | None:
     """The first failed stage's message, and whether bad data caused it; None where no stage failed."""
     for event in events:
@@ -62,7 +66,8 @@ def failure_of(events: Iterable[dg.DagsterEvent]) -> tuple[str, bool] | None:
             return str(data.user_failure_data.description), bool(told is not None and told.value)
         if data.error is not None:
             error = data.error
-            while error.cause is not None:
+            # Ours says what to do, of which its own cause knows nothing.
+            while error.cause is not None and str(error.cls_name).startswith(_WRAPPERS):
                 error = error.cause
             return f"{event.step_key}: {error.message.strip()}", False
     return None

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import dagster as dg
 import pytest
 
 from orchestration import night, sql
+from orchestration.defs import landing
 from orchestration.doctor import examine
 from orchestration.publication import candidate, copies, lock, publish
 from orchestration.publication.lock import LockHeldError
@@ -258,6 +260,10 @@ def test_a_published_file_that_another_program_has_is_not_called_damaged(publish
         with pytest.raises(candidate.BusyFileError, match="close the program that writes to it"):
             published.land()
         assert path.exists()
+        with mock.patch.object(landing, "_RETRIES", dg.RetryPolicy(max_retries=1)):
+            ended = published.cli("nightly", "--json")
+        assert ended.code == 2
+        assert "close the program that writes to it" in ended.json()["error"], ended.out
     finally:
         other.kill()
         other.communicate()
